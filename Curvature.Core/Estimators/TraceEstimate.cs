@@ -1,0 +1,12 @@
+namespace Curvature.Estimators;
+
+/// <summary>Trace of a curvature matrix and of its diagonal blocks, all from the same products.</summary>
+/// <param name="Total">Trace of the whole matrix.</param>
+/// <param name="Layers">Trace of each layer's diagonal block; they sum to <paramref name="Total"/>'s value.</param>
+public sealed record TraceEstimate(Estimate Total, IReadOnlyList<LayerTrace> Layers);
+
+/// <summary>Trace of one layer's diagonal block.</summary>
+/// <param name="Name">The layer: the module path that owns the parameters.</param>
+/// <param name="Parameters">Number of entries in the block.</param>
+/// <param name="Trace">Its trace.</param>
+public sealed record LayerTrace(string Name, long Parameters, Estimate Trace);
