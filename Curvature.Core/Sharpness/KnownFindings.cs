@@ -1,0 +1,20 @@
+namespace Curvature.Sharpness;
+
+/// <summary>The catalogue of rules: a new rule is one file and one line here.</summary>
+public static class KnownFindings
+{
+    /// <summary>Every rule, in the order in which its findings are listed within one severity.</summary>
+    public static IReadOnlyList<IFindingRule> Rules { get; } =
+    [
+        new NonFiniteValues(),
+        new NotConverged(),
+        new ImpreciseTrace(),
+        new NegativeCurvature(),
+        new DominantLayer(),
+        new StableLearningRate(),
+    ];
+
+    /// <summary>What all rules say about <paramref name="summary"/>, the most serious first.</summary>
+    public static IReadOnlyList<Finding> Examine(SharpnessSummary summary) =>
+        [.. Rules.SelectMany(rule => rule.Examine(summary)).OrderByDescending(finding => finding.Severity)];
+}

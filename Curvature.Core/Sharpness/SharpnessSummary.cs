@@ -1,0 +1,29 @@
+using Curvature.Estimators;
+using Curvature.Krylov;
+
+namespace Curvature.Sharpness;
+
+/// <summary>What was measured about one curvature matrix at one checkpoint; a quantity that was not asked for is absent.</summary>
+public sealed record SharpnessSummary
+{
+    /// <summary>Size P of the matrix: the number of parameters looked at.</summary>
+    public required long Parameters { get; init; }
+
+    /// <summary>Trace of the matrix and of each layer's block.</summary>
+    public TraceEstimate? Trace { get; init; }
+
+    /// <summary>Eigenvalues with residuals, largest magnitude first.</summary>
+    public IReadOnlyList<Eigenvalue> Eigenvalues { get; init; } = [];
+
+    /// <summary>Density of all eigenvalues.</summary>
+    public SpectralDensity? Density { get; init; }
+
+    /// <summary>All P eigenvalues of the dense matrix, ascending, where it was small enough to build.</summary>
+    public IReadOnlyList<double>? ExactEigenvalues { get; init; }
+
+    /// <summary>Loss at the checkpoint over the same samples, in the loss's own unit (nats for cross entropy).</summary>
+    public double? Loss { get; init; }
+
+    /// <summary>Euclidean norm of the gradient there.</summary>
+    public double? GradientNorm { get; init; }
+}

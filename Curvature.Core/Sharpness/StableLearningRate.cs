@@ -1,0 +1,30 @@
+using Curvature.Krylov;
+
+namespace Curvature.Sharpness;
+
+/// <summary>
+/// Largest learning rate <c>2 / lambda_max</c> at which plain gradient descent on the quadratic model does not diverge
+/// (Cohen et al. 2021, Gradient descent on neural networks typically occurs at the edge of stability, arXiv:2103.00065).
+/// </summary>
+public sealed class StableLearningRate : IFindingRule
+{
+    /// <inheritdoc/>
+    public string Id => "stable-learning-rate";
+
+    /// <inheritdoc/>
+    public IEnumerable<Finding> Examine(SharpnessSummary summary)
+    {
+        ArgumentNullException.ThrowIfNull(summary);
+        Eigenvalue? sharpest = summary.Eigenvalues.Where(eigenvalue => eigenvalue.Converged).MaxBy(eigenvalue => eigenvalue.Value);
+        if (sharpest is { Value: > 0 and var lambda })
+        {
+            yield return Finding.Of(
+                Id,
+                Severity.Info,
+                FormattableString.Invariant(
+                    $"Plain full-batch gradient descent on this loss is stable up to a learning rate of 2 / lambda_max = {2 / lambda:G3}."),
+                ("learning_rate", 2 / lambda),
+                ("lambda_max", lambda));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using Curvature.Estimators;
+using Curvature.Sharpness;
+using Xunit;
+
+namespace Curvature.Tests.Core.Sharpness;
+
+public class KnownFindingsTests
+{
+    private static readonly SharpnessSummary Nothing = new() { Parameters = 100 };
+
+    [Fact]
+    public void Lists_every_rule_of_the_assembly_once()
+    {
+        IEnumerable<Type> rules = typeof(IFindingRule).Assembly.GetTypes().Where(type => type.IsClass && type.IsAssignableTo(typeof(IFindingRule)));
+        Assert.Equal(rules.OrderBy(type => type.Name), KnownFindings.Rules.Select(rule => rule.GetType()).OrderBy(type => type.Name));
+        Assert.Equal(KnownFindings.Rules.Count, KnownFindings.Rules.Select(rule => rule.Id).Distinct().Count());
+    }
+
+    [Fact]
+    public void Says_nothing_about_nothing() => Assert.Empty(KnownFindings.Examine(Nothing));
+
+    [Fact]
+    public void Reports_a_non_finite_number_as_an_error_first()
+    {
+        var findings = KnownFindings.Examine(Nothing with { Loss = double.NaN, Eigenvalues = [new(4, 1e-9, true)] });
+        Assert.Equal(["non-finite", "stable-learning-rate"], findings.Select(finding => finding.Id));
+        Assert.Equal(Severity.Error, findings[0].Severity);
+        Assert.Contains("loss", findings[0].Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Reports_the_worst_residual_of_what_did_not_converge()
+    {
+        Finding finding = Single("not-converged", Nothing with { Eigenvalues = [new(4, 1e-9, true), new(2, 0.25, false), new(1, 0.5, false)] });
+        Assert.Equal(0.5, finding.Evidence["largest_residual"]);
+        Assert.StartsWith("2 of 3 eigenvalues", finding.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(-1, 0.01, 10, Severity.Info)]
+    [InlineData(-9, 0.01, 10, Severity.Warning)]
+    public void Weighs_negative_curvature_against_the_largest_eigenvalue(double smallest, double residual, double largest, Severity severity) =>
+        Assert.Equal(severity, Single("negative-curvature", Nothing with { Eigenvalues = [new(largest, residual, true), new(smallest, residual, true)] }).Severity);
+
+    [Fact]
+    public void Does_not_call_an_eigenvalue_negative_within_its_residual() =>
+        Assert.DoesNotContain(
+            KnownFindings.Examine(Nothing with { Eigenvalues = [new(10, 0.2, true), new(-0.1, 0.2, false)] }),
+            finding => finding.Id == "negative-curvature");
+
+    [Fact]
+    public void Sees_negative_curvature_in_a_density()
+    {
+        var density = new SpectralDensity(100, [new QuadratureRule([-3, 10], [0.5, 0.5])], 0.1, 2);
+        Assert.Equal(-3.0, Single("negative-curvature", Nothing with { Density = density }).Evidence["eigenvalue"]);
+    }
+
+    [Fact]
+    public void Names_the_layer_that_holds_most_of_the_trace()
+    {
+        var trace = new TraceEstimate(
+            new Estimate(10, 0.1, 64, 64),
+            [new LayerTrace("fc1", 80, new Estimate(2, 0.1, 64, 64)), new LayerTrace("fc2", 20, new Estimate(8, 0.1, 64, 64))]);
+        Assert.StartsWith("Layer fc2 holds 80 % of the trace with 20 % of the parameters", Single("dominant-layer", Nothing with { Trace = trace }).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Warns_of_a_trace_with_a_wide_interval() =>
+        Assert.Equal(Severity.Warning, Single("imprecise-trace", Nothing with { Trace = new TraceEstimate(new Estimate(1, 0.5, 8, 8), []) }).Severity);
+
+    [Fact]
+    public void Takes_the_learning_rate_limit_from_the_largest_converged_eigenvalue() =>
+        Assert.Equal(0.5, Single("stable-learning-rate", Nothing with { Eigenvalues = [new(-9, 0, true), new(5, 1, false), new(4, 0, true)] }).Evidence["learning_rate"]);
+
+    private static Finding Single(string id, SharpnessSummary summary) => Assert.Single(KnownFindings.Examine(summary), finding => finding.Id == id);
+}
