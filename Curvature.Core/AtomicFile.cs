@@ -1,0 +1,114 @@
+namespace Curvature;
+
+/// <summary>
+/// Files that appear whole or not at all: the content goes to a temporary name in the same folder, is flushed to the disk and
+/// then renamed over the target. On failure or cancellation the temporary file is deleted and an earlier file stays as it was.
+/// A missing folder is created. Whatever prevents the writing becomes a <see cref="CurvatureException"/> that names the target
+/// and the remedy.
+/// </summary>
+public static class AtomicFile
+{
+    private const int PermissionDenied = 13, AlreadyExists = 17, NotAFolder = 20, DiskFull = 28, ReadOnlyFileSystem = 30;
+
+    /// <summary>Writes one file with the bytes that <paramref name="write"/> puts on the stream it is given.</summary>
+    /// <exception cref="CurvatureException">The folder or file cannot be written, or the disk is full.</exception>
+    public static void Write(string path, Action<Stream> write) => WriteAll([(path, write)]);
+
+    /// <summary>Writes one text file in UTF-8 without a byte order mark.</summary>
+    /// <exception cref="CurvatureException">The folder or file cannot be written, or the disk is full.</exception>
+    public static void WriteText(string path, string text) => Write(path, Text(text));
+
+    /// <summary>The action that writes <paramref name="text"/> in UTF-8 without a byte order mark.</summary>
+    public static Action<Stream> Text(string text) => stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text));
+
+    /// <summary>
+    /// Writes several files that belong together: none is renamed before all are written, so that a failure or cancellation leaves
+    /// the whole set as it was before.
+    /// </summary>
+    /// <param name="files">Target paths and what to write there.</param>
+    /// <param name="cancellationToken">Looked at before each file and once before the renaming.</param>
+    /// <exception cref="CurvatureException">A folder or file cannot be written, or the disk is full.</exception>
+    public static void WriteAll(IReadOnlyList<(string Path, Action<Stream> Write)> files, CancellationToken cancellationToken = default)
+    {
+        var temporary = new List<(string Temporary, string Target)>();
+        try
+        {
+            foreach ((string path, Action<Stream> write) in files)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                string target = Path.GetFullPath(path);
+                Guarded(path, () =>
+                {
+                    string name = TemporaryName(target);
+                    temporary.Add((name, target));
+                    WriteTemporary(name, write);
+                });
+            }
+
+            cancellationToken.ThrowIfCancellationRequested();
+            foreach ((string name, string target) in temporary)
+            {
+                Guarded(target, () => File.Move(name, target, overwrite: true));
+            }
+        }
+        finally
+        {
+            temporary.ForEach(file => Discard(file.Temporary));
+        }
+    }
+
+    private static string TemporaryName(string target)
+    {
+        if (Directory.Exists(target))
+        {
+            throw new CurvatureException($"Cannot write '{target}': a folder of that name is in its place. Name a file.");
+        }
+
+        string folder = Path.GetDirectoryName(target)
+            ?? throw new CurvatureException($"Cannot write '{target}': it is not the name of a file.");
+        Directory.CreateDirectory(folder);
+        return Path.Combine(folder, $".{Path.GetFileName(target)}.{Path.GetRandomFileName()}.tmp");
+    }
+
+    private static void WriteTemporary(string name, Action<Stream> write)
+    {
+        using var stream = new FileStream(name, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
+        write(stream);
+        stream.Flush(flushToDisk: true);
+    }
+
+    private static void Discard(string name)
+    {
+        try
+        {
+            File.Delete(name); // no error where it has been renamed
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The reason that brought us here is the one worth reporting.
+        }
+    }
+
+    private static void Guarded(string path, Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        {
+            throw new CurvatureException($"Cannot write '{path}': {Reason(e)}", e);
+        }
+    }
+
+    // On Unix the low 16 bits of HResult are the errno.
+    private static string Reason(Exception e) => (e.HResult & 0xFFFF) switch
+    {
+        DiskFull => "the disk is full. Make room or choose another folder.",
+        ReadOnlyFileSystem => "the file system is read-only. Choose another folder.",
+        AlreadyExists or NotAFolder => "a file is in the place of its folder. Remove the file or choose another folder.",
+        PermissionDenied => "permission denied. Choose a folder that you may write to.",
+        _ when e is UnauthorizedAccessException => "permission denied. Choose a folder that you may write to.",
+        _ => e.Message,
+    };
+}
