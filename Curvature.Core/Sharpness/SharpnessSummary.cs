@@ -21,9 +21,21 @@ public sealed record SharpnessSummary
     /// <summary>All P eigenvalues of the dense matrix, ascending, where it was small enough to build.</summary>
     public IReadOnlyList<double>? ExactEigenvalues { get; init; }
 
+    /// <summary>Exact trace of each layer's block by layer name, where the dense matrix was small enough to build.</summary>
+    public IReadOnlyDictionary<string, double>? ExactLayerTraces { get; init; }
+
     /// <summary>Loss at the checkpoint over the same samples, in the loss's own unit (nats for cross entropy).</summary>
     public double? Loss { get; init; }
 
     /// <summary>Euclidean norm of the gradient there.</summary>
     public double? GradientNorm { get; init; }
+
+    /// <summary>The largest of <see cref="Eigenvalues"/>, called the sharpness.</summary>
+    public Eigenvalue? Largest => Eigenvalues.MaxBy(eigenvalue => eigenvalue.Value);
+
+    /// <summary>
+    /// <c>2 / lambda_max</c>: gradient descent with a larger constant step diverges along the sharpest direction of the quadratic model;
+    /// absent without a positive eigenvalue.
+    /// </summary>
+    public double? LargestStableLearningRate => Largest is { Value: > 0 } largest ? 2 / largest.Value : null;
 }

@@ -37,13 +37,13 @@ public sealed class JsonReport(IEnumerable<KeyValuePair<string, object?>> enviro
     }
 
     /// <summary>The JSON text, ending in a line feed.</summary>
-    /// <param name="findings">Written last, after one about non-finite numbers where there are any.</param>
-    public string Write(IEnumerable<Finding> findings)
+    /// <param name="findings">Written last; one about non-finite numbers is put first where it is needed and not among them.</param>
+    public string Write(IReadOnlyList<Finding> findings)
     {
         var nonFinite = new List<string>();
         JsonObject root = Object(members, "", nonFinite);
         JsonNode? written = Node(findings, "findings", nonFinite);
-        if (nonFinite.Count > 0)
+        if (nonFinite.Count > 0 && findings.All(finding => finding.Id != "non-finite"))
         {
             Finding finding = Finding.Of(
                 "non-finite",

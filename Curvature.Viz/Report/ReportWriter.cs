@@ -1,5 +1,3 @@
-using Curvature.Sharpness;
-
 namespace Curvature.Viz.Report;
 
 /// <summary>Writes a report's files into a folder, all or none.</summary>

@@ -14,46 +14,40 @@ public static class SharpnessJson
             .Add("data", report.DataName)
             .Add("loss_function", report.LossName)
             .Add("matrix", report.MatrixName)
-            .Add("parameters", report.ParameterCount)
-            .Add("loss", report.Loss)
-            .Add("accuracy", report.Accuracy)
-            .Add("gradient_norm", report.GradientNorm)
-            .Add("largest_stable_learning_rate", report.LargestStableLearningRate)
-            .Add("trace", report.Trace?.Total)
-            .Add("layers", report.Trace?.Layers)
-            .Add("eigenvalues", report.Eigenvalues.OrderByDescending(eigenvalue => Math.Abs(eigenvalue.Value)))
-            .Add("density", Density(report))
-            .Add("exact", Exact(report))
+            .Add("parameters", report.Summary.Parameters)
+            .Add("loss", report.Summary.Loss)
+            .Add("gradient_norm", report.Summary.GradientNorm)
+            .Add("largest_stable_learning_rate", report.Summary.LargestStableLearningRate)
+            .Add("trace", report.Summary.Trace?.Total)
+            .Add("layers", report.Summary.Trace?.Layers)
+            .Add("eigenvalues", report.Summary.Eigenvalues.OrderByDescending(eigenvalue => Math.Abs(eigenvalue.Value)))
+            .Add("density", report.Summary.Density is { } density ? Density(density) : null)
+            .Add("exact", Exact(report.Summary))
             .Add("cuts", report.Cuts)
             .Write(report.Findings);
 
-    private static Dictionary<string, object?>? Density(SharpnessReport report) => report.Density is not { } density ? null : new()
+    private static Dictionary<string, object?> Density(SpectralDensity density)
     {
-        ["dimension"] = density.Dimension,
-        ["minimum"] = density.Minimum,
-        ["maximum"] = density.Maximum,
-        ["kernel_width"] = density.KernelWidth,
-        ["products"] = density.Products,
-        ["near_zero"] = report.NearZero,
-        ["mass_near_zero"] = report.MassNearZero,
-        ["negative_mass"] = report.NegativeMass,
-        ["runs"] = density.Runs.Select(Rule),
-    };
-
-    private static Dictionary<string, object?> Rule(QuadratureRule rule) => new() { ["nodes"] = rule.Nodes, ["weights"] = rule.Weights };
-
-    private static Dictionary<string, object?>? Exact(SharpnessReport report)
-    {
-        if (report.ExactEigenvalues is null && report.ExactLayerTraces is null)
-        {
-            return null;
-        }
-
+        DensityMass mass = DensityMass.Of(density);
         return new()
         {
-            ["trace"] = report.ExactEigenvalues?.Sum() ?? report.ExactLayerTraces!.Values.Sum(),
-            ["eigenvalues"] = report.ExactEigenvalues,
-            ["layers"] = report.ExactLayerTraces?.Select(layer => new Dictionary<string, object?> { ["name"] = layer.Key, ["trace"] = layer.Value }),
+            ["dimension"] = density.Dimension,
+            ["minimum"] = density.Minimum,
+            ["maximum"] = density.Maximum,
+            ["kernel_width"] = density.KernelWidth,
+            ["products"] = density.Products,
+            ["near_zero"] = mass.Band,
+            ["mass_near_zero"] = mass.NearZero,
+            ["negative_mass"] = mass.Negative,
+            ["runs"] = density.Runs.Select(rule => new Dictionary<string, object?> { ["nodes"] = rule.Nodes, ["weights"] = rule.Weights }),
         };
     }
+
+    private static Dictionary<string, object?>? Exact(SharpnessSummary summary) =>
+        summary is { ExactEigenvalues: null, ExactLayerTraces: null } ? null : new()
+        {
+            ["trace"] = summary.ExactEigenvalues?.Sum() ?? summary.ExactLayerTraces?.Values.Sum(),
+            ["eigenvalues"] = summary.ExactEigenvalues,
+            ["layers"] = summary.ExactLayerTraces?.Select(layer => new Dictionary<string, object?> { ["name"] = layer.Key, ["trace"] = layer.Value }),
+        };
 }
