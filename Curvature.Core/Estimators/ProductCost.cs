@@ -1,0 +1,13 @@
+namespace Curvature.Estimators;
+
+/// <summary>
+/// What a pass over data costs: <c>n samples with k vectors take n (Graph + k Product)</c> seconds. The graph of first derivatives is built
+/// once for all vectors of a pass.
+/// </summary>
+/// <param name="Graph">Seconds a sample for the graph.</param>
+/// <param name="Product">Seconds a sample for each product on it.</param>
+public readonly record struct ProductCost(double Graph, double Product)
+{
+    /// <summary>Seconds of one pass.</summary>
+    public double Seconds(long samples, int vectors) => vectors == 0 ? 0 : samples * (Graph + (vectors * Product));
+}

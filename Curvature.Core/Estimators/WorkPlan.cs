@@ -1,0 +1,47 @@
+namespace Curvature.Estimators;
+
+/// <summary>How much work a measurement is: samples looked at, and products by what they are for; 0 for what is not asked.</summary>
+/// <param name="Samples">Samples in each product.</param>
+/// <param name="Probes">Products of the trace, all in one pass over the data.</param>
+/// <param name="EigenProducts">Products of the eigenvalue solver, one pass each.</param>
+/// <param name="Steps">Lanczos steps of the density, one pass each.</param>
+/// <param name="Runs">Start vectors of the density, advanced together.</param>
+public sealed record WorkPlan(long Samples, int Probes, int EigenProducts, int Steps, int Runs)
+{
+    /// <summary>Matrix-vector products in all.</summary>
+    public int Products => Probes + EigenProducts + (Steps * Runs);
+
+    /// <summary>Seconds the plan takes.</summary>
+    public double Seconds(ProductCost cost) =>
+        cost.Seconds(Samples, Probes)
+        + (EigenProducts * cost.Seconds(Samples, 1))
+        + (Steps * cost.Seconds(Samples, Runs));
+
+    /// <summary>The plan a share <paramref name="t"/> of the way from this one to <paramref name="other"/>, every number rounded down.</summary>
+    public WorkPlan Towards(WorkPlan other, double t) => new(
+        (long)(Samples + (t * (other.Samples - Samples))),
+        (int)(Probes + (t * (other.Probes - Probes))),
+        (int)(EigenProducts + (t * (other.EigenProducts - EigenProducts))),
+        (int)(Steps + (t * (other.Steps - Steps))),
+        (int)(Runs + (t * (other.Runs - Runs))));
+
+    /// <summary>What this plan leaves out of <paramref name="wanted"/>, one phrase each: "4,480 of 60,000 samples".</summary>
+    public IReadOnlyList<string> CutsFrom(WorkPlan wanted)
+    {
+        ArgumentNullException.ThrowIfNull(wanted);
+        (long Kept, long Wanted, string Unit)[] parts =
+        [
+            (Samples, wanted.Samples, "samples"),
+            (Probes, wanted.Probes, "probes of the trace"),
+            (EigenProducts, wanted.EigenProducts, "products for eigenvalues"),
+            (Steps, wanted.Steps, "steps of the density"),
+            (Runs, wanted.Runs, "runs of the density"),
+        ];
+        return
+        [
+            .. parts
+                .Where(part => part.Kept < part.Wanted)
+                .Select(part => FormattableString.Invariant($"{part.Kept:N0} of {part.Wanted:N0} {part.Unit}")),
+        ];
+    }
+}

@@ -1,0 +1,75 @@
+using Curvature.Estimators;
+using Xunit;
+
+namespace Curvature.Tests.Core.Estimators;
+
+public class ProductBudgetTests
+{
+    private const double Minutes = 60;
+
+    private static readonly WorkPlan Report = new(Samples: 60_000, Probes: 64, EigenProducts: 100, Steps: 80, Runs: 8);
+    private static readonly ProductCost Cost = new(Graph: 1e-4, Product: 2e-4);
+
+    [Fact]
+    public void A_pass_pays_for_its_graph_once() => Assert.Equal(10 * (1e-4 + (3 * 2e-4)), Cost.Seconds(10, 3), 12);
+
+    [Fact]
+    public void Leaves_a_plan_that_fits_as_it_is() =>
+        Assert.Equal(Report, ProductBudget.Fit(Report, new ProductCost(1e-9, 1e-9), 10 * Minutes, samplesFixed: false));
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(10)]
+    [InlineData(60)]
+    [InlineData(200)]
+    public void Fills_the_time_without_passing_it(double minutes)
+    {
+        WorkPlan plan = ProductBudget.Fit(Report, Cost, minutes * Minutes, samplesFixed: false);
+        Assert.InRange(plan.Seconds(Cost), 0.8 * ProductBudget.Fill * minutes * Minutes, ProductBudget.Fill * minutes * Minutes);
+    }
+
+    [Fact]
+    public void More_time_never_means_less_work()
+    {
+        WorkPlan before = ProductBudget.Fit(Report, Cost, 1, samplesFixed: false);
+        for (double seconds = 2; seconds < 1e6; seconds *= 1.5)
+        {
+            WorkPlan plan = ProductBudget.Fit(Report, Cost, seconds, samplesFixed: false);
+            Assert.True(plan.Samples >= before.Samples && plan.Probes >= before.Probes && plan.Steps >= before.Steps && plan.Runs >= before.Runs);
+            before = plan;
+        }
+    }
+
+    [Fact]
+    public void Cuts_samples_before_anything_else()
+    {
+        WorkPlan plan = ProductBudget.Fit(Report, Cost, 120 * Minutes, samplesFixed: false);
+        Assert.InRange(plan.Samples, 5000, 59_999);
+        Assert.Equal(Report with { Samples = plan.Samples }, plan);
+        Assert.Equal([FormattableString.Invariant($"{plan.Samples:N0} of 60,000 samples")], plan.CutsFrom(Report));
+    }
+
+    [Fact]
+    public void Keeps_the_samples_that_the_caller_chose()
+    {
+        WorkPlan plan = ProductBudget.Fit(Report, Cost, 20 * Minutes, samplesFixed: true);
+        Assert.Equal(60_000, plan.Samples);
+        Assert.True(plan.Products < Report.Products);
+    }
+
+    [Fact]
+    public void Ends_at_the_smallest_sensible_plan_when_nothing_fits()
+    {
+        WorkPlan plan = ProductBudget.Fit(Report, Cost, 0.001, samplesFixed: false);
+        Assert.Equal(new WorkPlan(500, 8, 30, 20, 1), plan);
+        Assert.Equal(5, plan.CutsFrom(Report).Count);
+    }
+
+    [Fact]
+    public void Does_not_add_what_was_not_asked_for()
+    {
+        var trace = new WorkPlan(60_000, 64, 0, 0, 0);
+        WorkPlan plan = ProductBudget.Fit(trace, Cost, 0.001, samplesFixed: false);
+        Assert.Equal(new WorkPlan(500, 8, 0, 0, 0), plan);
+    }
+}
