@@ -1,0 +1,66 @@
+using Xunit;
+
+namespace Curvature.Tests.Build;
+
+/// <summary>The closing line of <c>./build.sh test</c>, with a stub for dotnet that leaves result files as the real one does.</summary>
+public sealed class BuildScriptTests : IDisposable
+{
+    private readonly ScriptSandbox sandbox = new();
+
+    public BuildScriptTests()
+    {
+        sandbox.StubAll("g++", "cmake", "make", "apt-get");
+        sandbox.Stub("dpkg-query", "echo -n installed");
+        sandbox.Stub("readlink", "echo /usr/lib/openblas-openmp/libblas.so.3");
+    }
+
+    public void Dispose() => sandbox.Dispose();
+
+    [Theory]
+    [InlineData(0, 0, "12 passed, 0 failed", "passed=\"7\" failed=\"0\"", "passed=\"5\" failed=\"0\"")]
+    [InlineData(1, 1, "7 passed, 5 failed", "passed=\"7\" failed=\"5\"")]
+    [InlineData(0, 1, "0 passed, 1 failed", "passed=\"0\" failed=\"0\"")] // nothing ran
+    [InlineData(1, 1, "3 passed, 1 failed", "passed=\"3\" failed=\"0\"")] // the host ended after three tests
+    [InlineData(134, 1, "0 passed, 1 failed")] // no result file at all
+    public void Ends_with_the_counts_of_all_result_files(int testExit, int expectedExit, string closing, params string[] counters)
+    {
+        Dotnet(testExit, counters);
+
+        (int exitCode, string output, _) = sandbox.Run("build.sh", "test");
+
+        Assert.Equal((expectedExit, closing), (exitCode, output.TrimEnd('\n').Split('\n')[^1]));
+    }
+
+    [Fact]
+    public void Says_which_sdk_is_too_old()
+    {
+        sandbox.Stub("dotnet", "[ $1 = --list-sdks ] && echo '8.0.100 [/usr/lib/dotnet/sdk]' && exit 0; exit 1");
+
+        (int exitCode, _, string error) = sandbox.Run("build.sh", "test");
+
+        Assert.Equal(1, exitCode);
+        Assert.Contains("10.0.100 or a later 10.0; found: 8.0.100", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Refuses_a_command_that_it_does_not_know()
+    {
+        (int exitCode, _, string error) = sandbox.Run("build.sh", "tset");
+
+        Assert.Equal(2, exitCode);
+        Assert.Contains("'tset'", error, StringComparison.Ordinal);
+    }
+
+    private void Dotnet(int testExit, string[] counters)
+    {
+        string files = string.Join('\n', counters.Select(
+            (counts, i) => $"echo '<TestRun><Counters total=\"9\" executed=\"9\" {counts} error=\"0\" timeout=\"0\" aborted=\"0\" /></TestRun>' >artifacts/test-results/{i}.trx"));
+        sandbox.Stub("dotnet", $"""
+            case $1 in
+                --version) echo 10.0.100 ;;
+                test) mkdir -p artifacts/test-results; {files}
+                    exit {testExit} ;;
+            esac
+            """);
+    }
+}
