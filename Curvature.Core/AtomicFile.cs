@@ -57,6 +57,28 @@ public static class AtomicFile
         }
     }
 
+    /// <summary>
+    /// Throws what writing into <paramref name="folder"/> would throw, before long work is done for it. Neither the folder nor anything in it
+    /// is left behind.
+    /// </summary>
+    /// <exception cref="CurvatureException">A file is in its place, or nothing can be written there.</exception>
+    public static void CheckFolder(string folder)
+    {
+        string existing = Path.GetFullPath(folder);
+        while (!Path.Exists(existing))
+        {
+            existing = Path.GetDirectoryName(existing)!; // ends at the root
+        }
+
+        if (File.Exists(existing))
+        {
+            throw new CurvatureException($"Cannot write '{folder}': the file '{existing}' is in the place of a folder. Remove it or choose another folder.");
+        }
+
+        string probe = Path.Combine(existing, $".{Path.GetRandomFileName()}.tmp");
+        Guarded(folder, () => new FileStream(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose).Dispose());
+    }
+
     private static string TemporaryName(string target)
     {
         if (Directory.Exists(target))

@@ -1,4 +1,3 @@
-using Curvature.Estimators;
 using Curvature.Sharpness;
 
 namespace Curvature.Viz.Report;
@@ -21,27 +20,10 @@ public static class SharpnessJson
             .Add("trace", report.Summary.Trace?.Total)
             .Add("layers", report.Summary.Trace?.Layers)
             .Add("eigenvalues", report.Summary.Eigenvalues.OrderByDescending(eigenvalue => Math.Abs(eigenvalue.Value)))
-            .Add("density", report.Summary.Density is { } density ? Density(density) : null)
+            .Add("density", report.Summary.Density is { } density ? DensityJson.Of(density) : null)
             .Add("exact", Exact(report.Summary))
             .Add("cuts", report.Cuts)
             .Write(report.Findings);
-
-    private static Dictionary<string, object?> Density(SpectralDensity density)
-    {
-        DensityMass mass = DensityMass.Of(density);
-        return new()
-        {
-            ["dimension"] = density.Dimension,
-            ["minimum"] = density.Minimum,
-            ["maximum"] = density.Maximum,
-            ["kernel_width"] = density.KernelWidth,
-            ["products"] = density.Products,
-            ["near_zero"] = mass.Band,
-            ["mass_near_zero"] = mass.NearZero,
-            ["negative_mass"] = mass.Negative,
-            ["runs"] = density.Runs.Select(rule => new Dictionary<string, object?> { ["nodes"] = rule.Nodes, ["weights"] = rule.Weights }),
-        };
-    }
 
     private static Dictionary<string, object?>? Exact(SharpnessSummary summary) =>
         summary is { ExactEigenvalues: null, ExactLayerTraces: null } ? null : new()
