@@ -1,0 +1,171 @@
+// Errors, warnings, random numbers, threads, devices, and what this build of libtorch is made of.
+#include "abi.h"
+
+#include <ATen/Config.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <torch/cuda.h>
+
+#include <dlfcn.h>
+#include <link.h>
+
+#ifdef CV_CUDA
+#include <c10/cuda/CUDACachingAllocator.h>
+#endif
+
+namespace {
+
+thread_local std::string last_error;
+
+void (*warn)(const char*) = nullptr;
+
+struct ManagedWarnings final : c10::WarningHandler {
+#if CV_TORCH_AT_LEAST(2, 0)
+  void process(const c10::Warning& warning) override { tell(warning.msg()); }
+#else
+  void process(const c10::SourceLocation&, const std::string& message, const bool) override { tell(message); }
+#endif
+  static void tell(const std::string& message) {
+    if (warn) warn(message.c_str());
+  }
+};
+
+}  // namespace
+
+char* cv::copy(const std::string& text) {
+  auto copy = static_cast<char*>(malloc(text.size() + 1));
+  memcpy(copy, text.c_str(), text.size() + 1);
+  return copy;
+}
+
+void cv::remember_error() noexcept {
+  try {
+    throw;
+  } catch (const c10::Error& error) {
+    last_error = error.what_without_backtrace();
+  } catch (const std::exception& error) {
+    last_error = error.what();
+  } catch (...) {
+    last_error = "an unknown C++ exception";
+  }
+}
+
+void cv::capture_warnings() noexcept {
+  static thread_local bool installed = false;
+  if (installed) return;
+  installed = true;
+  static ManagedWarnings handler;
+#if CV_TORCH_AT_LEAST(2, 0)
+  c10::WarningUtils::set_warning_handler(&handler);
+#else
+  c10::Warning::set_warning_handler(&handler);
+#endif
+}
+
+CV_API const char* cv_last_error() { return last_error.c_str(); }
+CV_API void cv_free(void* memory) { free(memory); }
+CV_API void cv_set_warning_callback(void (*callback)(const char*)) { warn = callback; }
+CV_API int32_t cv_torch_version() { return TORCH_VERSION_MAJOR * 10000 + TORCH_VERSION_MINOR * 100 + TORCH_VERSION_PATCH; }
+
+// ---- Random numbers ------------------------------------------------------------------------------------------------------------------
+
+at::Generator cv::borrow_generator(void* handle) {
+  return at::Generator(c10::intrusive_ptr<c10::GeneratorImpl>::reclaim_copy(static_cast<c10::GeneratorImpl*>(handle)));
+}
+
+CV_API int cv_manual_seed(uint64_t seed) {
+  return cv::guarded([&] { at::manual_seed(seed); });
+}
+CV_API int cv_cuda_manual_seed(uint64_t seed, int32_t all) {
+  return cv::guarded([&] { all ? torch::cuda::manual_seed_all(seed) : torch::cuda::manual_seed(seed); });
+}
+
+// The device's own generator (shared), or a copy of it that draws apart.
+CV_API int cv_generator(int64_t device, int32_t fresh, void** generator) {
+  return cv::guarded([&] {
+    auto shared = at::globalContext().defaultGenerator(cv::device(device));
+    *generator = (fresh ? shared.clone() : shared).unsafeReleaseGeneratorImpl();
+  });
+}
+CV_API void cv_generator_release(void* generator) { c10::raw::intrusive_ptr::decref(static_cast<c10::GeneratorImpl*>(generator)); }
+
+// The generator's lock is libtorch's convention: the default one is shared between threads.
+CV_API int cv_generator_seed(void* generator, uint64_t seed) {
+  return cv::guarded([&] {
+    auto self = cv::borrow_generator(generator);
+    std::lock_guard<std::mutex> lock(self.mutex());
+    self.set_current_seed(seed);
+  });
+}
+CV_API int cv_generator_initial_seed(void* generator, uint64_t* seed) {
+  return cv::guarded([&] { *seed = cv::borrow_generator(generator).current_seed(); });
+}
+CV_API int cv_generator_state(void* generator, void** state) {
+  return cv::guarded([&] { *state = cv::give(cv::borrow_generator(generator).get_state()); });
+}
+CV_API int cv_generator_set_state(void* generator, void* state) {
+  return cv::guarded([&] {
+    auto self = cv::borrow_generator(generator);
+    std::lock_guard<std::mutex> lock(self.mutex());
+    self.set_state(cv::borrow(state));
+  });
+}
+
+// ---- Threads and devices -------------------------------------------------------------------------------------------------------------
+
+CV_API int32_t cv_get_threads() { return at::get_num_threads(); }
+CV_API int cv_set_threads(int32_t count) {
+  return cv::guarded([&] { at::set_num_threads(count); });
+}
+
+CV_API int32_t cv_cuda_count() {
+  int32_t count = 0;
+  cv::guarded([&] { count = static_cast<int32_t>(torch::cuda::device_count()); });
+  return count;
+}
+CV_API int cv_cuda_synchronize(int64_t index) {
+  return cv::guarded([&] { torch::cuda::synchronize(index); });
+}
+
+// Bytes in use now, at most so far, and held from the driver; 2 where the build had no CUDA headers.
+CV_API int cv_cuda_memory(int32_t index, int64_t* current, int64_t* peak, int64_t* reserved) {
+#ifdef CV_CUDA
+  return cv::guarded([&] {
+    auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(static_cast<c10::DeviceIndex>(index));
+    *current = stats.allocated_bytes[0].current;
+    *peak = stats.allocated_bytes[0].peak;
+    *reserved = stats.reserved_bytes[0].current;
+  });
+#else
+  return 2;
+#endif
+}
+
+// ---- What is inside ------------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// The first loaded library that names its OpenBLAS configuration. (dlsym on the whole process sees nothing: the runtime loads us locally.)
+int find_openblas(dl_phdr_info* info, size_t, void* answer) {
+  std::string path = info->dlpi_name ? info->dlpi_name : "";
+  if (path.find("blas") == std::string::npos) return 0;
+  void* library = dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (!library) return 0;
+  auto config = reinterpret_cast<char* (*)()>(dlsym(library, "openblas_get_config"));
+  if (config) *static_cast<std::string*>(answer) = config();
+  dlclose(library);
+  return config != nullptr;
+}
+
+}  // namespace
+
+// Build configuration, then the parallel back end, then the OpenBLAS in the process if there is one.
+CV_API int cv_config(char** build, char** parallel, char** openblas) {
+  return cv::guarded([&] {
+    std::string blas;
+    dl_iterate_phdr(find_openblas, &blas);
+    *build = cv::copy(at::show_config());
+    *parallel = cv::copy(at::get_parallel_info());
+    *openblas = cv::copy(blas);
+  });
+}

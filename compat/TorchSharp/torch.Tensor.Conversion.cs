@@ -1,0 +1,95 @@
+using TorchSharp.Interop;
+
+namespace TorchSharp;
+
+public static partial class torch
+{
+    public partial class Tensor
+    {
+        // aten::to.dtype_layout is the one overload that takes any mixture of type and device.
+        private static readonly Op ToAny = new("to", "dtype_layout"), PinMemory = new("pin_memory");
+
+        public Tensor to(ScalarType type, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
+            Converted(type, null, copy, disposeAfter, non_blocking);
+
+        public Tensor to(Device device, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
+            Converted(null, device, copy, disposeAfter, non_blocking);
+
+        public Tensor to(ScalarType type, Device device, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
+            Converted(type, device, copy, disposeAfter, non_blocking);
+
+        public Tensor to(string device, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
+            Converted(null, new Device(device), copy, disposeAfter, non_blocking);
+
+        public Tensor to(DeviceType deviceType, int deviceIndex = -1, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
+            Converted(null, new Device(deviceType, deviceIndex), copy, disposeAfter, non_blocking);
+
+        public Tensor to(Tensor other, bool non_blocking = false) => Converted(other.dtype, other.device, false, false, non_blocking);
+
+        public Tensor to_type(ScalarType type, bool copy = false, bool disposeAfter = false, bool non_blocking = false) => to(type, copy, disposeAfter, non_blocking);
+
+        public Tensor type(ScalarType dtype) => to(dtype);
+
+        public Tensor type_as(Tensor tensor) => to(tensor.dtype, tensor.device);
+
+        public Tensor cpu() => to(CPU);
+
+        public Tensor cuda(Device? device = null, bool non_blocking = false) => to(device ?? CUDA, non_blocking: non_blocking);
+
+        public Tensor @float() => to(ScalarType.Float32);
+
+        public Tensor @double() => to(ScalarType.Float64);
+
+        public Tensor @long() => to(ScalarType.Int64);
+
+        public Tensor @int() => to(ScalarType.Int32);
+
+        public Tensor @bool() => to(ScalarType.Bool);
+
+        public Tensor half() => to(ScalarType.Float16);
+
+        public Tensor bfloat16() => to(ScalarType.BFloat16);
+
+        public Tensor @byte() => to(ScalarType.Byte);
+
+        public Tensor pin_memory() => PinMemory.Call(this);
+
+        public Scalar ToScalar()
+        {
+            Native.Check(Native.cv_tensor_item(Handle, out var integer, out var real, out var isInteger));
+            GC.KeepAlive(this);
+            return isInteger == 0 ? real : dtype == ScalarType.Bool ? integer != 0 : integer;
+        }
+
+        /// <summary>The only element; T must be the element type.</summary>
+        public T item<T>() where T : unmanaged
+        {
+            if (numel() != 1) throw new ArgumentException("The number of elements in the tensor must be 1");
+            Demand<T>();
+            Span<T> one = stackalloc T[1];
+            Read(one);
+            return one[0];
+        }
+
+        /// <summary>The elements of a CPU tensor, in place; T must be the element type.</summary>
+        public Utils.TensorAccessor<T> data<T>() where T : unmanaged
+        {
+            Demand<T>();
+            if (!is_cpu()) throw new InvalidOperationException("Reading data from non-CPU memory is not supported. Move or copy the tensor to the cpu before reading.");
+            return new(this);
+        }
+
+        private void Demand<T>()
+        {
+            if (TypeOf(typeof(T)) != dtype) throw new ArgumentException($"{typeof(T).Name} is not the type of the elements, {dtype}.");
+        }
+
+        // Without a change of type or device this is a second handle, as in PyTorch the tensor itself.
+        private Tensor Converted(ScalarType? type, Device? device, bool copy, bool disposeAfter, bool nonBlocking)
+        {
+            var result = ToAny.Call(this, type, Val.None, device, Val.None, nonBlocking, copy, Val.None);
+            if (disposeAfter) Dispose();
+            return result;
+        }
+    }
+}
