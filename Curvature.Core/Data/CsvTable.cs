@@ -1,0 +1,126 @@
+using System.Text;
+
+namespace Curvature.Data;
+
+/// <summary>
+/// All the numbers of a comma-separated text, in blocks of whole rows, and the names of its columns where it has a header.
+/// </summary>
+internal sealed class CsvTable
+{
+    private const int BlockElements = 1 << 18;
+
+    private readonly string path;
+    private readonly int rowsPerBlock;
+    private readonly List<double[]> blocks = [];
+
+    private CsvTable(string path, int columns, string[]? header)
+    {
+        this.path = path;
+        Columns = columns;
+        Header = header;
+        rowsPerBlock = Math.Max(1, BlockElements / columns);
+    }
+
+    /// <summary>Fields of a line.</summary>
+    public int Columns { get; }
+
+    /// <summary>Names of the columns; null where the first line is all numbers.</summary>
+    public string[]? Header { get; }
+
+    /// <summary>Lines of numbers.</summary>
+    public long Rows { get; private set; }
+
+    /// <summary>The numbers row by row, in arrays of whole rows.</summary>
+    public IEnumerable<double[]> Blocks =>
+        blocks.Select((block, i) => i < blocks.Count - 1 ? block : block[..(int)((Rows - ((long)i * rowsPerBlock)) * Columns)]);
+
+    /// <summary>Reads to the end of the stream.</summary>
+    public static CsvTable Read(Stream stream, string path)
+    {
+        var lines = new LineReader(stream, path);
+        lines.Next(out ReadOnlySpan<byte> line);
+        line = line.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF]) ? line[3..] : line;
+        int columns = line.Count((byte)',') + 1;
+        InputFile.RequireMemory(path, (long)sizeof(double) * columns);
+        double[] first = new double[columns];
+        bool headed = CsvRow.FirstBad(line, first) >= 0;
+        var table = new CsvTable(path, columns, headed ? Names(line) : null);
+        if (!headed)
+        {
+            table.Append(line, lines.Number);
+        }
+
+        long blank = 0;
+        while (lines.Next(out line))
+        {
+            if (CsvRow.Trim(line).IsEmpty)
+            {
+                blank = blank == 0 ? lines.Number : blank;
+            }
+            else if (blank > 0)
+            {
+                throw new DataFormatException(path, $"numbers in line {blank}", "a blank line", "remove it");
+            }
+            else
+            {
+                table.Append(line, lines.Number);
+            }
+        }
+
+        return table.Rows > 0
+            ? table
+            : throw new DataFormatException(path, "at least 1 line of numbers", "none", "give data with samples in it");
+    }
+
+    /// <summary>A column as messages call it: its name, or its index from 0.</summary>
+    public string ColumnName(int column) =>
+        Header is not null && column < Header.Length ? $"column '{Header[column]}'" : $"column {column} (counted from 0)";
+
+    private void Append(ReadOnlySpan<byte> line, long number)
+    {
+        if (Rows % rowsPerBlock == 0)
+        {
+            // Twice: the tensors are filled while the blocks are still there.
+            InputFile.RequireMemory(path, 2L * sizeof(double) * Columns * (Rows + rowsPerBlock));
+            blocks.Add(new double[rowsPerBlock * Columns]);
+        }
+
+        Span<double> values = blocks[^1].AsSpan((int)(Rows % rowsPerBlock) * Columns, Columns);
+        int bad = CsvRow.FirstBad(line, values);
+        if (bad < 0)
+        {
+            bad = values.IndexOfAnyExceptInRange(double.MinValue, double.MaxValue);
+        }
+
+        if (bad >= 0)
+        {
+            int fields = line.Count((byte)',') + 1;
+            throw fields != Columns
+                ? new DataFormatException(path, $"{Columns} fields in line {number}", $"{fields}", "make all lines alike")
+                : new DataFormatException(
+                    path,
+                    $"a finite number in line {number}, {ColumnName(bad)}",
+                    $"'{Field(line, bad)}'",
+                    "replace it by a number or remove the line");
+        }
+
+        Rows++;
+    }
+
+    private static string[] Names(ReadOnlySpan<byte> line)
+    {
+        var names = new List<string>();
+        foreach (Range range in line.Split((byte)','))
+        {
+            names.Add(Encoding.UTF8.GetString(CsvRow.Trim(line[range])));
+        }
+
+        return [.. names];
+    }
+
+    private static string Field(ReadOnlySpan<byte> line, int column)
+    {
+        string text = Encoding.UTF8.GetString(line).Split(',')[column].Trim();
+        return text.Length <= 40 ? text : text[..40] + "...";
+    }
+}
