@@ -57,8 +57,9 @@ CV_API int cv_tensor_fact(void* tensor, int32_t fact, int32_t* answer) {
 
 namespace {
 
-at::TensorOptions options(int32_t dtype, int64_t device) {
-  return at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype)).device(cv::device(device));
+// In main memory; without an index, which libtorch would compare with the memory's own.
+at::TensorOptions options(int32_t dtype) {
+  return at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype)).device(at::kCPU);
 }
 
 }  // namespace
@@ -66,7 +67,7 @@ at::TensorOptions options(int32_t dtype, int64_t device) {
 // A new tensor with a copy of row-major memory.
 CV_API int cv_tensor_from(const void* data, const int64_t* sizes, int32_t dim, int32_t dtype, void** result) {
   return cv::guarded([&] {
-    auto tensor = at::empty({sizes, static_cast<size_t>(dim)}, options(dtype, 0));
+    auto tensor = at::empty({sizes, static_cast<size_t>(dim)}, options(dtype));
     if (tensor.numel()) memcpy(tensor.data_ptr(), data, tensor.nbytes());
     *result = cv::give(std::move(tensor));
   });
@@ -75,7 +76,7 @@ CV_API int cv_tensor_from(const void* data, const int64_t* sizes, int32_t dim, i
 // A tensor over the caller's memory, which must stay in place until `release(context)` is called (on whichever thread drops the last reference).
 CV_API int cv_tensor_wrap(void* data, const int64_t* sizes, int32_t dim, int32_t dtype, void (*release)(void*), void* context, void** result) {
   return cv::guarded([&] {
-    auto tensor = at::from_blob(data, {sizes, static_cast<size_t>(dim)}, [release, context](void*) { release(context); }, options(dtype, 0));
+    auto tensor = at::from_blob(data, {sizes, static_cast<size_t>(dim)}, [release, context](void*) { release(context); }, options(dtype));
     *result = cv::give(std::move(tensor));
   });
 }

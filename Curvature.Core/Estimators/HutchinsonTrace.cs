@@ -1,0 +1,127 @@
+using Curvature.Operators;
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Estimators;
+
+/// <summary>
+/// Trace as a mean of quadratic forms, <c>tr A ~ (1/m) sum_i v_i^T A v_i</c> with sign vectors v_i (Hutchinson 1990, A Stochastic Estimator of the
+/// Trace of the Influence Matrix). Unbiased; for symmetric A one probe has variance <c>2 (|A|_F^2 - sum_i A_ii^2)</c>, none where A is diagonal.
+/// <para>
+/// The same products give each layer's trace, <c>v_l^T (A v)_l</c>: unbiased too, at the price of the cross-block terms' variance. Where as many
+/// probes are allowed as there are columns, the unit vectors give the exact trace with standard error 0.
+/// </para>
+/// </summary>
+public sealed record HutchinsonTrace
+{
+    /// <summary>Probes that share one pass over the data.</summary>
+    private const int Chunk = 8;
+
+    /// <value>Probes to draw, at most. Default 64.</value>
+    public int MaxProbes { get; init; } = 64;
+
+    /// <value>Probes to draw before the tolerance is first looked at, so that a lucky start does not stop the estimate. Default 16.</value>
+    public int MinProbes { get; init; } = 16;
+
+    /// <value>
+    /// Stop once half the 95 % confidence interval is at most this fraction of the value; null (default): draw <see cref="MaxProbes"/>.
+    /// </value>
+    public double? RelativeTolerance { get; init; }
+
+    /// <value>Seed of the probes; probe i depends on (Seed, i) alone.</value>
+    public int Seed { get; init; }
+
+    /// <summary>Estimates the trace.</summary>
+    /// <param name="a">A square operator.</param>
+    /// <param name="layers">Blocks for the per-layer traces; null: those of a <see cref="CurvatureOperator"/>, none otherwise.</param>
+    /// <param name="progress">Told after each chunk of probes.</param>
+    /// <param name="cancellation">Ends between two chunks.</param>
+    /// <exception cref="CurvatureException">Not square, or settings out of range.</exception>
+    public TraceEstimate Estimate(
+        LinearOperator a, ParameterSpace? layers = null, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        Check(a);
+        layers ??= (a as CurvatureOperator)?.Parameters;
+        int blocks = layers?.Layers.Count ?? 1;
+        bool exact = MaxProbes >= a.Columns;
+        int total = exact ? (int)a.Columns : MaxProbes;
+
+        List<double>[] samples = [.. Enumerable.Range(0, blocks).Select(_ => new List<double>())];
+        List<double> sums = [];
+        while (sums.Count < total)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int count = Math.Min(Chunk, total - sums.Count);
+            double[][] forms = QuadraticForms(a, layers, sums.Count, count, exact);
+            for (int j = 0; j < count; j++)
+            {
+                for (int b = 0; b < blocks; b++)
+                {
+                    samples[b].Add(forms[b][j]);
+                }
+
+                sums.Add(Enumerable.Range(0, blocks).Sum(b => forms[b][j]));
+            }
+
+            progress?.Report(new ProductProgress("trace", sums.Count, total));
+            if (!exact && sums.Count >= MinProbes && IsGoodEnough(sums))
+            {
+                break;
+            }
+        }
+
+        Estimate Summary(List<double> x) =>
+            exact ? Estimators.Estimate.Exact(x.Sum(), sums.Count) : Estimators.Estimate.FromSamples(x, sums.Count);
+        return new TraceEstimate(
+            Summary(sums), layers is null ? [] : [.. layers.Layers.Select((layer, b) => new LayerTrace(layer.Name, layer.Count, Summary(samples[b])))]);
+    }
+
+    /// <summary><c>v_b^T (A v)_b</c> for each block b (the whole vector where there are none) and each of <paramref name="count"/> probes.</summary>
+    private double[][] QuadraticForms(LinearOperator a, ParameterSpace? layers, int first, int count, bool exact)
+    {
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Tensor V = exact
+            ? a.UnitVectors(first, count)
+            : Probes.Draw(ProbeKind.Rademacher, a.Columns, first, count, Seed, a.DType, a.Device);
+        Tensor terms = V.mul(a.Apply(V));
+        if (layers is null)
+        {
+            return [ToDoubles(terms.sum(0, type: ScalarType.Float64))];
+        }
+
+        Tensor parameterwise = stack(
+            layers.Parameters.Select((p, i) => terms.narrow(0, layers.Offset(i), p.numel()).sum(0, type: ScalarType.Float64)));
+        double[] sums = ToDoubles(parameterwise);
+        return [.. layers.Layers.Select(layer =>
+            Enumerable.Range(0, count).Select(j => layer.Indices.Sum(i => sums[(i * count) + j])).ToArray())];
+    }
+
+    private static double[] ToDoubles(Tensor t) => t.cpu().data<double>().ToArray();
+
+    private bool IsGoodEnough(List<double> sums)
+    {
+        if (RelativeTolerance is not { } tolerance)
+        {
+            return false;
+        }
+
+        Estimate estimate = Estimators.Estimate.FromSamples(sums, sums.Count);
+        return estimate.HalfWidth(0.95) <= tolerance * Math.Abs(estimate.Value);
+    }
+
+    private void Check(LinearOperator a)
+    {
+        if (a.Rows != a.Columns)
+        {
+            throw new CurvatureException($"Only a square operator has a trace; this one is {a.Rows} x {a.Columns}.");
+        }
+
+        if (MaxProbes < 1 || MinProbes < 2 || RelativeTolerance is <= 0 or double.NaN)
+        {
+            throw new CurvatureException(
+                $"Expected MaxProbes >= 1, MinProbes >= 2 and a positive tolerance; got {MaxProbes}, {MinProbes} and {RelativeTolerance}.");
+        }
+    }
+}

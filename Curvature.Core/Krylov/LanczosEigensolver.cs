@@ -1,0 +1,212 @@
+using Curvature.Operators;
+using Curvature.Tensors;
+using MathNet.Numerics.LinearAlgebra;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Krylov;
+
+/// <summary>
+/// Extreme eigenpairs of a symmetric operator by thick-restart Lanczos (Wu and Simon 2000, Thick-Restart Lanczos Method for Large Symmetric
+/// Eigenvalue Problems), orthogonalised twice against the whole basis.
+/// <para>
+/// A Krylov space holds one vector of each eigenspace, so a converged set is locked and the solver starts afresh, orthogonally to it, until a
+/// fresh start finds no eigenvalue that belongs among the wanted ones: eigenvalues count with their multiplicity.
+/// </para>
+/// <para>
+/// Residuals are measured with one product per pair at the end and hold a rounding allowance of 4 eps |lambda|_max. Cost: usually 2 to 4 products per
+/// step of a basis of <see cref="BasisSize"/> vectors, which is also the memory.
+/// </para>
+/// </summary>
+public sealed record LanczosEigensolver
+{
+    /// <value>How many eigenvalues (at each end, for <see cref="Spectrum.Both"/>). Default 1.</value>
+    public int Count { get; init; } = 1;
+
+    /// <value>Which ones. Default: largest magnitude.</value>
+    public Spectrum Which { get; init; } = Spectrum.Magnitude;
+
+    /// <value>A pair has converged when its residual is at most this times the largest |eigenvalue|. Default 1e-5; float32 products allow about 1e-6.</value>
+    public double Tolerance { get; init; } = 1e-5;
+
+    /// <value>Products to spend, at most; pairs that did not converge are returned and say so. Default 1000.</value>
+    public int MaxProducts { get; init; } = 1000;
+
+    /// <value>Krylov vectors kept at once; null (default): 20 more than twice the wanted ones, at least 40.</value>
+    public int? BasisSize { get; init; }
+
+    /// <value>Seed of the start vectors.</value>
+    public int Seed { get; init; }
+
+    /// <summary>Finds the eigenpairs.</summary>
+    /// <param name="a">A symmetric operator.</param>
+    /// <param name="progress">Told after each product.</param>
+    /// <param name="cancellation">Ends between two products.</param>
+    /// <exception cref="CurvatureException">Not symmetric, or settings out of range.</exception>
+    public Eigenpairs Solve(LinearOperator a, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        Check(a);
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        int wanted = (int)Math.Min(a.Columns, Which == Spectrum.Both ? 2L * Count : Count);
+        Search search = new(a, wanted, MaxProducts, progress, cancellation);
+        bool verified = false;
+        for (int round = 0; !verified && search.CanGoOn; round++)
+        {
+            verified = Round(search, round);
+        }
+
+        return Refine(search, verified);
+    }
+
+    /// <summary>
+    /// Searches one Krylov space orthogonal to the locked vectors and locks what it finds. True if the locked set is complete and this space
+    /// had nothing to add to it.
+    /// </summary>
+    private bool Round(Search search, int round)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        int missing = Math.Max(search.Wanted - search.Values.Count, 0);
+        int sought = missing > 0 ? missing : Which == Spectrum.Both ? 2 : 1;
+        long room = search.A.Columns - search.Values.Count;
+        int size = (int)Math.Min(room, BasisSize ?? Math.Max(40, (2 * search.Wanted) + 20));
+        Tensor start = Probes.Draw(ProbeKind.Gaussian, search.A.Columns, round, 1, Seed, search.A.DType, search.A.Device).squeeze(1);
+        using KrylovBasis basis = new(search.A, size, search.Locked, start);
+        while (true)
+        {
+            basis.Expand();
+            search.CountProduct();
+            bool last = basis.IsInvariant || !search.CanGoOn;
+            if (!last && basis.Length < size && basis.Length % 5 != 0)
+            {
+                continue;
+            }
+
+            (double[] values, double[] residuals, Matrix<double> s) = basis.Ritz();
+            int[] best = Best(values, sought);
+            double limit = Tolerance * search.Scale(values);
+            bool converged = basis.IsInvariant || (basis.Length >= best.Length && best.All(i => residuals[i] <= limit));
+            if (missing == 0 && !best.Any(i => Belongs(search, values[i], converged ? 0 : Doubt(residuals[i], limit, basis.Length))))
+            {
+                return true;
+            }
+
+            if (converged || last)
+            {
+                int[] chosen = missing > 0 ? best : [.. best.Where(i => Belongs(search, values[i], 0) && (converged || residuals[i] <= limit))];
+                search.Lock(basis.Vectors(s, chosen), chosen.Select(i => values[i]));
+                return false;
+            }
+
+            if (basis.Length == size)
+            {
+                // Keeping some vectors beyond the wanted ones speeds the next cycle up (Wu and Simon 2000, section 4).
+                basis.Restart(values, s, Best(values, Math.Min(size - 2, sought + ((size - sought) / 3))));
+            }
+        }
+    }
+
+    /// <summary>Whether a value, give or take its doubt, would be among the wanted ones of the locked set.</summary>
+    private bool Belongs(Search search, double value, double doubt)
+    {
+        double[] candidates = [value, value + doubt, value - doubt];
+        return candidates.Any(c => Best([.. search.Values, c], search.Wanted).Contains(search.Values.Count));
+    }
+
+    /// <summary>
+    /// How far an unconverged Ritz value may still move. Its residual bounds the distance to some eigenvalue, not to the extreme one, so before a
+    /// dozen steps, or with a residual above 1 % of the scale, nothing is ruled out.
+    /// </summary>
+    private double Doubt(double residual, double limit, int length) =>
+        length < 12 || residual > 0.01 * limit / Tolerance ? double.PositiveInfinity : 2 * residual;
+
+    /// <summary>Rayleigh-Ritz on the wanted vectors with one product each, which also measures the residuals.</summary>
+    private Eigenpairs Refine(Search search, bool verified)
+    {
+        int[] best = Best(search.Values, search.Wanted);
+        Tensor V = stack(best.Select(i => search.Locked.select(0, i))).t().contiguous();        // [P, k]
+        Tensor AV = search.A.Apply(V);
+        Tensor M = V.t().mm(AV).to(ScalarType.Float64);
+        (Tensor theta, Tensor rotation) = linalg.eigh(M.add(M.t()).mul_(0.5).cpu());
+        Tensor S = rotation.to(V.dtype, V.device);
+        (V, AV) = (V.mm(S), AV.mm(S));
+        Tensor residuals = AV.sub(V.mul(theta.to(V.dtype, V.device))).norm(0);
+
+        double[] values = theta.data<double>().ToArray();
+        double[] errors = residuals.to(ScalarType.Float64).cpu().data<double>().ToArray();
+        double scale = search.Scale(values);
+        double rounding = 4 * Precision.Epsilon(V.dtype) * scale;
+        int[] order = [.. Enumerable.Range(0, values.Length).OrderByDescending(i => Math.Abs(values[i]))];
+        Tensor indices = tensor(order.Select(i => (long)i).ToArray(), device: V.device);
+        return new Eigenpairs(
+            [.. order.Select(i => new Eigenvalue(values[i], errors[i] + rounding, errors[i] <= Math.Max(Tolerance * scale, rounding)))],
+            V.index_select(1, indices),
+            search.Products + best.Length,
+            verified);
+    }
+
+    /// <summary>Positions of the best <paramref name="count"/> values, best first.</summary>
+    private int[] Best(IReadOnlyList<double> values, int count)
+    {
+        int[] ascending = [.. Enumerable.Range(0, values.Count).OrderBy(i => values[i])];
+        count = Math.Min(count, values.Count);
+        return Which switch
+        {
+            Spectrum.Largest => [.. ascending.Reverse().Take(count)],
+            Spectrum.Smallest => [.. ascending.Take(count)],
+            Spectrum.Magnitude => [.. ascending.OrderByDescending(i => Math.Abs(values[i])).Take(count)],
+            _ => [.. ascending.Reverse().Take((count + 1) / 2).Union(ascending.Take(count / 2))],
+        };
+    }
+
+    private void Check(LinearOperator a)
+    {
+        if (!a.IsSymmetric)
+        {
+            throw new CurvatureException("Lanczos needs a symmetric operator; this one is not symmetric by construction.");
+        }
+
+        if (Count < 1 || MaxProducts < 1 || !(Tolerance > 0) || BasisSize < 3)
+        {
+            throw new CurvatureException(
+                $"Expected Count >= 1, MaxProducts >= 1, Tolerance > 0 and BasisSize >= 3; got {Count}, {MaxProducts}, {Tolerance}, {BasisSize}.");
+        }
+    }
+
+    /// <summary>The locked pairs and what they cost so far.</summary>
+    private sealed class Search(
+        LinearOperator a, int wanted, int maxProducts, IProgress<ProductProgress>? progress, CancellationToken cancellation)
+    {
+        private double _scale;
+
+        public LinearOperator A => a;
+
+        public int Wanted => wanted;
+
+        public List<double> Values { get; } = [];
+
+        /// <summary>Orthonormal rows <c>[l, P]</c>.</summary>
+        public Tensor Locked { get; private set; } = zeros([0, a.Columns], a.DType, a.Device);
+
+        public int Products { get; private set; }
+
+        /// <summary>Whether products are left, beside those that measure the residuals, and directions to look in.</summary>
+        public bool CanGoOn => Products + wanted < maxProducts && Values.Count < a.Columns;
+
+        /// <summary>The largest |Ritz value| seen: a lower bound of the norm.</summary>
+        public double Scale(IEnumerable<double> values) => _scale = Math.Max(_scale, values.Max(Math.Abs));
+
+        public void CountProduct()
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Products++;
+            progress?.Report(new ProductProgress("eigenvalues", Products, maxProducts));
+        }
+
+        public void Lock(Tensor rows, IEnumerable<double> values)
+        {
+            Values.AddRange(values);
+            Locked = cat([Locked, rows]).MoveToOuterDisposeScope();
+        }
+    }
+}

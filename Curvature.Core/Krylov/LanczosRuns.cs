@@ -1,0 +1,107 @@
+using Curvature.Operators;
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Krylov;
+
+/// <summary>
+/// Several Lanczos runs from random start vectors, advanced in lock-step so that each pass over the data serves all of them. Run r builds an
+/// orthonormal basis Q_r of the Krylov space of its start vector and the tridiagonal <c>T_r = Q_r^T A Q_r</c> (diagonal alpha, off-diagonal
+/// beta), by <c>beta_{j+1} q_{j+1} = A q_j - alpha_j q_j - beta_j q_{j-1}</c>, orthogonalised twice against the whole basis (Parlett 1998,
+/// section 6.9: twice is enough). Without that, converged eigenvalues come back as copies.
+/// <para>A run ends early where its Krylov space is invariant: <c>beta</c> at rounding level of the largest Ritz value; its T is then exact.</para>
+/// </summary>
+/// <param name="Alphas">Diagonals, one array a run.</param>
+/// <param name="Betas">Off-diagonals, one shorter than the diagonal.</param>
+/// <param name="Products">Products spent.</param>
+public sealed record LanczosRuns(IReadOnlyList<double[]> Alphas, IReadOnlyList<double[]> Betas, int Products)
+{
+    /// <summary>Runs Lanczos. Cost: <c>runs * steps</c> products and <c>runs * steps * P</c> entries of memory.</summary>
+    /// <param name="a">A symmetric operator.</param>
+    /// <param name="runs">Number of start vectors.</param>
+    /// <param name="steps">Largest number of steps; at most P are made.</param>
+    /// <param name="seed">Start vectors are Gaussian, normalised; run r uses column r of this seed.</param>
+    /// <param name="progress">Told after each step.</param>
+    /// <param name="cancellation">Ends the runs between two steps.</param>
+    public static LanczosRuns From(
+        LinearOperator a, int runs, int steps, int seed, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        if (!a.IsSymmetric)
+        {
+            throw new CurvatureException("Lanczos needs a symmetric operator; this one is not symmetric by construction.");
+        }
+
+        ArgumentOutOfRangeException.ThrowIfLessThan(runs, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
+        steps = (int)Math.Min(steps, a.Columns);
+
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Tensor Q = zeros([runs, steps, a.Columns], a.DType, a.Device);
+        Tensor q = Probes.Draw(ProbeKind.Gaussian, a.Columns, 0, runs, seed, a.DType, a.Device).t().contiguous(); // [runs, P]
+        q.div_(q.norm(1, keepdim: true));
+
+        List<double>[] alphas = [.. Enumerable.Range(0, runs).Select(_ => new List<double>())];
+        List<double>[] betas = [.. Enumerable.Range(0, runs).Select(_ => new List<double>())];
+        bool[] ended = new bool[runs];
+        double[] scale = new double[runs];
+        double rounding = Precision.Epsilon(a.DType) * Math.Sqrt(a.Columns);
+        int products = 0;
+        for (int j = 0; j < steps; j++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using DisposeScope step = NewDisposeScope();
+            Q.select(1, j).copy_(q);
+            Tensor w = a.Apply(q.t()).t().contiguous();
+            products += runs;
+
+            Tensor basis = Q.narrow(1, 0, j + 1);                                   // [runs, j + 1, P]
+            double[] alpha = ToDoubles(w.mul(q).sum(1));
+            Orthogonalise(w, basis);
+            Orthogonalise(w, basis);
+            double[] beta = ToDoubles(w.norm(1));
+            double[] next = new double[runs];
+            for (int r = 0; r < runs; r++)
+            {
+                if (ended[r])
+                {
+                    continue;
+                }
+
+                alphas[r].Add(alpha[r]);
+                scale[r] = Math.Max(scale[r], Math.Max(Math.Abs(alpha[r]), beta[r]));
+                ended[r] = j + 1 == steps || beta[r] <= rounding * scale[r];
+                if (!ended[r])
+                {
+                    betas[r].Add(beta[r]);
+                    next[r] = 1 / beta[r];
+                }
+            }
+
+            // A run that has ended goes on with the zero vector, which costs its share of the pass and nothing else.
+            q.copy_(w.mul_(tensor(next, a.DType, a.Device).unsqueeze(1)));
+            progress?.Report(new ProductProgress("density", products, runs * steps));
+            if (Array.TrueForAll(ended, e => e))
+            {
+                break;
+            }
+        }
+
+        return new LanczosRuns([.. alphas.Select(x => x.ToArray())], [.. betas.Select(x => x.ToArray())], products);
+    }
+
+    /// <summary>Takes the basis' components out of w, run by run: <c>w -= Q (Q^T w)</c>.</summary>
+    private static void Orthogonalise(Tensor w, Tensor basis)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor c = basis.bmm(w.unsqueeze(2));                                       // [runs, j, 1]
+        w.sub_(basis.transpose(1, 2).bmm(c).squeeze(2));
+    }
+
+    private static double[] ToDoubles(Tensor t)
+    {
+        using Tensor flat = t.reshape(-1).to(ScalarType.Float64).cpu();
+        return flat.data<double>().ToArray();
+    }
+}

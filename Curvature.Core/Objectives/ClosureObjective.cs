@@ -1,0 +1,30 @@
+using Curvature.Tensors;
+using static TorchSharp.torch;
+
+namespace Curvature.Objectives;
+
+/// <summary>An objective made of the user's own loss.</summary>
+internal sealed class ClosureObjective<TBatch>(
+    ParameterSpace parameters,
+    IEnumerable<TBatch> batches,
+    Func<TBatch, Tensor> loss,
+    Func<TBatch, double> terms,
+    Reduction reduction,
+    double l2) : Objective(parameters, reduction, l2)
+{
+    /// <inheritdoc/>
+    protected internal override IEnumerable<ObjectiveBatch> Batches()
+    {
+        int index = 0;
+        foreach (TBatch batch in batches)
+        {
+            double weight = Reduction == Reduction.Mean ? terms(batch) : 1;
+            if (!(weight >= 0) || double.IsInfinity(weight))
+            {
+                throw new CurvatureException($"Batch {index} reports {weight} loss terms; expected a number that is not negative.");
+            }
+
+            yield return new ObjectiveBatch(index++, weight, () => loss(batch));
+        }
+    }
+}

@@ -1,0 +1,107 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Objectives;
+
+/// <summary>
+/// Softmax cross-entropy in nats, <c>-log softmax(z)_y</c> per term, with class weights c, label smoothing s and an ignored label as in
+/// <c>torch.nn.functional.cross_entropy</c>. Outputs <c>[N, C]</c> or <c>[N, C, d1, ...]</c>, integer targets <c>[N]</c> or
+/// <c>[N, d1, ...]</c>. The mean divides by <c>sum c_y</c> over the terms that are not ignored; that sum is <see cref="Terms"/>.
+/// </summary>
+public sealed class CrossEntropy : ISupervisedLoss
+{
+    /// <summary>The label that the engine ignores when none is asked to be: no label may have it.</summary>
+    private const long NoLabel = -100;
+
+    private readonly LossOptions _options;
+
+    /// <param name="options">Null for the plain mean.</param>
+    /// <exception cref="CurvatureException">Smoothing outside [0, 1), weights that are not a finite non-negative vector.</exception>
+    public CrossEntropy(LossOptions? options = null)
+    {
+        _options = options ?? new LossOptions();
+        if (_options.LabelSmoothing is not (>= 0 and < 1))
+        {
+            throw new CurvatureException($"Label smoothing lies in [0, 1); got {_options.LabelSmoothing}.");
+        }
+
+        if (_options.ClassWeights is { } weights)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            if (weights.dim() != 1 || !weights.isfinite().all().item<bool>() || weights.lt(0).any().item<bool>())
+            {
+                throw new CurvatureException($"Class weights are one finite, non-negative number per class; got shape {KnownLosses.Shape(weights)}.");
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public string Name => "cross-entropy";
+
+    /// <inheritdoc/>
+    public Reduction Reduction => _options.Reduction;
+
+    /// <inheritdoc/>
+    public Tensor Value(Tensor outputs, Tensor targets) => nn.functional.cross_entropy(
+        outputs,
+        targets,
+        weight: _options.ClassWeights?.to(outputs.dtype, outputs.device),
+        ignore_index: _options.IgnoreIndex ?? NoLabel,
+        reduction: Reduction == Reduction.Mean ? nn.Reduction.Mean : nn.Reduction.Sum,
+        label_smoothing: _options.LabelSmoothing);
+
+    /// <inheritdoc/>
+    public double Terms(Tensor targets)
+    {
+        if (_options.IgnoreIndex is null && _options.ClassWeights is null)
+        {
+            return targets.numel();
+        }
+
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Tensor counted = targets.ne(_options.IgnoreIndex ?? NoLabel);
+        if (_options.ClassWeights is null)
+        {
+            return counted.sum().ToDouble();
+        }
+
+        Tensor labels = targets.masked_select(counted);
+        return _options.ClassWeights.to(ScalarType.Float64, labels.device).index_select(0, labels).sum().ToDouble();
+    }
+
+    /// <inheritdoc/>
+    public void Check(Tensor outputs, Tensor targets)
+    {
+        long[] z = outputs.shape, y = targets.shape;
+        bool fits = z.Length >= 2 && y.Length == z.Length - 1 && y[0] == z[0] && y.AsSpan(1).SequenceEqual(z.AsSpan(2));
+        if (!fits || targets.dtype != ScalarType.Int64)
+        {
+            throw new CurvatureException(
+                $"Cross-entropy expects outputs [N, C, ...] and int64 class labels [N, ...]; got outputs {KnownLosses.Shape(outputs)} and targets "
+                + $"{KnownLosses.Shape(targets)} of {targets.dtype}.");
+        }
+
+        long classes = z[1];
+        if (_options.ClassWeights is { } weights && weights.shape[0] != classes)
+        {
+            throw new CurvatureException($"The model has {classes} classes, but {weights.shape[0]} class weights were given.");
+        }
+
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Tensor labels = _options.IgnoreIndex is { } ignored ? targets.masked_select(targets.ne(ignored)) : targets;
+        if (labels.numel() == 0)
+        {
+            return;
+        }
+
+        (long low, long high) = (labels.min().ToInt64(), labels.max().ToInt64());
+        if (low < 0 || high >= classes)
+        {
+            throw new CurvatureException(
+                $"Labels out of range: the model has {classes} classes (labels 0 to {classes - 1}), the data has labels from {low} to {high}. "
+                + "Check that data and model belong together; padding labels can be left out with an ignore index.");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+using static TorchSharp.torch;
+
+namespace Curvature.Objectives;
+
+/// <summary>The rule of losses with one term per output entry.</summary>
+internal static class EntrywiseTargets
+{
+    /// <summary>Targets have the outputs' shape, but for a trailing 1 that may be missing.</summary>
+    public static void Check(string loss, Tensor outputs, Tensor targets)
+    {
+        ReadOnlySpan<long> z = outputs.shape, y = targets.shape;
+        bool fits = z.SequenceEqual(y) || (z.Length == y.Length + 1 && z[^1] == 1 && z[..^1].SequenceEqual(y));
+        if (!fits)
+        {
+            throw new CurvatureException(
+                $"{loss} expects targets of the outputs' shape; got outputs {KnownLosses.Shape(outputs)} and targets {KnownLosses.Shape(targets)}.");
+        }
+    }
+}

@@ -1,0 +1,304 @@
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Objectives;
+
+/// <summary>
+/// A loss over a data set as a function of chosen parameters,
+/// <c>L(theta) = sum_b w_b loss_b(theta) / sum_b w_b + (lambda/2) |theta|^2</c> with <c>w_b</c> the number of loss terms of batch b (mean
+/// reduction), or <c>sum_b loss_b(theta) + (lambda/2) |theta|^2</c> (sum reduction): what training on the whole data set would minimise,
+/// however ragged the batches.
+/// <para>
+/// It owns neither model nor data. The model's mode (train or eval) is the caller's choice. No call leaves a trace: parameters,
+/// <c>.grad</c>, running statistics and the random state are afterwards as they were before.
+/// </para>
+/// </summary>
+public abstract class Objective
+{
+    private bool _deterministic;
+    private bool _twiceDifferentiable;
+
+    /// <param name="parameters">theta.</param>
+    /// <param name="reduction">How batches combine.</param>
+    /// <param name="l2">lambda, not negative.</param>
+    protected Objective(ParameterSpace parameters, Reduction reduction, double l2)
+    {
+        if (!double.IsFinite(l2) || l2 < 0)
+        {
+            throw new CurvatureException($"The L2 coefficient is a finite number that is not negative; got {l2}.");
+        }
+
+        Parameters = parameters;
+        Reduction = reduction;
+        L2 = l2;
+    }
+
+    /// <summary>theta: the chosen parameters.</summary>
+    public ParameterSpace Parameters { get; }
+
+    /// <summary>How batches combine.</summary>
+    public Reduction Reduction { get; }
+
+    /// <summary>lambda of the term <c>(lambda/2) |theta|^2</c>, counted once; it adds <c>lambda I</c> to a Hessian.</summary>
+    public double L2 { get; }
+
+    /// <summary>
+    /// Whether a batch's graph stays valid while other batches are evaluated: not where evaluating moves running statistics that must be
+    /// put back.
+    /// </summary>
+    protected internal virtual bool GraphsCanBeKept => true;
+
+    /// <summary>A model and a loss over batches of inputs and targets.</summary>
+    /// <param name="model">An <c>IModule&lt;Tensor, Tensor&gt;</c>; TorchScript modules are. Floating-point inputs are cast to the parameters' dtype, integers never.</param>
+    /// <param name="loss">See <see cref="KnownLosses"/>.</param>
+    /// <param name="batches">Enumerated once a pass; must give the same batches each time. A list is best.</param>
+    /// <param name="parameters">Default: all trainable parameters of the model.</param>
+    /// <param name="l2">lambda.</param>
+    public static Objective Supervised(
+        nn.Module model, ISupervisedLoss loss, IEnumerable<Data.Batch> batches, ParameterSpace? parameters = null, double l2 = 0) =>
+        new SupervisedObjective(model, loss, batches, parameters ?? ParameterSpace.Of(model), l2);
+
+    /// <summary>Any differentiable loss: physics-informed networks, language models, losses without targets.</summary>
+    /// <param name="parameters">theta.</param>
+    /// <param name="batches">Enumerated once a pass; must give the same batches each time.</param>
+    /// <param name="loss">The batch's loss, a scalar: the mean (or sum) over its terms.</param>
+    /// <param name="terms">The number of terms of a batch, e.g. its rows or its valid tokens; not used for sums.</param>
+    /// <param name="reduction">What <paramref name="loss"/> returns.</param>
+    /// <param name="l2">lambda.</param>
+    public static Objective FromClosure<TBatch>(
+        ParameterSpace parameters,
+        IEnumerable<TBatch> batches,
+        Func<TBatch, Tensor> loss,
+        Func<TBatch, double> terms,
+        Reduction reduction = Reduction.Mean,
+        double l2 = 0) => new ClosureObjective<TBatch>(parameters, batches, loss, terms, reduction, l2);
+
+    /// <summary>The objective's value; one forward pass over the data.</summary>
+    /// <exception cref="NonFiniteException">The loss of a batch is NaN or infinite.</exception>
+    public double Value(CancellationToken cancellation = default)
+    {
+        using IDisposable noGrad = no_grad();
+        double sum = 0, terms = 0;
+        foreach (ObjectiveBatch batch in Pass(cancellation))
+        {
+            using DisposeScope scope = NewDisposeScope();
+            double loss = batch.Loss().ToDouble();
+            if (!double.IsFinite(loss))
+            {
+                throw new NonFiniteException($"The loss of batch {batch.Index} is {loss}. {Suspect()}");
+            }
+
+            sum += batch.Terms * loss;
+            terms += batch.Terms;
+        }
+
+        using Tensor theta = Parameters.Snapshot();
+        return (Reduction == Reduction.Mean ? sum / terms : sum) + (L2 / 2 * theta.dot(theta).ToDouble());
+    }
+
+    /// <summary>The gradient <c>dL/dtheta</c>, <c>[P]</c> of the parameters' dtype, in the caller's scope; one forward and backward pass over the data.</summary>
+    /// <exception cref="NonFiniteException">An entry is NaN or infinite; the message names the parameter.</exception>
+    public Tensor Gradient(CancellationToken cancellation = default)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor sum = zeros(Parameters.Count, Parameters.DType, Parameters.Device);
+        double terms = 0;
+        foreach (ObjectiveBatch batch in Pass(cancellation))
+        {
+            using DisposeScope inner = NewDisposeScope();
+            using IDisposable grad = enable_grad();
+            Accumulate(sum, Gradients.Of(batch.Loss(), Parameters.Parameters, createGraph: false), batch.Terms);
+            terms += batch.Terms;
+        }
+
+        using IDisposable noGrad = no_grad();
+        if (Reduction == Reduction.Mean)
+        {
+            sum.div_(terms);
+        }
+
+        if (L2 != 0)
+        {
+            sum.add_(Parameters.Snapshot().mul_(L2));
+        }
+
+        CheckFinite(sum, "gradient");
+        return sum.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// Evaluates the first batch twice and compares data, predictions, loss and gradient. Operators do this before their first product.
+    /// Bit-equality is asked of the data; the rest may differ by rounding (parallel sums on a GPU).
+    /// </summary>
+    /// <exception cref="NonDeterministicException">What differed, with the likely cause.</exception>
+    public void CheckDeterminism()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using Tensor randomState = random.get_rng_state();
+        try
+        {
+            IReadOnlyList<(string What, Tensor Value)> first = Observe();
+            IReadOnlyList<(string What, Tensor Value)> second = Observe();
+            foreach (((string what, Tensor a), (_, Tensor b)) in first.Zip(second))
+            {
+                ThrowUnlessSame(what, a, b);
+            }
+        }
+        finally
+        {
+            random.set_rng_state(randomState);
+        }
+    }
+
+    /// <summary>The batches of one pass, in order, not yet evaluated.</summary>
+    protected internal abstract IEnumerable<ObjectiveBatch> Batches();
+
+    /// <summary>The model's running statistics, put back on disposal; null where evaluation changes nothing.</summary>
+    protected internal virtual IDisposable? PreserveState() => null;
+
+    /// <summary>A loss with the same operators as the batches' but over few rows, where that can be had.</summary>
+    protected virtual Tensor SmallLoss() => Batches().First(b => b.Terms != 0).Loss();
+
+    /// <summary>Data and predictions of the first batch, for the determinism probe; names as they should appear in the message.</summary>
+    protected virtual IEnumerable<(string What, Tensor Value)> ObserveBatch() => [];
+
+    /// <summary>What in the model could be random, for the message of the determinism probe.</summary>
+    protected virtual string LikelyCause() => "The closure or its data is random; fix its seed or its batches.";
+
+    /// <summary>One pass with cancellation, state preservation and refusal of an empty data set.</summary>
+    internal IEnumerable<ObjectiveBatch> Pass(CancellationToken cancellation)
+    {
+        using IDisposable? state = PreserveState();
+        double terms = 0;
+        foreach (ObjectiveBatch batch in Batches())
+        {
+            cancellation.ThrowIfCancellationRequested();
+            terms += batch.Terms;
+            if (batch.Terms != 0)
+            {
+                yield return batch;
+            }
+        }
+
+        if (!(terms > 0))
+        {
+            throw new CurvatureException("The data has no loss terms: it is empty, or every term is ignored or has weight 0.");
+        }
+    }
+
+    /// <summary>The determinism probe, once an objective.</summary>
+    internal void EnsureDeterministic()
+    {
+        if (!_deterministic)
+        {
+            CheckDeterminism();
+            _deterministic = true;
+        }
+    }
+
+    /// <summary>The guarded first double backward, once an objective.</summary>
+    internal void EnsureTwiceDifferentiable()
+    {
+        if (!_twiceDifferentiable)
+        {
+            using IDisposable? state = PreserveState();
+            using Tensor randomState = random.get_rng_state();
+            using IDisposable grad = enable_grad();
+            Gradients.CheckTwiceDifferentiable(SmallLoss, Parameters.Parameters);
+            random.set_rng_state(randomState);
+            _twiceDifferentiable = true;
+        }
+    }
+
+    /// <summary>Adds <c>scale * parts</c> to a vector <c>[P]</c>, null parts being zero.</summary>
+    internal void Accumulate(Tensor vector, IReadOnlyList<Tensor?> parts, double scale)
+    {
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        for (int i = 0; i < parts.Count; i++)
+        {
+            if (parts[i] is { } part)
+            {
+                Tensor slot = vector.narrow(0, Parameters.Offset(i), part.numel());
+                slot.add_(part.detach().reshape(-1), scale);
+            }
+        }
+    }
+
+    /// <summary>Refuses a vector <c>[P]</c> that is not finite, naming the first parameter where it is not.</summary>
+    internal void CheckFinite(Tensor vector, string what)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        if (vector.isfinite().all().ToBoolean())
+        {
+            return;
+        }
+
+        IReadOnlyList<Tensor> parts = Parameters.Split(vector);
+        int bad = Enumerable.Range(0, parts.Count).First(i => !parts[i].isfinite().all().ToBoolean());
+        throw new NonFiniteException($"The {what} is not finite, first at parameter '{Parameters.Names[bad]}'. {Suspect()}");
+    }
+
+    private IReadOnlyList<(string What, Tensor Value)> Observe()
+    {
+        using IDisposable? state = PreserveState();
+        List<(string, Tensor)> seen;
+        using (no_grad())
+        {
+            seen = [.. ObserveBatch()];
+        }
+
+        using IDisposable grad = enable_grad();
+        Tensor loss = (Batches().FirstOrDefault(b => b.Terms != 0)
+            ?? throw new CurvatureException("The data has no loss terms: it is empty, or every term is ignored or has weight 0.")).Loss();
+        if (loss.numel() != 1)
+        {
+            throw new CurvatureException($"A loss is a scalar; this one has shape [{string.Join(", ", loss.shape)}]. Reduce it to its mean or sum.");
+        }
+
+        Tensor gradient = zeros(Parameters.Count, Parameters.DType, Parameters.Device);
+        Accumulate(gradient, Gradients.Of(loss, Parameters.Parameters, createGraph: false), 1);
+        return [.. seen, ("the loss", loss.detach().reshape(1)), ("the gradient", gradient)];
+    }
+
+    private void ThrowUnlessSame(string what, Tensor a, Tensor b)
+    {
+        bool sameShape = a.shape.AsSpan().SequenceEqual(b.shape);
+        if (sameShape && a.Equals(b))
+        {
+            return;
+        }
+
+        string difference = "their shapes differ";
+        if (sameShape)
+        {
+            (Tensor x, Tensor y) = (a.to(ScalarType.Float64), b.to(ScalarType.Float64));
+            double change = (x - y).norm().ToDouble(), size = Math.Max(x.norm().ToDouble(), y.norm().ToDouble());
+            double rounding = a.dtype == ScalarType.Float64 ? 1e-10 : 1e-4;
+            if (!what.StartsWith("the data", StringComparison.Ordinal) && (change <= rounding * size || double.IsNaN(size)))
+            {
+                return; // rounding; a NaN is reported by name where it is first needed
+            }
+
+            difference = FormattableString.Invariant($"|first - second| = {change:g3} beside {size:g3}");
+        }
+
+        throw new NonDeterministicException(
+            $"Two evaluations of the first batch differ in {what} ({difference}): there is no fixed matrix to measure. {LikelyCause()}");
+    }
+
+    private string Suspect()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        for (int i = 0; i < Parameters.Parameters.Count; i++)
+        {
+            if (!Parameters.Parameters[i].isfinite().all().ToBoolean())
+            {
+                return $"The parameter '{Parameters.Names[i]}' itself holds NaN or infinity: the checkpoint is damaged or training diverged.";
+            }
+        }
+
+        return "The parameters are finite: look for extreme inputs, a logarithm or a division in the model, or use float64.";
+    }
+}

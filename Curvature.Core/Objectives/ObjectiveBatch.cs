@@ -1,0 +1,11 @@
+using static TorchSharp.torch;
+
+namespace Curvature.Objectives;
+
+/// <summary>One batch of an objective, not yet evaluated.</summary>
+/// <param name="Index">Its position in the pass, from 0.</param>
+/// <param name="Terms">w_b, the (weighted) number of loss terms; 1 for a sum. A batch without terms contributes nothing.</param>
+/// <param name="Loss">
+/// Evaluates the batch's loss with a graph, in the caller's scope: the mean over its terms, or their sum, as the objective's reduction says.
+/// </param>
+public sealed record ObjectiveBatch(int Index, double Terms, Func<Tensor> Loss);

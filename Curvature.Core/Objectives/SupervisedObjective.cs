@@ -1,0 +1,130 @@
+using System.Runtime.InteropServices;
+using Curvature.Data;
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Objectives;
+
+/// <summary>An objective made of a model, a loss and batches of inputs and targets.</summary>
+internal sealed class SupervisedObjective : Objective
+{
+    private readonly nn.Module _module;
+    private readonly nn.IModule<Tensor, Tensor> _model;
+    private readonly ISupervisedLoss _loss;
+    private readonly IEnumerable<Batch> _batches;
+    private readonly HashSet<int> _checked = [];
+    private readonly List<double> _terms = [];
+
+    public SupervisedObjective(nn.Module model, ISupervisedLoss loss, IEnumerable<Batch> batches, ParameterSpace parameters, double l2)
+        : base(parameters, loss.Reduction, l2)
+    {
+        _module = model;
+        _model = model as nn.IModule<Tensor, Tensor>
+            ?? throw new CurvatureException(
+                $"The model {model.GetType().Name} does not map one tensor to one tensor (IModule<Tensor, Tensor>); use Objective.FromClosure.");
+        _loss = loss;
+        _batches = batches;
+    }
+
+    /// <inheritdoc/>
+    protected internal override bool GraphsCanBeKept => Parameters.Device.type == DeviceType.CPU || !MovesRunningStatistics();
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<ObjectiveBatch> Batches()
+    {
+        int index = 0;
+        foreach (Batch batch in _batches)
+        {
+            yield return new ObjectiveBatch(index, Terms(index, batch), LossOf(index, batch));
+            index++;
+        }
+    }
+
+    /// <inheritdoc/>
+    protected internal override IDisposable? PreserveState() => MovesRunningStatistics() ? new BufferSnapshot(_module) : null;
+
+    /// <inheritdoc/>
+    protected override Tensor SmallLoss()
+    {
+        Batch batch = _batches.First();
+        long rows = Math.Min(2, batch.Inputs.shape[0]);
+        Tensor inputs = batch.Inputs.narrow(0, 0, rows), targets = batch.Targets.narrow(0, 0, rows);
+        return _loss.Value(Forward(0, inputs), Place(targets));
+    }
+
+    /// <inheritdoc/>
+    protected override IEnumerable<(string What, Tensor Value)> ObserveBatch()
+    {
+        if (_batches.FirstOrDefault() is not { } batch)
+        {
+            yield break;
+        }
+
+        yield return ("the data: its inputs", batch.Inputs.clone());
+        yield return ("the data: its targets", batch.Targets.clone());
+        yield return ("the predictions", Forward(0, batch.Inputs));
+    }
+
+    /// <inheritdoc/>
+    protected override string LikelyCause() => IsTraining()
+        ? "The model is in train mode: dropout draws anew at each call, and batch norm depends on how shuffled batches fall. Call eval(), "
+            + "or remove the randomness, and keep the order of the data fixed."
+        : "Keep the order of the data fixed (no shuffling between passes, no random augmentation), and seed whatever the model draws.";
+
+    private double Terms(int index, Batch batch)
+    {
+        if (Reduction == Reduction.Sum)
+        {
+            return 1;
+        }
+
+        // Counting may need a host synchronisation, and the determinism probe vouches for the data: once a batch is enough.
+        if (index == _terms.Count)
+        {
+            _terms.Add(_loss.Terms(batch.Targets));
+        }
+
+        return _terms[index];
+    }
+
+    private Func<Tensor> LossOf(int index, Batch batch) => () =>
+    {
+        Tensor outputs = Forward(index, batch.Inputs);
+        Tensor targets = Place(batch.Targets);
+        if (!_checked.Contains(index))
+        {
+            _loss.Check(outputs, targets);
+            _checked.Add(index);
+        }
+
+        return _loss.Value(outputs, targets);
+    };
+
+    private Tensor Forward(int index, Tensor inputs)
+    {
+        Tensor x = Place(inputs);
+        try
+        {
+            return _model.call(x)!;
+        }
+        catch (Exception error) when (error is ExternalException or ArgumentException)
+        {
+            throw new CurvatureException(
+                $"The model rejected batch {index}: inputs of shape [{string.Join(", ", x.shape)}], {x.dtype}. The engine says: "
+                + $"{EngineError.Summary(error)}", error);
+        }
+    }
+
+    private Tensor Place(Tensor t)
+    {
+        ScalarType dtype = t.is_floating_point() ? Parameters.DType : t.dtype;
+        return t.dtype == dtype && t.device.type == Parameters.Device.type && t.device.index == Parameters.Device.index
+            ? t.alias()
+            : t.to(dtype, Parameters.Device);
+    }
+
+    private bool IsTraining() => _module.training || _module.modules().Any(m => m.training);
+
+    private bool MovesRunningStatistics() => IsTraining() && _module.named_buffers().Any();
+}

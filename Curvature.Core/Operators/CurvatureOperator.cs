@@ -1,0 +1,215 @@
+using Curvature.Objectives;
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Operators;
+
+/// <summary>
+/// A curvature matrix of an objective, <c>sum_b w_b C_b / sum_b w_b + lambda I</c> (mean reduction; without the divisor for sums), with one
+/// <see cref="BatchLinearization"/> per batch. Symmetric, <c>[P, P]</c>.
+/// <para>
+/// It is a snapshot at theta: it holds a copy of the parameters and compares before each product, because a kept graph would go on to
+/// differentiate at the parameters it was built with. A product costs one pass over the data; several columns share the pass (batches
+/// outside, columns inside), and graphs are kept between products within <see cref="CurvatureOptions.GraphMemory"/>.
+/// Dispose it to release them.
+/// </para>
+/// <para>A subclass says what one batch contributes (<see cref="Linearize"/>); all else is here.</para>
+/// </summary>
+public abstract class CurvatureOperator : LinearOperator
+{
+    private readonly GraphCache _graphs;
+    private readonly Tensor[] _theta;
+    private VersionSentinel? _sentinel;
+    private double _terms;
+    private int _batches;
+
+    /// <param name="objective">The loss; stays the caller's.</param>
+    /// <param name="options">Null for the defaults.</param>
+    protected CurvatureOperator(Objective objective, CurvatureOptions? options)
+        : base(objective.Parameters.Count, objective.Parameters.Count, isSymmetric: true, objective.Parameters.DType, objective.Parameters.Device)
+    {
+        Objective = objective;
+        Options = options ?? new CurvatureOptions();
+        if (Options.GraphMemory < 0)
+        {
+            throw new CurvatureException($"The memory for kept graphs cannot be negative; got {Options.GraphMemory}.");
+        }
+
+        _graphs = new GraphCache(objective.GraphsCanBeKept ? Options.GraphMemory : 0, Device.type == DeviceType.CPU);
+        using IDisposable noGrad = no_grad();
+        _theta = [.. Parameters.Parameters.Select(p => p.detach().clone().DetachFromDisposeScope())];
+    }
+
+    /// <summary>The loss.</summary>
+    public Objective Objective { get; }
+
+    /// <summary>theta, the rows and columns of the matrix.</summary>
+    public ParameterSpace Parameters => Objective.Parameters;
+
+    /// <summary>How the data is worked through.</summary>
+    protected CurvatureOptions Options { get; }
+
+    /// <summary><c>C v</c> with the vector given and returned as one tensor per parameter.</summary>
+    /// <exception cref="CurvatureException">Wrong number of parts or shapes.</exception>
+    public IReadOnlyList<Tensor> Apply(IReadOnlyList<Tensor> v)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return [.. Parameters.Split(Apply(Parameters.Flatten(v))).Select(part => part.MoveToOuterDisposeScope())];
+    }
+
+    /// <summary>One batch's share of the matrix, with a graph at the present parameters. Called with gradients enabled, inside a scope.</summary>
+    protected abstract BatchLinearization Linearize(ObjectiveBatch batch);
+
+    /// <summary>What must hold before the first product; the base asks for a deterministic objective.</summary>
+    protected virtual void Prepare() => Objective.EnsureDeterministic();
+
+    /// <inheritdoc/>
+    protected sealed override Tensor Multiply(Tensor V)
+    {
+        Prepare();
+        FollowParameters();
+
+        Tensor rows = V.t().contiguous();
+        long k = rows.shape[0];
+        Tensor[] sums = [.. Enumerable.Range(0, (int)k).Select(_ => zeros(Columns, DType, Device))];
+        IReadOnlyList<Tensor>[] v = [.. Enumerable.Range(0, (int)k).Select(j => Parameters.Split(rows.select(0, j)))];
+        if (_graphs.Holds(_batches))
+        {
+            for (int b = 0; b < _batches; b++)
+            {
+                Options.Cancellation.ThrowIfCancellationRequested();
+                AddProducts(_graphs[b]!, v, sums);
+            }
+        }
+        else
+        {
+            PassOverData(v, sums);
+        }
+
+        Tensor result = k == 1 ? sums[0].unsqueeze(0) : stack(sums);
+        if (Objective.Reduction == Reduction.Mean)
+        {
+            result.div_(_terms);
+        }
+
+        if (Objective.L2 != 0)
+        {
+            result.add_(rows, Objective.L2);
+        }
+
+        if (!result.isfinite().all().ToBoolean())
+        {
+            Explain(result);
+        }
+
+        return result.t();
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _graphs.Dispose();
+        _sentinel?.Dispose();
+        foreach (Tensor part in _theta)
+        {
+            part.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private void PassOverData(IReadOnlyList<Tensor>[] v, Tensor[] sums)
+    {
+        (double terms, int batches) = (0, 0);
+        foreach (ObjectiveBatch batch in Objective.Pass(Options.Cancellation))
+        {
+            terms += batch.Terms;
+            BatchLinearization? kept = _graphs[batches];
+            if (kept is not null)
+            {
+                AddProducts(kept, v, sums);
+            }
+            else
+            {
+                if (_graphs.IsEmpty)
+                {
+                    _sentinel?.Dispose();
+                    _sentinel = new VersionSentinel(Parameters.Parameters);
+                }
+
+                _graphs.BeforeBatch();
+                BatchLinearization fresh = LinearizeScaled(batch);
+                try
+                {
+                    AddProducts(fresh, v, sums);
+                }
+                finally
+                {
+                    if (!fresh.CanBeKept || !_graphs.TryKeep(batches, fresh))
+                    {
+                        fresh.Dispose();
+                    }
+                }
+            }
+
+            batches++;
+        }
+
+        (_terms, _batches) = (terms, batches);
+    }
+
+    /// <summary>The loss is scaled by the batch's terms before it is differentiated, so that products of batches simply add up.</summary>
+    private BatchLinearization LinearizeScaled(ObjectiveBatch batch)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable grad = enable_grad();
+        return Linearize(Objective.Reduction == Reduction.Mean ? batch with { Loss = () => batch.Loss().mul(batch.Terms) } : batch);
+    }
+
+    private void AddProducts(BatchLinearization batch, IReadOnlyList<Tensor>[] v, Tensor[] sums)
+    {
+        for (int j = 0; j < v.Length; j++)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Objective.Accumulate(sums[j], batch.Apply(v[j]), 1);
+        }
+    }
+
+    /// <summary>
+    /// Compares the parameters with the copy the graphs were built at; after a change the graphs go and the copy moves. A write that
+    /// changed no value makes the graphs unusable too.
+    /// </summary>
+    private void FollowParameters()
+    {
+        IReadOnlyList<Tensor> now = Parameters.Parameters;
+        int[] changed = [.. Enumerable.Range(0, now.Count).Where(i => !_theta[i].Equals(now[i]))];
+        if (changed.Length == 0 && (_graphs.IsEmpty || _sentinel!.IsIntact()))
+        {
+            return;
+        }
+
+        if (Options.Frozen && changed.Length > 0)
+        {
+            throw new CurvatureException(
+                $"The parameter '{Parameters.Names[changed[0]]}' changed after this operator was made, and it was told to stay Frozen. "
+                + "Make a new operator at the new parameters.");
+        }
+
+        _graphs.Clear();
+        foreach (int i in changed)
+        {
+            _theta[i].copy_(now[i].detach());
+        }
+    }
+
+    /// <summary>Names the first cause of a product that is not finite: the loss of a batch, or a parameter's entries.</summary>
+    private void Explain(Tensor result)
+    {
+        Objective.Value(Options.Cancellation);
+        for (long j = 0; j < result.shape[0]; j++)
+        {
+            Objective.CheckFinite(result.select(0, j), $"product with a {GetType().Name}");
+        }
+    }
+}

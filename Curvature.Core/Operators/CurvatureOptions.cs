@@ -1,0 +1,26 @@
+namespace Curvature.Operators;
+
+/// <summary>How a curvature operator works through its data.</summary>
+public sealed record CurvatureOptions
+{
+    /// <value>
+    /// Memory in bytes that graphs kept between products may take; null (default): half of what is free when the operator is made. With 0
+    /// every product evaluates the model anew. A kept graph saves a third to a half of each product after the first.
+    /// </value>
+    public long? GraphMemory { get; init; }
+
+    /// <value>
+    /// Whether the operator refuses to follow the parameters: with true a product after a parameter changed throws, with false (default) the
+    /// operator moves to the new parameters.
+    /// </value>
+    public bool Frozen { get; init; }
+
+    /// <value>
+    /// Whether a model that cannot be differentiated twice is measured by central differences of its gradient (default false: it is an error
+    /// that names the operator).
+    /// </value>
+    public bool FiniteDifferenceFallback { get; init; }
+
+    /// <value>Ends a product between two batches.</value>
+    public CancellationToken Cancellation { get; init; }
+}

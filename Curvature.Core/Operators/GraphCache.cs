@@ -1,0 +1,90 @@
+namespace Curvature.Operators;
+
+/// <summary>
+/// The linearizations kept between products, by batch, up to a memory budget. Memory is measured, not guessed: the growth of the process
+/// since the cache was empty. TorchSharp reports no GPU memory, so there one batch is kept unless a budget was named.
+/// </summary>
+internal sealed class GraphCache(long? budget, bool onCpu) : IDisposable
+{
+    private readonly Dictionary<int, BatchLinearization> _kept = [];
+    private readonly long _budget = budget ?? FreeMemory() / 2;
+    private long _before;
+    private long _largest;
+    private bool _full;
+
+    /// <summary>Whether all of the first <paramref name="batches"/> batches are kept, so that a pass need not touch the data.</summary>
+    public bool Holds(int batches) => batches > 0 && _kept.Count == batches;
+
+    /// <summary>Whether nothing is kept.</summary>
+    public bool IsEmpty => _kept.Count == 0;
+
+    /// <summary>The kept linearization of a batch, or null.</summary>
+    public BatchLinearization? this[int batch] => _kept.GetValueOrDefault(batch);
+
+    /// <summary>
+    /// To be called before a batch is linearized, so that its growth can be measured.
+    /// </summary>
+    public void BeforeBatch()
+    {
+        if (_kept.Count == 0)
+        {
+            _before = Environment.WorkingSet;
+        }
+    }
+
+    /// <summary>
+    /// Keeps the linearization if the next one, of the largest size seen, would still fit; returns false where the caller must dispose it.
+    /// </summary>
+    public bool TryKeep(int batch, BatchLinearization linearization)
+    {
+        if (_full || _budget == 0)
+        {
+            return false;
+        }
+
+        if (onCpu)
+        {
+            long grown = Math.Max(Environment.WorkingSet - _before, 0);
+            _largest = Math.Max(_largest, grown / (_kept.Count + 1));
+            if (grown > _budget)
+            {
+                _full = true;
+                return false;
+            }
+
+            _full = grown + _largest > _budget;
+        }
+        else
+        {
+            _full = budget is null;
+        }
+
+        _kept.Add(batch, linearization);
+        return true;
+    }
+
+    /// <summary>Drops all graphs: they belong to parameters that are gone.</summary>
+    public void Clear()
+    {
+        foreach (BatchLinearization linearization in _kept.Values)
+        {
+            linearization.Dispose();
+        }
+
+        _kept.Clear();
+        (_full, _largest) = (false, 0);
+    }
+
+    public void Dispose() => Clear();
+
+    /// <summary>Bytes that can still be taken, within the container's limit.</summary>
+    private static long FreeMemory()
+    {
+        long limit = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet;
+        string? available = File.Exists("/proc/meminfo")
+            ? File.ReadLines("/proc/meminfo").FirstOrDefault(line => line.StartsWith("MemAvailable:", StringComparison.Ordinal))
+            : null;
+        string? kilobytes = available?.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
+        return Math.Max(0, long.TryParse(kilobytes, out long kb) ? Math.Min(limit, kb * 1024) : limit);
+    }
+}

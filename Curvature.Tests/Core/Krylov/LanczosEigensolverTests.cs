@@ -1,0 +1,144 @@
+using Curvature.Krylov;
+using Curvature.Operators;
+using Curvature.Tests.Reference;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Core.Krylov;
+
+public sealed class LanczosEigensolverTests
+{
+    private static readonly double[] Spread = [.. Enumerable.Range(0, 120).Select(i => -3 + (i * 0.05)), 8, 11, -6];
+
+    [Theory]
+    [InlineData(Spectrum.Largest, 4)]
+    [InlineData(Spectrum.Smallest, 4)]
+    [InlineData(Spectrum.Magnitude, 5)]
+    [InlineData(Spectrum.Both, 3)]
+    public void Finds_the_wanted_ends_with_residuals_that_bound_the_error(Spectrum which, int count)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spread);
+        using Eigenpairs pairs = new LanczosEigensolver { Count = count, Which = which, Tolerance = 1e-8 }.Solve(a);
+        double[] expected = Expected(Spread, which, count);
+        Assert.Equal(expected.Length, pairs.Values.Count);
+        Assert.True(pairs.Converged && pairs.IsComplete);
+        Assert.Equal(pairs.Values.OrderByDescending(v => Math.Abs(v.Value)), pairs.Values);
+        foreach ((double exact, Eigenvalue found) in expected.Order().Zip(pairs.Values.OrderBy(v => v.Value)))
+        {
+            Assert.True(Math.Abs(exact - found.Value) <= found.Residual, $"{exact} {found}");
+            Assert.Equal(exact, found.Value, 1e-10 * 11);
+        }
+
+        AssertEigenvectors(a, pairs, 1e-7);
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Counts_a_multiple_eigenvalue_with_its_multiplicity(int copies)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        double[] spectrum = [.. Spread, .. Enumerable.Repeat(11.0, copies - 1), 8];
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(spectrum, 1);
+        using Eigenpairs pairs = new LanczosEigensolver { Count = 5, Which = Spectrum.Largest }.Solve(a);
+        Assert.True(pairs.IsComplete);
+        Assert.Equal(Expected(spectrum, Spectrum.Largest, 5), pairs.Values.Select(v => Math.Round(v.Value, 8)));
+        AssertEigenvectors(a, pairs, 1e-4);
+    }
+
+    [Fact]
+    public void Handles_zero_identity_and_two_point_spectra()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        foreach (double[] spectrum in (double[][])[[0, 0, 0, 0], [2, 2, 2, 2], [1, 1, 1, -1, -1], [5]])
+        {
+            foreach (ScalarType dtype in (ScalarType[])[ScalarType.Float64, ScalarType.Float32])
+            {
+                using MatrixOperator a = Matrices.OperatorWithSpectrum(spectrum, 2, dtype);
+                using Eigenpairs pairs = new LanczosEigensolver { Count = 3, Which = Spectrum.Largest }.Solve(a);
+                Assert.True(pairs.Converged);
+                double[] expected = Expected(spectrum, Spectrum.Largest, 3);
+                Assert.Equal(expected.Length, pairs.Values.Count);
+                Assert.All(expected.Zip(pairs.Values), p => Assert.Equal(p.First, p.Second.Value, 1e-5));
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(1e-8)]
+    [InlineData(1e8)]
+    public void Scales_with_the_matrix(double scale)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator a = Matrices.OperatorWithSpectrum([.. Spread.Select(x => x * scale)]), one = Matrices.OperatorWithSpectrum(Spread);
+        using Eigenpairs scaled = new LanczosEigensolver { Count = 3 }.Solve(a), unit = new LanczosEigensolver { Count = 3 }.Solve(one);
+        Assert.True(scaled.Converged);
+        Assert.All(scaled.Values.Zip(unit.Values), p => Assert.Equal(p.Second.Value, p.First.Value / scale, 1e-6));
+    }
+
+    [Fact]
+    public void Converges_in_single_precision_with_restarts()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        double[] spectrum = [.. Enumerable.Range(0, 400).Select(i => Math.Pow(0.97, i))];
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(spectrum, 3, ScalarType.Float32);
+        using Eigenpairs pairs = new LanczosEigensolver { Count = 5, Which = Spectrum.Largest, BasisSize = 16 }.Solve(a);
+        Assert.True(pairs.Converged);
+        Assert.All(Expected(spectrum, Spectrum.Largest, 5).Zip(pairs.Values), p => Assert.Equal(p.First, p.Second.Value, 1e-5));
+    }
+
+    [Fact]
+    public void Says_so_when_the_products_run_out()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator a = Matrices.OperatorWithSpectrum([.. Enumerable.Range(0, 300).Select(i => (double)i)]);
+        using Eigenpairs pairs = new LanczosEigensolver { Count = 4, MaxProducts = 14, Tolerance = 1e-10 }.Solve(a);
+        Assert.False(pairs.Converged, string.Join(" ", pairs.Values));
+        Assert.False(pairs.IsComplete);
+        Assert.Equal(4, pairs.Values.Count);
+        Assert.InRange(pairs.Products, 1, 14);
+        Assert.Equal(pairs.Products, a.Products);
+        Assert.All(pairs.Values, v => Assert.True(Enumerable.Range(0, 300).Min(i => Math.Abs(i - v.Value)) <= v.Residual));
+    }
+
+    [Fact]
+    public void The_same_seed_gives_the_same_bits()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spread);
+        using Eigenpairs first = new LanczosEigensolver { Count = 3, Seed = 4 }.Solve(a), second = new LanczosEigensolver { Count = 3, Seed = 4 }.Solve(a);
+        Assert.Equal(first.Values, second.Values);
+    }
+
+    [Fact]
+    public void Refuses_what_it_cannot_do()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator general = new(arange(9, ScalarType.Float64).reshape(3, 3)), symmetric = Matrices.OperatorWithSpectrum([1, 2, 3]);
+        Assert.Throws<CurvatureException>(() => new LanczosEigensolver().Solve(general));
+        Assert.Throws<CurvatureException>(() => new LanczosEigensolver { Count = 0 }.Solve(symmetric));
+        Assert.Throws<CurvatureException>(() => new LanczosEigensolver { Tolerance = double.NaN }.Solve(symmetric));
+        Assert.Throws<OperationCanceledException>(() => new LanczosEigensolver().Solve(symmetric, cancellation: new CancellationToken(true)));
+    }
+
+    private static double[] Expected(double[] spectrum, Spectrum which, int count)
+    {
+        IEnumerable<double> chosen = which switch
+        {
+            Spectrum.Largest => spectrum.OrderDescending().Take(count),
+            Spectrum.Smallest => spectrum.Order().Take(count),
+            Spectrum.Both => spectrum.OrderDescending().Take(count).Concat(spectrum.Order().Take(count)),
+            _ => spectrum.OrderByDescending(Math.Abs).Take(count),
+        };
+        return [.. chosen.OrderByDescending(Math.Abs)];
+    }
+
+    private static void AssertEigenvectors(LinearOperator a, Eigenpairs pairs, double tolerance)
+    {
+        Tensor V = pairs.Vectors, lambda = tensor(pairs.Values.Select(v => v.Value).ToArray());
+        Assert.True(Matrices.RelativeDifference(V.t().mm(V), eye(V.shape[1], V.shape[1], ScalarType.Float64)) < 1e-9);
+        Assert.True(a.Apply(V).sub(V.mul(lambda)).norm().ToDouble() < tolerance * lambda.abs().max().ToDouble() * V.shape[1]);
+    }
+}

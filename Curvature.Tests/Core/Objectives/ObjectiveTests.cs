@@ -1,0 +1,187 @@
+using Curvature.Data;
+using Curvature.Objectives;
+using Curvature.Tensors;
+using Curvature.Tests.Reference;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Core.Objectives;
+
+public sealed class ObjectiveTests
+{
+    public static TheoryData<string> Cases => [.. Problems.Names];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Ragged_batches_give_the_value_and_gradient_of_the_whole(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create(name);
+        Objective whole = problem.Objective(), ragged = problem.Objective(3, 1, 2, 1);
+        Assert.Equal(whole.Value(), ragged.Value(), 1e-12);
+        Assert.True(Matrices.RelativeDifference(ragged.Gradient(), whole.Gradient()) < 1e-12);
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void The_value_is_the_loss_of_the_whole_data(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create(name);
+        double expected = problem.Loss.Value(problem.Model.forward(problem.Inputs), problem.Targets).ToDouble();
+        Assert.Equal(expected, problem.Objective(4, 3).Value(), 1e-12);
+    }
+
+    [Fact]
+    public void The_quadratic_term_counts_once()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp mse");
+        Objective plain = problem.Objective(4, 3), damped = Objective.Supervised(problem.Model, problem.Loss, problem.Batches(4, 3), l2: 0.3);
+        Tensor theta = plain.Parameters.Snapshot();
+        Assert.Equal(plain.Value() + (0.15 * theta.dot(theta).ToDouble()), damped.Value(), 1e-12);
+        Assert.True(Matrices.RelativeDifference(damped.Gradient(), plain.Gradient().add(theta.mul(0.3))) < 1e-13);
+        Assert.Throws<CurvatureException>(() => Objective.Supervised(problem.Model, problem.Loss, problem.Batches(), l2: -1));
+    }
+
+    [Fact]
+    public void A_closure_weighs_its_batches_by_their_terms()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Parameter theta = new(tensor([1.0, 2.0]));
+        double[][] batches = [[1, 2, 3], [10]];
+        Objective objective = Objective.FromClosure(
+            new ParameterSpace([("theta", theta)]), batches, b => theta.sum().mul(b.Average()), b => b.Length);
+        Assert.Equal(3 * 4.0, objective.Value(), 1e-12); // sum(theta) times the mean of 1, 2, 3, 10
+        Assert.Equal([4.0, 4.0], objective.Gradient().data<double>().ToArray());
+    }
+
+    [Fact]
+    public void Evaluation_leaves_no_trace_on_model_gradients_and_random_state()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(3);
+        Sequential model = nn.Sequential(("fc", nn.Linear(4, 3)), ("norm", nn.BatchNorm1d(3)));
+        model.train();
+        Tensor marker = ones(3, 4);
+        model.parameters().First().grad = marker;
+        Tensor[] buffers = [.. model.named_buffers().Select(b => b.buffer.clone())];
+        Tensor state = random.get_rng_state();
+        Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(randn(8, 4), zeros(8, ScalarType.Int64))]);
+        random.set_rng_state(state);
+
+        objective.CheckDeterminism();
+        objective.Value();
+        objective.Gradient();
+
+        Assert.True(random.get_rng_state().Equals(state));
+        Assert.True(model.training);
+        Assert.All(model.named_buffers().Zip(buffers), pair => Assert.True(pair.First.buffer.Equals(pair.Second), pair.First.name));
+        Assert.True(model.parameters().First().grad!.Equals(marker));
+    }
+
+    [Fact]
+    public void Dropout_in_train_mode_is_named()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Sequential model = nn.Sequential(("fc", nn.Linear(4, 30)), ("drop", nn.Dropout(0.5)), ("out", nn.Linear(30, 3)));
+        Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(randn(8, 4), zeros(8, ScalarType.Int64))]);
+        string message = Assert.Throws<NonDeterministicException>(objective.CheckDeterminism).Message;
+        Assert.Contains("the predictions", message, StringComparison.Ordinal);
+        Assert.Contains("dropout", message, StringComparison.Ordinal);
+        model.eval();
+        objective.CheckDeterminism();
+    }
+
+    [Fact]
+    public void Shuffled_data_is_named()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        int pass = 0;
+        IEnumerable<Batch> Shuffled()
+        {
+            pass++;
+            yield return new Batch(full([8, 4], pass, ScalarType.Float32), zeros(8, ScalarType.Int64));
+        }
+
+        Objective objective = Objective.Supervised(nn.Linear(4, 3), new CrossEntropy(), Shuffled());
+        Assert.Contains("the data: its inputs", Assert.Throws<NonDeterministicException>(objective.CheckDeterminism).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Labels_out_of_range_and_shapes_that_do_not_fit_are_refused_by_name()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Linear model = nn.Linear(4, 3);
+        Objective Of(Tensor inputs, Tensor targets, ISupervisedLoss loss) => Objective.Supervised(model, loss, [new Batch(inputs, targets)]);
+        string labels = Assert.Throws<CurvatureException>(() => Of(zeros(2, 4), tensor(new long[] { 0, 7 }), new CrossEntropy()).Value()).Message;
+        Assert.Contains("3 classes", labels, StringComparison.Ordinal);
+        Assert.Contains("7", labels, StringComparison.Ordinal);
+        string inputs = Assert.Throws<CurvatureException>(() => Of(zeros(2, 5), zeros(2, ScalarType.Int64), new CrossEntropy()).Value()).Message;
+        Assert.Contains("[2, 5]", inputs, StringComparison.Ordinal);
+        Assert.Throws<CurvatureException>(() => Of(zeros(2, 4), zeros(2, 2), new MeanSquaredError()).Value());
+        Assert.Throws<CurvatureException>(() => Of(zeros(2, 4), full([2, 3], 2, ScalarType.Float32), new BinaryCrossEntropy()).Value());
+        Assert.Throws<CurvatureException>(() => Of(zeros(2, 4), zeros(2, 3), new CrossEntropy()).Value());
+    }
+
+    [Fact]
+    public void No_terms_at_all_is_an_error_and_an_empty_batch_among_others_is_not()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Linear model = nn.Linear(4, 3);
+        CrossEntropy loss = new(new LossOptions { IgnoreIndex = 1 });
+        Batch ignored = new(ones(2, 4), ones(2, ScalarType.Int64)), counted = new(ones(2, 4), zeros(2, ScalarType.Int64));
+        Assert.Throws<CurvatureException>(() => Objective.Supervised(model, loss, [ignored]).Value());
+        Assert.Throws<CurvatureException>(() => Objective.Supervised(model, loss, []).CheckDeterminism());
+        Assert.Equal(
+            Objective.Supervised(model, loss, [counted]).Value(), Objective.Supervised(model, loss, [ignored, counted]).Value(), 1e-6);
+    }
+
+    [Fact]
+    public void A_weight_that_is_not_a_number_is_named()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Sequential model = nn.Sequential(("fc1", nn.Linear(4, 3)), ("fc2", nn.Linear(3, 3)));
+        ParameterSpace space = ParameterSpace.Of(model);
+        Tensor theta = space.Snapshot();
+        theta.narrow(0, space.Offset(2), 1).fill_(double.NaN);
+        space.Assign(theta);
+        Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(ones(2, 4), zeros(2, ScalarType.Int64))]);
+        Assert.Contains("fc2.weight", Assert.Throws<NonFiniteException>(() => objective.Value()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Cancellation_ends_a_pass_between_batches()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using CancellationTokenSource source = new();
+        Parameter theta = new(ones(1));
+        int evaluated = 0;
+        Objective objective = Objective.FromClosure(
+            new ParameterSpace([("theta", theta)]),
+            Enumerable.Range(0, 10),
+            i =>
+            {
+                evaluated++;
+                source.Cancel();
+                return theta.sum();
+            },
+            _ => 1);
+        Assert.Throws<OperationCanceledException>(() => objective.Value(source.Token));
+        Assert.Equal(1, evaluated);
+    }
+
+    [Fact]
+    public void Inputs_are_cast_to_the_models_dtype_but_tokens_never()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Linear linear = nn.Linear(4, 3, dtype: ScalarType.Float64);
+        Assert.True(double.IsFinite(
+            Objective.Supervised(linear, new CrossEntropy(), [new Batch(ones(2, 4), zeros(2, ScalarType.Int64))]).Value()));
+        Sequential tokens = nn.Sequential(("embed", nn.Embedding(5, 4)), ("flat", nn.Flatten()), ("fc", nn.Linear(8, 3)));
+        Assert.True(double.IsFinite(
+            Objective.Supervised(tokens, new CrossEntropy(), [new Batch(ones(2, 2, ScalarType.Int64), zeros(2, ScalarType.Int64))]).Value()));
+    }
+}
