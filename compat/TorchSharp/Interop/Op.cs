@@ -56,18 +56,14 @@ internal sealed unsafe class Op(string name, string overload = "")
     {
         if (handle == 0) Find();
 
-        var words = 0;
-        foreach (ref readonly var arg in args) words += arg.Words;
+        var words = Val.WordsOf(args);
         Span<long> room = words <= RoomOnStack ? stackalloc long[RoomOnStack] : new long[words];
-
         fixed (long* start = room)
         {
             var native = stackalloc NativeVal[args.Length];
-            var used = 0;
-            for (var i = 0; i < args.Length; i++) used += args[i].Write(native + i, start + used);
+            Val.Write(args, native, start);
             var code = Native.cv_call(handle, native, args.Length, results, MaxResults, out var count);
-            // Until here the handles in `native` were borrowed from these objects.
-            foreach (ref readonly var arg in args) GC.KeepAlive(arg.Reference);
+            Val.KeepAlive(args);
             Native.Check(code);
             return count;
         }

@@ -5,7 +5,7 @@ namespace TorchSharp;
 
 /// <summary>
 /// One argument of an operator: what it converts from is what ATen's schemas know. Numbers travel in the value itself, everything else as a
-/// reference that is laid out for the native side only during the call (<see cref="Write"/>), so that nothing has to be freed.
+/// reference that is laid out for the native side only during the call (Write), so that nothing has to be freed.
 /// </summary>
 internal readonly struct Val
 {
@@ -41,8 +41,25 @@ internal readonly struct Val
     public static implicit operator Val(torch.Generator? value) => value is null ? None : new(ValTag.Generator, value);
     public static implicit operator Val(Scalar? value) => value is null ? None : value.Value;
 
-    /// <summary>How many 8-byte words <see cref="Write"/> needs outside the 16 bytes of the value.</summary>
-    internal int Words => reference switch
+    /// <summary>A boxed argument of a TorchScript method.</summary>
+    internal static Val Of(object? value) => value switch
+    {
+        null => None,
+        torch.Tensor tensor => tensor,
+        torch.Tensor[] tensors => tensors,
+        Scalar scalar => scalar,
+        bool flag => flag,
+        int number => number,
+        long number => number,
+        float number => number,
+        double number => number,
+        string text => text,
+        long[] numbers => numbers,
+        _ => throw new ArgumentException($"A {value.GetType()} is no argument of a TorchScript method."),
+    };
+
+    /// <summary>How many 8-byte words Write needs outside the 16 bytes of the value.</summary>
+    private int Words => reference switch
     {
         long[] integers => integers.Length,
         torch.Tensor[] tensors => tensors.Length,
@@ -51,7 +68,7 @@ internal readonly struct Val
     };
 
     /// <summary>Lays the argument out; lists go to <paramref name="room"/>, which must not move during the call. Returns the words used.</summary>
-    internal unsafe int Write(NativeVal* target, long* room)
+    private unsafe int Write(NativeVal* target, long* room)
     {
         *target = new NativeVal { Tag = tag, Integer = bits };
         switch (reference)
@@ -78,5 +95,23 @@ internal readonly struct Val
         }
         target->Pointer = (IntPtr)room;
         return Words;
+    }
+
+    internal static int WordsOf(ReadOnlySpan<Val> args)
+    {
+        var words = 0;
+        foreach (ref readonly var arg in args) words += arg.Words;
+        return words;
+    }
+
+    internal static unsafe void Write(ReadOnlySpan<Val> args, NativeVal* target, long* room)
+    {
+        foreach (ref readonly var arg in args) room += arg.Write(target++, room);
+    }
+
+    /// <summary>Called after the native call, until which the written handles were borrowed from these objects.</summary>
+    internal static void KeepAlive(ReadOnlySpan<Val> args)
+    {
+        foreach (ref readonly var arg in args) GC.KeepAlive(arg.reference);
     }
 }

@@ -44,11 +44,20 @@ CV_API int cv_jit_training(void* self, int32_t* on) {
   return cv::guarded([&] { *on = module(self).is_training(); });
 }
 
-// dtype and device -1: as they are. Parameters keep their identity (their data is replaced).
+// dtype and device -1: as they are. A type is given to floating-point tensors only (torch::jit::Module::to would cast token tables as well).
+// The tensors keep their identity, their data is replaced; gradients of the old type are dropped.
 CV_API int cv_jit_to(void* self, int32_t dtype, int64_t device) {
   return cv::guarded([&] {
-    if (dtype >= 0) module(self).to(static_cast<at::ScalarType>(dtype));
-    if (device >= 0) module(self).to(cv::device(device));
+    at::NoGradGuard no_grad;
+    auto move = [&](at::Tensor tensor) {
+      auto type = dtype >= 0 && tensor.is_floating_point() ? static_cast<at::ScalarType>(dtype) : tensor.scalar_type();
+      auto place = device >= 0 ? cv::device(device) : tensor.device();
+      if (type == tensor.scalar_type() && place == tensor.device()) return;
+      tensor.mutable_grad() = at::Tensor();
+      tensor.set_data(tensor.to(place, type));
+    };
+    for (const at::Tensor& tensor : module(self).parameters()) move(tensor);
+    for (const at::Tensor& tensor : module(self).buffers()) move(tensor);
   });
 }
 
