@@ -1,3 +1,5 @@
+using Curvature.Viz.Figures;
+
 namespace Curvature.Viz.Report;
 
 /// <summary>Writes a report's files into a folder, all or none.</summary>
@@ -9,13 +11,25 @@ public static class ReportWriter
     /// </summary>
     /// <returns>The paths written, the page first.</returns>
     /// <exception cref="CurvatureException">The folder cannot be written; nothing was changed.</exception>
-    public static IReadOnlyList<string> Write(SharpnessReport report, string folder, CancellationToken cancellationToken = default)
+    public static IReadOnlyList<string> Write(SharpnessReport report, string folder, CancellationToken cancellationToken = default) =>
+        Write(SharpnessContent.Of(report), SharpnessJson.Write(report), folder, cancellationToken);
+
+    /// <summary>Writes the page of <paramref name="content"/>, its figures and <paramref name="json"/>: for reports of other kinds.</summary>
+    /// <returns>The paths written, the page first.</returns>
+    /// <exception cref="CurvatureException">The folder cannot be written; nothing was changed.</exception>
+    public static IReadOnlyList<string> Write(ReportContent content, string json, string folder, CancellationToken cancellationToken = default)
     {
+        IEnumerable<Figure> figures = content.Sections.SelectMany(section => section.Blocks).OfType<ReportFigure>().Select(block => block.Figure);
         List<(string Path, Action<Stream> Write)> files =
         [
-            (Path.Combine(folder, "report.json"), AtomicFile.Text(SharpnessJson.Write(report))),
+            (Path.Combine(folder, "report.html"), AtomicFile.Text(HtmlReport.Write(content))),
+            (Path.Combine(folder, "report.json"), AtomicFile.Text(json)),
+            .. figures.Select(figure => (Path.Combine(folder, figure.Name + ".svg"), AtomicFile.Text(Standalone(figure)))),
         ];
         AtomicFile.WriteAll(files, cancellationToken);
         return [.. files.Select(file => file.Path)];
     }
+
+    private static string Standalone(Figure figure) =>
+        AccessibleSvg.Of(figure.ToSvg(FigureTheme.Paper), figure.Name, figure.Title, figure.Description) + "\n";
 }

@@ -1,0 +1,107 @@
+using Curvature.Krylov;
+using OxyPlot;
+using OxyPlot.Axes;
+using OxyPlot.Series;
+
+namespace Curvature.Viz.Figures;
+
+/// <summary>
+/// Eigenvalues by rank with bars of one residual up and down: an exact eigenvalue lies within each bar. Where the spectrum is known, the exact
+/// partner of each stands beside it. Those that did not converge are hollow.
+/// </summary>
+/// <param name="eigenvalues">The eigenvalues, in any order.</param>
+/// <param name="exact">All exact eigenvalues, where known.</param>
+public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IReadOnlyList<double>? exact = null) : Figure
+{
+    private const double Aside = 0.2;
+    private const int MostLabels = 12;
+
+    private readonly Eigenvalue[] ranked = [.. eigenvalues.Where(eigenvalue => double.IsFinite(eigenvalue.Value)).OrderByDescending(eigenvalue => eigenvalue.Value)];
+
+    /// <inheritdoc/>
+    public override string Name => "eigenvalues";
+
+    /// <inheritdoc/>
+    public override string Title => "Eigenvalues";
+
+    /// <inheritdoc/>
+    public override string Description => ranked.Length == 0
+        ? "No eigenvalue."
+        : $"{ranked.Length} eigenvalues from {NumberText.Of(ranked[0].Value)} down to {NumberText.Of(ranked[^1].Value)}, " +
+          $"{ranked.Count(eigenvalue => eigenvalue.Converged)} of them converged; the largest residual is {NumberText.Of(ranked.Max(eigenvalue => eigenvalue.Residual), 2)}.";
+
+    /// <inheritdoc/>
+    public override PlotModel Draw(FigureTheme theme)
+    {
+        PlotModel model = Model(theme);
+        model.Axes.Add(Styled(
+            new LinearAxis
+            {
+                Position = AxisPosition.Bottom,
+                Title = "rank",
+                Minimum = 0.5,
+                Maximum = Math.Max(1, ranked.Length) + 0.5,
+                MajorStep = ranked.Length <= MostLabels ? 1 : double.NaN,
+            },
+            theme,
+            false));
+        (double low, double high) = Range();
+        model.Axes.Add(Styled(new LinearAxis { Position = AxisPosition.Left, Title = "eigenvalue λ", Minimum = low, Maximum = high }, theme, true));
+        model.Series.Add(Points("eigenvalue ± residual", theme, theme.Measured, eigenvalue => eigenvalue.Converged));
+        if (ranked.Any(eigenvalue => !eigenvalue.Converged))
+        {
+            model.Series.Add(Points("not converged", theme, theme.Background, eigenvalue => !eigenvalue.Converged));
+        }
+
+        if (exact is not null)
+        {
+            model.Series.Add(Partners(exact, theme));
+        }
+
+        return model;
+    }
+
+    /// <summary>The axis from zero to the ends of all bars and beyond by a margin: signs and ratios are what eigenvalues are read for.</summary>
+    private (double Low, double High) Range()
+    {
+        const double Margin = 0.05;
+        IEnumerable<double> ends = ranked.SelectMany(eigenvalue => (double[])[eigenvalue.Value - eigenvalue.Residual, eigenvalue.Value + eigenvalue.Residual]);
+        double[] finite = [0, .. ends.Concat(ranked.Select(eigenvalue => eigenvalue.Value)).Where(double.IsFinite)];
+        double low = finite.Min(), high = finite.Max(), margin = Margin * (high > low ? high - low : 1);
+        return (low < 0 ? low - margin : 0, high > 0 || low == 0 ? high + margin : 0);
+    }
+
+    private ScatterErrorSeries Points(string title, FigureTheme theme, OxyColor fill, Func<Eigenvalue, bool> where)
+    {
+        var series = new ScatterErrorSeries
+        {
+            Title = title,
+            MarkerType = MarkerType.Circle,
+            MarkerSize = 3.5,
+            MarkerFill = fill,
+            MarkerStroke = theme.Measured,
+            MarkerStrokeThickness = 1.2,
+            ErrorBarColor = theme.Measured,
+            ErrorBarStrokeThickness = 1.2,
+            ErrorBarStopWidth = 3,
+        };
+        double aside = exact is null ? 0 : Aside;
+        for (int i = 0; i < ranked.Length; i++)
+        {
+            if (where(ranked[i]))
+            {
+                series.Points.Add(new ScatterErrorPoint(i + 1 - aside, ranked[i].Value, 0, 2 * ranked[i].Residual)); // a bar's full length
+            }
+        }
+
+        return series;
+    }
+
+    private ScatterSeries Partners(IReadOnlyList<double> all, FigureTheme theme)
+    {
+        var series = new ScatterSeries { Title = "exact", MarkerType = MarkerType.Diamond, MarkerSize = 3.5, MarkerFill = theme.Exact, MarkerStrokeThickness = 0 };
+        double[] partners = ExactPairing.Of([.. ranked.Select(eigenvalue => eigenvalue.Value)], all);
+        series.Points.AddRange(partners.Select((value, i) => new ScatterPoint(i + 1 + Aside, value)));
+        return series;
+    }
+}

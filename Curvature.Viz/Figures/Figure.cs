@@ -1,0 +1,91 @@
+using System.Globalization;
+using OxyPlot;
+using OxyPlot.Axes;
+using OxyPlot.Legends;
+
+namespace Curvature.Viz.Figures;
+
+/// <summary>
+/// One picture of one result. A new figure is one file that derives from this and one line in <see cref="KnownFigures"/>.
+/// At its natural size it fills a column of a paper: 420 units across 8.8 cm print its text at 7 points.
+/// </summary>
+public abstract class Figure
+{
+    private protected const double FontSize = 12, SmallFontSize = 11;
+
+    /// <summary>Name of its file without the extension, in kebab case.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Caption in a few words.</summary>
+    public abstract string Title { get; }
+
+    /// <summary>What is to be seen, in numbers, for readers who cannot see it.</summary>
+    public abstract string Description { get; }
+
+    /// <summary>Natural width in CSS pixels.</summary>
+    public virtual double Width => 420;
+
+    /// <summary>Natural height in CSS pixels.</summary>
+    public virtual double Height => 270;
+
+    /// <summary>The plot in the colours of <paramref name="theme"/>; a new model at each call.</summary>
+    public abstract PlotModel Draw(FigureTheme theme);
+
+    /// <summary>The picture as an SVG element, without an XML declaration.</summary>
+    /// <exception cref="CurvatureException">The plot could not be drawn.</exception>
+    public string ToSvg(FigureTheme theme)
+    {
+        PlotModel model = Draw(theme);
+        var exporter = new SvgExporter
+        {
+            Width = Width,
+            Height = Height,
+            IsDocument = false,
+            UseVerticalTextAlignmentWorkaround = true,
+            TextMeasurer = new TextMeasurer(),
+        };
+        string svg = exporter.ExportToString(model);
+        return model.GetLastPlotException() is { } failure
+            ? throw new CurvatureException($"The figure '{Name}' could not be drawn: {failure.Message}", failure)
+            : svg;
+    }
+
+    private protected static PlotModel Model(FigureTheme theme) => new()
+    {
+        Culture = CultureInfo.InvariantCulture,
+        DefaultFont = "Helvetica, Arial, sans-serif",
+        DefaultFontSize = FontSize,
+        Background = theme.Background,
+        TextColor = theme.Ink,
+        PlotAreaBorderColor = theme.Axis,
+        PlotAreaBorderThickness = new OxyThickness(1, 0, 0, 1),
+        Padding = new OxyThickness(6, 6, 10, 6),
+        Legends =
+        {
+            new Legend
+            {
+                LegendPlacement = LegendPlacement.Outside,
+                LegendPosition = LegendPosition.TopLeft,
+                LegendOrientation = LegendOrientation.Horizontal,
+                LegendFontSize = SmallFontSize,
+                LegendItemSpacing = 14,
+                LegendPadding = 2,
+                LegendMargin = 6,
+            },
+        },
+    };
+
+    private protected static T Styled<T>(T axis, FigureTheme theme, bool gridlines)
+        where T : Axis
+    {
+        axis.TicklineColor = theme.Axis;
+        axis.IntervalLength = axis.Position == AxisPosition.Bottom ? 60 : 32;
+        axis.AxisTitleDistance = 6;
+        axis.MajorTickSize = 5;
+        axis.MinorTickSize = 0;
+        axis.AxisTickToLabelDistance = 3;
+        axis.MajorGridlineStyle = gridlines ? LineStyle.Solid : LineStyle.None;
+        axis.MajorGridlineColor = theme.Grid;
+        return axis;
+    }
+}

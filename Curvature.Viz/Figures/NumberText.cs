@@ -1,0 +1,83 @@
+using System.Globalization;
+using Curvature.Estimators;
+
+namespace Curvature.Viz.Figures;
+
+/// <summary>Numbers as people read them: rounded to what is known, powers of ten beyond the ordinary range, the same under every culture.</summary>
+public static class NumberText
+{
+    private const string Superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+    private const int LeastExponent = -4, MostExponent = 6, MostDigits = 7;
+
+    /// <summary>A number rounded to <paramref name="digits"/> significant digits.</summary>
+    public static string Of(double value, int digits = 4)
+    {
+        if (!double.IsFinite(value))
+        {
+            return double.IsNaN(value) ? "not a number" : value > 0 ? "∞" : "−∞";
+        }
+
+        if (value == 0)
+        {
+            return "0";
+        }
+
+        string rounded = value.ToString($"e{digits - 1}", CultureInfo.InvariantCulture);
+        int exponent = int.Parse(rounded.AsSpan(rounded.IndexOf('e') + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        return exponent is > LeastExponent and < MostExponent
+            ? Fixed(double.Parse(rounded, CultureInfo.InvariantCulture), Math.Max(0, digits - 1 - exponent))
+            : Scientific(double.Parse(rounded.AsSpan(0, rounded.IndexOf('e')), CultureInfo.InvariantCulture), digits - 1, exponent);
+    }
+
+    /// <summary>
+    /// An estimate with its standard error at two digits and the value to the same place, <c>123.4 ± 5.6</c>; an exact value alone.
+    /// </summary>
+    public static string Of(Estimate estimate)
+    {
+        if (estimate.StandardError == 0 || !double.IsFinite(estimate.Value))
+        {
+            return Of(estimate.Value);
+        }
+
+        if (!double.IsFinite(estimate.StandardError))
+        {
+            return $"{Of(estimate.Value)} ± unknown";
+        }
+
+        if (IsRounding(estimate))
+        {
+            return $"{Of(estimate.Value, MostDigits)} ± {Of(estimate.StandardError, 1)}";
+        }
+
+        int place = Exponent(estimate.StandardError) - 1; // power of ten of the last digit worth showing
+        int lead = Math.Max(Exponent(estimate.Value), place + 1);
+        return lead is > LeastExponent and < MostExponent && place < MostExponent
+            ? $"{Rounded(estimate.Value, place)} ± {Rounded(estimate.StandardError, place)}"
+            : $"({Fixed(estimate.Value / Power(lead), lead - place)} ± {Fixed(estimate.StandardError / Power(lead), lead - place)}) × 10{Superscript(lead)}";
+    }
+
+    /// <summary>Whether a standard error is so small beside its value that it tells of rounding and not of sampling.</summary>
+    internal static bool IsRounding(Estimate estimate) => estimate.StandardError < Math.Abs(estimate.Value) * Math.Pow(10, -MostDigits);
+
+    /// <summary>A count with thin spaces between thousands.</summary>
+    public static string Of(long count) => count.ToString("#,0", CultureInfo.InvariantCulture).Replace(',', '\u202F');
+
+    /// <summary>A fraction as a percentage to one decimal.</summary>
+    public static string Percent(double fraction) => double.IsFinite(fraction) ? $"{Fixed(100 * fraction, 1)} %" : Of(fraction);
+
+    private static string Rounded(double value, int place) => place < 0
+        ? Fixed(value, -place)
+        : Fixed(Math.Round(value / Power(place)) * Power(place), 0);
+
+    private static string Fixed(double value, int decimals) =>
+        value.ToString($"F{decimals}", CultureInfo.InvariantCulture).Replace('-', '−');
+
+    private static string Scientific(double mantissa, int decimals, int exponent) => $"{Fixed(mantissa, decimals)} × 10{Superscript(exponent)}";
+
+    private static string Superscript(int exponent) =>
+        (exponent < 0 ? "⁻" : "") + string.Concat(Math.Abs(exponent).ToString(CultureInfo.InvariantCulture).Select(digit => Superscripts[digit - '0']));
+
+    private static int Exponent(double value) => value == 0 ? int.MinValue / 2 : (int)Math.Floor(Math.Log10(Math.Abs(value)));
+
+    private static double Power(int exponent) => Math.Pow(10, exponent);
+}

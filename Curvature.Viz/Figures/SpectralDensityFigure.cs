@@ -1,0 +1,198 @@
+using Curvature.Estimators;
+using Curvature.Krylov;
+using OxyPlot;
+using OxyPlot.Annotations;
+using OxyPlot.Axes;
+using OxyPlot.Series;
+
+namespace Curvature.Viz.Figures;
+
+/// <summary>
+/// The density of a spectrum on a logarithmic scale with its 95 % interval over the runs, the eigenvalues found one by one as points and,
+/// where known, all exact eigenvalues as ticks along the axis. The scale ends a little below the height of a single eigenvalue,
+/// <c>1 / (P sigma sqrt(2 pi))</c>: what is lower is the tail of the smoothing kernel.
+/// </summary>
+/// <param name="density">The density.</param>
+/// <param name="eigenvalues">Eigenvalues found one by one, in any order; may be empty.</param>
+/// <param name="exact">All exact eigenvalues, where known.</param>
+public sealed class SpectralDensityFigure(SpectralDensity density, IReadOnlyList<Eigenvalue> eigenvalues, IReadOnlyList<double>? exact = null)
+    : Figure
+{
+    private const int FewestPoints = 401, MostPoints = 1201, TickPlaces = 600;
+
+    private readonly double[] found = [.. eigenvalues.Select(eigenvalue => eigenvalue.Value).Where(double.IsFinite)];
+
+    // A spectrum of a single eigenvalue has no kernel width of its own.
+    private readonly double sigma = density.KernelWidth > 0 ? density.KernelWidth : 0.01 * Math.Max(Math.Abs(density.Maximum), 1e-12);
+
+    /// <inheritdoc/>
+    public override string Name => "spectral-density";
+
+    /// <inheritdoc/>
+    public override string Title => "Spectral density";
+
+    /// <inheritdoc/>
+    public override string Description =>
+        $"Density of the {NumberText.Of(density.Dimension)} eigenvalues on a logarithmic scale from {NumberText.Of(density.Minimum)} to " +
+        $"{NumberText.Of(density.Maximum)}, by {density.Runs.Count} runs of stochastic Lanczos quadrature and {NumberText.Of((long)density.Products)} products, " +
+        $"smoothed by a Gaussian of width {NumberText.Of(sigma, 2)}." +
+        (found.Length == 0 ? "" : $" The eigenvalues found one by one run from {NumberText.Of(found.Min())} to {NumberText.Of(found.Max())}.");
+
+    /// <inheritdoc/>
+    public override PlotModel Draw(FigureTheme theme)
+    {
+        double[] grid = Grid();
+        Estimate[] heights = [.. grid.Select(HeightAt)];
+        double single = 1 / (density.Dimension * sigma * Math.Sqrt(2 * Math.PI));
+        double floor = 0.3 * single;
+        double top = 2 * Math.Max(heights.Max(height => height.Value), single);
+        double At(double fraction) => floor * Math.Pow(top / floor, fraction);
+
+        PlotModel model = Model(theme);
+        model.Axes.Add(Styled(new LinearAxis { Position = AxisPosition.Bottom, Title = "eigenvalue λ", Minimum = grid[0], Maximum = grid[^1] }, theme, false));
+        model.Axes.Add(Styled(
+            new LogarithmicAxis { Position = AxisPosition.Left, Title = "density", Minimum = floor, Maximum = top, UseSuperExponentialFormat = true }, theme, true));
+        if (grid[0] < 0 && grid[^1] > 0)
+        {
+            model.Annotations.Add(new LineAnnotation
+            {
+                Type = LineAnnotationType.Vertical,
+                X = 0,
+                Color = theme.Axis,
+                LineStyle = LineStyle.Dot,
+                Layer = AnnotationLayer.BelowSeries,
+            });
+        }
+
+        model.Series.Add(Curve(grid, heights, floor, theme));
+        if (density.Runs.Count > 1)
+        {
+            model.Series.Add(Interval(grid, heights, floor, theme));
+        }
+
+        if (found.Length > 0)
+        {
+            model.Series.Add(Points(At(0.07), theme));
+            model.Annotations.Add(Label("λ_{max}", found.Max(), At(0.11), grid, theme));
+            if (found.Min() < 0)
+            {
+                model.Annotations.Add(Label("λ_{min}", found.Min(), At(0.11), grid, theme));
+            }
+        }
+
+        if (exact is { Count: > 0 })
+        {
+            model.Series.Add(Ticks(exact, floor, At(0.04), theme));
+        }
+
+        return model;
+    }
+
+    private static AreaSeries Curve(double[] grid, Estimate[] heights, double floor, FigureTheme theme)
+    {
+        var series = new AreaSeries
+        {
+            Title = "density",
+            Color = theme.Measured,
+            Fill = OxyColor.FromAColor(36, theme.Measured),
+            StrokeThickness = 1.4,
+            LineStyle = LineStyle.Solid,
+        };
+        series.Points.AddRange(Thinned([.. grid.Zip(heights, (x, height) => new DataPoint(x, Math.Max(height.Value, floor)))]));
+        series.Points2.AddRange([new DataPoint(grid[0], floor), new DataPoint(grid[^1], floor)]);
+        return series;
+    }
+
+    private static AreaSeries Interval(double[] grid, Estimate[] heights, double floor, FigureTheme theme)
+    {
+        var series = new AreaSeries { Title = "95 % interval", StrokeThickness = 0, Color = theme.Measured, Fill = OxyColor.FromAColor(80, theme.Measured) };
+        (double Low, double High)[] intervals = [.. heights.Select(height => height.ConfidenceInterval())];
+        series.Points.AddRange(Thinned([.. grid.Zip(intervals, (x, interval) => new DataPoint(x, Math.Max(interval.High, floor)))]));
+        series.Points2.AddRange(Thinned([.. grid.Zip(intervals, (x, interval) => new DataPoint(x, Math.Max(interval.Low, floor)))]));
+        return series;
+    }
+
+    private static LineSeries Ticks(IReadOnlyList<double> values, double from, double to, FigureTheme theme)
+    {
+        var series = new LineSeries { Title = "exact", Color = theme.Exact, StrokeThickness = 0.6, LineStyle = LineStyle.Solid };
+        double[] ascending = [.. values.Where(double.IsFinite).Order()];
+        double drawn = double.NegativeInfinity, resolution = (ascending[^1] - ascending[0]) / TickPlaces;
+        foreach (double value in ascending.Where(value => value - drawn > resolution))
+        {
+            series.Points.AddRange([new DataPoint(value, from), new DataPoint(value, to), DataPoint.Undefined]);
+            drawn = value;
+        }
+
+        return series;
+    }
+
+    /// <summary>Leaves out points on the straight line, in the picture, between their neighbours: most of the axis is empty.</summary>
+    private static List<DataPoint> Thinned(DataPoint[] points)
+    {
+        const double Tolerance = 5e-4; // of the height of the picture
+        double scale = Tolerance * Math.Log(points.Max(point => point.Y) / points.Min(point => point.Y));
+        List<DataPoint> kept = [points[0]];
+        for (int i = 1; i < points.Length - 1; i++)
+        {
+            double share = (points[i].X - kept[^1].X) / (points[i + 1].X - kept[^1].X);
+            double straight = ((1 - share) * Math.Log(kept[^1].Y)) + (share * Math.Log(points[i + 1].Y));
+            if (!(Math.Abs(Math.Log(points[i].Y) - straight) <= scale))
+            {
+                kept.Add(points[i]);
+            }
+        }
+
+        kept.Add(points[^1]);
+        return kept;
+    }
+
+    private ScatterSeries Points(double height, FigureTheme theme)
+    {
+        var series = new ScatterSeries
+        {
+            Title = "eigenvalues found",
+            MarkerType = MarkerType.Circle,
+            MarkerSize = 3,
+            MarkerFill = theme.Background,
+            MarkerStroke = theme.Ink,
+            MarkerStrokeThickness = 1.2,
+        };
+        series.Points.AddRange(found.Select(value => new ScatterPoint(value, height)));
+        return series;
+    }
+
+    private static TextAnnotation Label(string name, double value, double height, double[] grid, FigureTheme theme)
+    {
+        bool isRight = value > (grid[0] + grid[^1]) / 2;
+        double aside = 0.015 * (grid[^1] - grid[0]);
+        return new()
+        {
+            Text = $"{name}\u00A0= {NumberText.Of(value)}",
+            TextPosition = new DataPoint(isRight ? value - aside : value + aside, height),
+            TextHorizontalAlignment = isRight ? HorizontalAlignment.Right : HorizontalAlignment.Left,
+            TextVerticalAlignment = VerticalAlignment.Bottom,
+            TextColor = theme.Ink,
+            FontSize = SmallFontSize,
+            StrokeThickness = 0,
+            Padding = new OxyThickness(0),
+        };
+    }
+
+    /// <summary>Abscissas over all nodes and eigenvalues, close enough for the kernel.</summary>
+    private double[] Grid()
+    {
+        double[] ends = [density.Minimum, density.Maximum, .. found, .. exact ?? []];
+        ends = [.. ends.Where(double.IsFinite).DefaultIfEmpty(0)];
+        double padding = Math.Max(0.04 * (ends.Max() - ends.Min()), 4 * sigma);
+        double low = ends.Min() - padding, range = ends.Max() + padding - low;
+        int points = (int)Math.Clamp(2 * range / sigma, FewestPoints, MostPoints);
+        return [.. Enumerable.Range(0, points).Select(i => low + (range * i / (points - 1)))];
+    }
+
+    private Estimate HeightAt(double x)
+    {
+        double height = 1 / (sigma * Math.Sqrt(2 * Math.PI));
+        double Kernel(double node) => height * Math.Exp(-0.5 * (x - node) * (x - node) / (sigma * sigma));
+        return Estimate.FromSamples([.. density.Runs.Select(run => run.Integrate(Kernel))], density.Products);
+    }
+}
