@@ -13,8 +13,11 @@ namespace Curvature.Estimators;
 /// </summary>
 public sealed record StochasticLanczosQuadrature
 {
-    /// <value>Lanczos steps a run: the number of nodes. Default 100.</value>
-    public int Steps { get; init; } = 100;
+    /// <value>
+    /// Lanczos steps a run: the number of nodes. Default 150: on a network's Hessian, most of whose eigenvalues crowd at zero, the cumulative density
+    /// is then right to about 1 % from a thousandth of the largest eigenvalue on.
+    /// </value>
+    public int Steps { get; init; } = 150;
 
     /// <value>Start vectors. Default 8; the standard errors fall with the square root.</value>
     public int Runs { get; init; } = 8;

@@ -1,3 +1,5 @@
+using Curvature.Tensors;
+
 namespace Curvature.Operators;
 
 /// <summary>
@@ -7,7 +9,7 @@ namespace Curvature.Operators;
 internal sealed class GraphCache(long? budget, bool onCpu) : IDisposable
 {
     private readonly Dictionary<int, BatchLinearization> _kept = [];
-    private readonly long _budget = budget ?? FreeMemory() / 2;
+    private readonly long _budget = budget ?? HostMemory.Free() / 2;
     private long _before;
     private long _largest;
     private bool _full;
@@ -76,15 +78,4 @@ internal sealed class GraphCache(long? budget, bool onCpu) : IDisposable
     }
 
     public void Dispose() => Clear();
-
-    /// <summary>Bytes that can still be taken, within the container's limit.</summary>
-    private static long FreeMemory()
-    {
-        long limit = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet;
-        string? available = File.Exists("/proc/meminfo")
-            ? File.ReadLines("/proc/meminfo").FirstOrDefault(line => line.StartsWith("MemAvailable:", StringComparison.Ordinal))
-            : null;
-        string? kilobytes = available?.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
-        return Math.Max(0, long.TryParse(kilobytes, out long kb) ? Math.Min(limit, kb * 1024) : limit);
-    }
 }

@@ -71,7 +71,7 @@ public sealed class ParameterSpace
     public static ParameterSpace Of(nn.Module module, string glob = "*")
     {
         (string name, Tensor value)[] all = [.. module.named_parameters().Select(p => (p.name, (Tensor)p.parameter))];
-        if (module.GetType().Name.StartsWith("Script"))
+        if (module is jit.ScriptModule)
         {
             all = [.. WithoutAliases(all)];
         }

@@ -123,6 +123,15 @@ public sealed class LanczosEigensolverTests
         Assert.Throws<OperationCanceledException>(() => new LanczosEigensolver().Solve(symmetric, cancellation: new CancellationToken(true)));
     }
 
+    [Fact]
+    public void Refuses_a_basis_that_does_not_fit_in_memory()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using DiagonalOperator a = new(zeros(10_000_000));
+        string message = Assert.Throws<CurvatureException>(() => new LanczosEigensolver { BasisSize = 400_000 }.Solve(a)).Message;
+        Assert.Contains("400001 Krylov vectors", message, StringComparison.Ordinal);
+    }
+
     private static double[] Expected(double[] spectrum, Spectrum which, int count)
     {
         IEnumerable<double> chosen = which switch

@@ -1,0 +1,36 @@
+using System.Globalization;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Tensors;
+
+/// <summary>Main memory, asked before it is taken: running out ends a process without a message.</summary>
+internal static class HostMemory
+{
+    /// <summary>Bytes that can still be taken, within the container's limit.</summary>
+    public static long Free()
+    {
+        long limit = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet;
+        string? available = File.Exists("/proc/meminfo")
+            ? File.ReadLines("/proc/meminfo").FirstOrDefault(line => line.StartsWith("MemAvailable:", StringComparison.Ordinal))
+            : null;
+        string? kilobytes = available?.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
+        return Math.Max(0, long.TryParse(kilobytes, NumberStyles.None, CultureInfo.InvariantCulture, out long kb) ? Math.Min(limit, kb * 1024) : limit);
+    }
+
+    /// <summary>Refuses vectors that would not fit; on a GPU the engine's own error says so, and the process lives on.</summary>
+    /// <param name="vectors">How many.</param>
+    /// <param name="length">Entries of each.</param>
+    /// <param name="dtype">Their dtype.</param>
+    /// <param name="device">Where they are to lie.</param>
+    /// <param name="remedy">What to ask for instead.</param>
+    public static void RequireVectors(long vectors, long length, ScalarType dtype, Device device, string remedy)
+    {
+        double bytes = (double)vectors * length * (dtype == ScalarType.Float64 ? 8 : 4);
+        if (device.type == DeviceType.CPU && bytes > Free())
+        {
+            throw new CurvatureException(FormattableString.Invariant(
+                $"{vectors} Krylov vectors of {length} entries take {bytes / (1L << 30):f1} GiB; {Free() / (double)(1L << 30):f1} GiB are free. {remedy}"));
+        }
+    }
+}

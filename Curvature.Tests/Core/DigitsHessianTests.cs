@@ -1,0 +1,94 @@
+using Curvature.Data;
+using Curvature.Estimators;
+using Curvature.Krylov;
+using Curvature.Objectives;
+using Curvature.Operators;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using Xunit.Abstractions;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Core;
+
+/// <summary>The estimators on real data: the digits network, whose exact Hessian has 2,410 rows.</summary>
+public sealed class DigitsHessianTests(DigitsHessianTests.Digits digits, ITestOutputHelper output) : IClassFixture<DigitsHessianTests.Digits>
+{
+    [Fact]
+    public void The_five_largest_eigenvalues_agree_within_their_residuals()
+    {
+        double[] exact = [.. digits.Eigenvalues.OrderByDescending(Math.Abs).Take(5)];
+        using Eigenpairs pairs = new LanczosEigensolver { Count = 5 }.Solve(digits.Hessian);
+        foreach ((double e, Eigenvalue v) in exact.Zip(pairs.Values))
+        {
+            output.WriteLine($"{e} {v} {pairs.Products}");
+        }
+
+        Assert.True(pairs.Converged && pairs.IsComplete);
+        Assert.All(exact.Zip(pairs.Values), p =>
+        {
+            Assert.True(Math.Abs(p.First - p.Second.Value) <= p.Second.Residual, $"{p}");
+            Assert.True(Math.Abs(p.First - p.Second.Value) <= 1e-4 * Math.Abs(p.First), $"{p}");
+        });
+    }
+
+    [Fact]
+    public void The_trace_interval_covers_in_88_to_100_of_100_seeds()
+    {
+        double exact = digits.Eigenvalues.Sum();
+        // The matrix itself in place of the network: the same products, a hundred times as fast.
+        using MatrixOperator matrix = new(digits.Dense);
+        Estimate[] estimates = [.. Enumerable.Range(0, 100).Select(seed => new HutchinsonTrace { Seed = seed }.Estimate(matrix).Total)];
+        output.WriteLine($"exact {exact}, first {estimates[0]}");
+        Assert.InRange(estimates.Count(e => Math.Abs(e.Value - exact) <= 1.96 * e.StandardError), 88, 100);
+        Assert.InRange(
+            estimates.Count(e => e.ConfidenceInterval() is var (low, high) && low <= exact && exact <= high), 88, 100);
+    }
+
+    [Fact]
+    public void The_cumulative_density_is_within_2_percent()
+    {
+        SpectralDensity density = new StochasticLanczosQuadrature().Estimate(digits.Hessian);
+        double[] lambda = [.. digits.Eigenvalues.Order()];
+        double largest = lambda.Max(Math.Abs);
+        double worst = 0, where = 0;
+        foreach (double x in Enumerable.Range(0, 2001).Select(i => Math.Pow(10, -3 + (i * 3.01 / 2000))).SelectMany(t => (double[])[t * largest, -t * largest]))
+        {
+            double error = Math.Abs(density.Cumulative(x).Value - (lambda.Count(l => l <= x) / (double)lambda.Length));
+            (worst, where) = error > worst ? (error, x) : (worst, where);
+        }
+
+        output.WriteLine($"worst {worst} at {where / largest} of {largest}; negative {density.Mass(double.NegativeInfinity, -1e-3 * largest).Value}");
+        Assert.True(worst < 0.02, $"off by {worst} at {where}");
+    }
+
+    /// <summary>Network, data and the exact Hessian, computed once in float64.</summary>
+    public sealed class Digits : IDisposable
+    {
+        private readonly DisposeScope _scope = NewDisposeScope();
+
+        public Digits()
+        {
+            Dataset data = DataFile.Read(Repository.File("data/digits.csv.gz"), new DataOptions { Target = "-1", Scale = 1 / 16.0 });
+            Sequential model = nn.Sequential(("fc1", nn.Linear(64, 32)), ("act", nn.Tanh()), ("fc2", nn.Linear(32, 10)));
+            IReadOnlyDictionary<string, Tensor> weights = SafetensorsFile.Read(Repository.File("data/digits-mlp.safetensors"));
+            model.load_state_dict(new Dictionary<string, Tensor>(weights));
+            model.to(ScalarType.Float64);
+            Hessian = new HessianOperator(Objective.Supervised(model, new CrossEntropy(), data.Batches(512)));
+            Dense = Hessian.ToDense();
+            Eigenvalues = linalg.eigvalsh(Dense).data<double>().ToArray();
+        }
+
+        public HessianOperator Hessian { get; }
+
+        public Tensor Dense { get; }
+
+        public double[] Eigenvalues { get; }
+
+        public void Dispose()
+        {
+            Hessian.Dispose();
+            _scope.Dispose();
+        }
+    }
+}
