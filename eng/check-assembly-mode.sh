@@ -9,10 +9,13 @@ source eng/dotnet.sh
 torch=${1:-artifacts/renamed/TorchSharp.dll} oxy=${2:-artifacts/renamed/OxyPlot.dll}
 if [ $# -eq 0 ]; then
     rm -rf artifacts/renamed
+    # The native library does not depend on the assembly's name: the default mode's is taken where it is built.
+    native=()
+    [ -n "${LIBTORCH:-}" ] || native=(-p:NativeBuildFolder="$PWD/artifacts/standin/native/system/")
     for name in TorchSharp OxyPlot; do
         dotnet build "compat/$name" --configuration Release --verbosity quiet --nologo -clp:NoSummary \
             -p:AssemblyName="$name" -p:ArtifactsPath="$PWD/artifacts/renamed/build" -p:RestoreLockedMode=false \
-            -p:NuGetLockFilePath="$PWD/artifacts/renamed/$name.lock.json" --output artifacts/renamed
+            -p:NuGetLockFilePath="$PWD/artifacts/renamed/$name.lock.json" --output artifacts/renamed "${native[@]}"
     done
 fi
 

@@ -1,3 +1,4 @@
+using Curvature.Data;
 using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -56,7 +57,7 @@ public abstract class Objective
     /// <param name="parameters">Default: all trainable parameters of the model.</param>
     /// <param name="l2">lambda.</param>
     public static Objective Supervised(
-        nn.Module model, ISupervisedLoss loss, IEnumerable<Data.Batch> batches, ParameterSpace? parameters = null, double l2 = 0) =>
+        nn.Module model, ISupervisedLoss loss, IEnumerable<Batch> batches, ParameterSpace? parameters = null, double l2 = 0) =>
         new SupervisedObjective(model, loss, batches, parameters ?? ParameterSpace.Of(model), l2);
 
     /// <summary>Any differentiable loss: physics-informed networks, language models, losses without targets.</summary>
@@ -230,13 +231,13 @@ public abstract class Objective
     internal void CheckFinite(Tensor vector, string what)
     {
         using DisposeScope scope = NewDisposeScope();
-        if (vector.isfinite().all().ToBoolean())
+        if (Finite.Everywhere(vector))
         {
             return;
         }
 
         IReadOnlyList<Tensor> parts = Parameters.Split(vector);
-        int bad = Enumerable.Range(0, parts.Count).First(i => !parts[i].isfinite().all().ToBoolean());
+        int bad = Enumerable.Range(0, parts.Count).First(i => !Finite.Everywhere(parts[i]));
         throw new NonFiniteException($"The {what} is not finite, first at parameter '{Parameters.Names[bad]}'. {Suspect()}");
     }
 

@@ -1,0 +1,12 @@
+namespace Curvature.Bench;
+
+/// <summary>The measurements, in the order in which they run.</summary>
+internal static class KnownSections
+{
+    public static IReadOnlyList<Section> All { get; } =
+    [
+        new("engine", "Engine: cost of one operator call, and matrix products (square, side 1024)", EngineSection.Run),
+        new("products", "Products with the Hessian, in gradients of the same objective", ProductsSection.Run),
+        new("pytorch", "The same kept-graph product here and in PyTorch, in turns", PyTorchSection.Run),
+    ];
+}

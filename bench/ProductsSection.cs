@@ -1,0 +1,40 @@
+using Curvature.Operators;
+using static TorchSharp.torch;
+
+namespace Curvature.Bench;
+
+/// <summary>
+/// A Hessian-vector product with a graph made for it, and one on a graph kept from the product before, both through
+/// <see cref="HessianOperator"/>, as multiples of one gradient (forward and backward) of the same objective.
+/// </summary>
+internal static class ProductsSection
+{
+    public static void Run(BenchOptions options, TextWriter output)
+    {
+        output.WriteLine($"{"network",-12} {"threads",7} {"parameters",10} {"gradient ms",16} {"fresh HVP",14} {"kept-graph HVP",16}   (medians; spread = interquartile range / median)");
+        foreach (string name in options.Workloads)
+        {
+            Workload workload = KnownWorkloads.Create(name);
+            using Tensor v = randn(workload.Objective.Parameters.Count);
+            foreach (int threads in options.Threads)
+            {
+                set_num_threads(threads);
+                Report(workload, v, threads, options.Quick, output);
+            }
+        }
+    }
+
+    private static void Report(Workload workload, Tensor v, int threads, bool quick, TextWriter output)
+    {
+        using HessianOperator fresh = new(workload.Objective, new CurvatureOptions { GraphMemory = 0 });
+        using HessianOperator kept = new(workload.Objective);
+        Timing[] timings = Timing.Interleaved(
+            quick,
+            Timing.Of(() => workload.Objective.Gradient().Dispose()),
+            Timing.Of(() => fresh.Apply(v).Dispose()),
+            Timing.Of(() => kept.Apply(v).Dispose()));
+        string Ratio(Timing timing) => $"{timing.Median / timings[0].Median:F2}x ({timing.Spread:P0})";
+        output.WriteLine(
+            $"{workload.Name,-12} {threads,7} {v.numel(),10:N0} {$"{timings[0].Median * 1e3:F1} ({timings[0].Spread:P0})",16} {Ratio(timings[1]),14} {Ratio(timings[2]),16}");
+    }
+}
