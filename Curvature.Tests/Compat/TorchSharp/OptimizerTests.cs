@@ -167,6 +167,33 @@ public sealed class OptimizerTests
     }
 
     [Fact]
+    public void Training_leaves_no_handles_behind()
+    {
+        using var net = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Dropout(0.1), nn.Linear(4, 1));
+        using var adam = optim.Adam(net.parameters(), amsgrad: true);
+        using var loss = nn.MSELoss();
+        using Tensor x = randn(8, 2), y = randn(8, 1);
+        Train();
+        long before = Tensor.TotalCount;
+
+        for (int i = 0; i < 20; i++)
+        {
+            Train();
+        }
+
+        Assert.InRange(Tensor.TotalCount, 0, before);
+
+        void Train()
+        {
+            using var scope = NewDisposeScope();
+            adam.zero_grad();
+            loss.call(net.call(x), y).backward();
+            nn.utils.clip_grad_norm_(net.parameters(), 1);
+            adam.step();
+        }
+    }
+
+    [Fact]
     public void StepLR_is_PyTorchs() => Schedule([0.2, 0.2, 0.1, 0.1, 0.05, 0.05], o => optim.lr_scheduler.StepLR(o, 2, 0.5));
 
     [Fact]
@@ -185,6 +212,73 @@ public sealed class OptimizerTests
 
         Assert.Equal(Math.Sqrt(9 + 48), norm, 5);
         Assert.Equal(1, Math.Sqrt(p.grad!.square().sum().item<double>() + q.grad!.square().sum().item<double>()), 5);
+    }
+
+    [Fact]
+    public void An_optimizer_can_be_written_outside()
+    {
+        Parameter p = Start(), q = Start();
+        using var optimizer = new SignDescent([p], [q], 0.25);
+
+        Steps(optimizer, p, 3);
+
+        Same([0.25, -1.25, 0], p);
+        Same([1, -2, 0.5], q);
+        Assert.Equal([0.25, 0.125], optimizer.ParamGroups.Select(group => group.LearningRate));
+        Assert.Equal(3, optimizer.StepsOf(p));
+        Assert.Equal(0, optimizer.StepsOf(q));
+        Assert.Equal(2, optimizer.state_dict().State.Count);
+    }
+
+    /// <summary>theta -= lr sign(g), as a user of the library would write it.</summary>
+    private sealed class SignDescent : OptimizerHelper
+    {
+        public SignDescent(IEnumerable<Parameter> first, IEnumerable<Parameter> second, double lr)
+        {
+            _defaults = new OptimizerOptions { LearningRate = lr };
+            _parameter_groups = new List<ParamGroup>();
+            add_param_group(new ParamGroup<OptimizerOptions>(first, new OptimizerOptions()));
+            add_param_group(new ParamGroup<OptimizerOptions>(second, new OptimizerOptions { LearningRate = lr / 2 }));
+        }
+
+        public int StepsOf(Parameter parameter) => ((Count)_state[parameter.Handle]).Steps;
+
+        public override void add_param_group(ParamGroup param_group)
+        {
+            param_group.Options.LearningRate ??= _defaults.LearningRate;
+            param_group.Options.InitialLearningRate = param_group.LearningRate;
+            param_group.Parameters = param_group.Parameters.ToList();
+            _parameter_groups.Add(param_group);
+            foreach (var parameter in param_group.Parameters)
+            {
+                _state[parameter.Handle] = new Count(parameter);
+            }
+        }
+
+        public override Tensor step(Func<Tensor>? closure = null) => _step<ParamGroup>(group =>
+        {
+            foreach (var parameter in group.Parameters)
+            {
+                if (parameter.grad is { } gradient)
+                {
+                    parameter.add_(gradient.sign(), -group.LearningRate);
+                    ((Count)_state[parameter.Handle]).Steps++;
+                }
+            }
+        }, closure!);
+
+        private sealed class Count(Parameter parameter) : OptimizerState(parameter)
+        {
+            public int Steps { get; set; }
+
+            public override void Initialize(OptimizerOptions options) => Steps = 0;
+
+            public override void LoadStateDict(BinaryReader reader) => Steps = reader.ReadInt32();
+
+            public override void LoadStateDict(OptimizerState source) => Steps = ((Count)source).Steps;
+
+            public override void SaveStateDict(BinaryWriter writer) => writer.Write(Steps);
+        }
     }
 
     private static Parameter Start() => new(tensor(new[] { 1, -2, 0.5 }));

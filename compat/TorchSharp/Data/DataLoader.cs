@@ -33,10 +33,7 @@ public class DataLoader<T, S> : IEnumerable<S>, IDisposable
     {
         foreach (long[] indices in _order().Chunk(_batchSize))
         {
-            if (_dropLast && indices.Length < _batchSize)
-            {
-                yield break;
-            }
+            if (_dropLast && indices.Length < _batchSize) yield break;
             S batch = Load(indices);
             try
             {
@@ -44,10 +41,7 @@ public class DataLoader<T, S> : IEnumerable<S>, IDisposable
             }
             finally
             {
-                foreach (torch.Tensor tensor in _disposeBatch ? Tensors(batch) : [])
-                {
-                    tensor.Dispose();
-                }
+                foreach (torch.Tensor tensor in _disposeBatch ? Tensors(batch) : []) tensor.Dispose();
             }
         }
     }
@@ -62,10 +56,7 @@ public class DataLoader<T, S> : IEnumerable<S>, IDisposable
 
     protected virtual void Dispose(bool disposing)
     {
-        if (_disposeDataset)
-        {
-            _dataset.Dispose();
-        }
+        if (_disposeDataset) _dataset.Dispose();
     }
 
     /// <summary>Samples die with the scope; the batch belongs to the loader, or else to the caller.</summary>
@@ -75,14 +66,8 @@ public class DataLoader<T, S> : IEnumerable<S>, IDisposable
         S batch = _collate(indices.Select(_dataset.GetTensor), _device);
         foreach (torch.Tensor tensor in Tensors(batch))
         {
-            if (_disposeBatch)
-            {
-                tensor.DetachFromDisposeScope();
-            }
-            else
-            {
-                tensor.MoveToOuterDisposeScope();
-            }
+            if (_disposeBatch) tensor.DetachFromDisposeScope();
+            else tensor.MoveToOuterDisposeScope();
         }
         return batch;
     }
@@ -98,10 +83,7 @@ public class DataLoader<T, S> : IEnumerable<S>, IDisposable
 
     private static IEnumerable<long> Ascending(long count)
     {
-        for (long i = 0; i < count; i++)
-        {
-            yield return i;
-        }
+        for (long i = 0; i < count; i++) yield return i;
     }
 
     private static long[] Shuffled(long count, int? seed)
@@ -117,9 +99,7 @@ public class DataLoader : DataLoader<Dictionary<string, torch.Tensor>, Dictionar
 {
     public DataLoader(torch.utils.data.Dataset dataset, int batchSize, bool shuffle = false, torch.Device device = null!, int? seed = null,
         int num_worker = 1, bool drop_last = false, bool disposeBatch = true, bool disposeDataset = true)
-        : base(dataset, batchSize, Collate, shuffle, device, seed, num_worker, drop_last, disposeBatch, disposeDataset)
-    {
-    }
+        : base(dataset, batchSize, Collate, shuffle, device, seed, num_worker, drop_last, disposeBatch, disposeDataset) { }
 
     private static Dictionary<string, torch.Tensor> Collate(IEnumerable<Dictionary<string, torch.Tensor>> samples, torch.Device device)
     {
@@ -133,9 +113,7 @@ public class IterableDataLoader : DataLoader<IList<torch.Tensor>, IList<torch.Te
 {
     public IterableDataLoader(torch.utils.data.IterableDataset dataset, int batchSize, bool shuffle = false, torch.Device device = null!,
         int? seed = null, int num_worker = 1, bool drop_last = false, bool disposeBatch = true, bool disposeDataset = true)
-        : base(dataset, batchSize, Collate, shuffle, device, seed, num_worker, drop_last, disposeBatch, disposeDataset)
-    {
-    }
+        : base(dataset, batchSize, Collate, shuffle, device, seed, num_worker, drop_last, disposeBatch, disposeDataset) { }
 
     private static List<torch.Tensor> Collate(IEnumerable<IList<torch.Tensor>> samples, torch.Device device)
     {

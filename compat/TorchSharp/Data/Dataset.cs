@@ -18,20 +18,14 @@ public static partial class torch
                     GC.SuppressFinalize(this);
                 }
 
-                protected virtual void Dispose(bool disposing)
-                {
-                }
+                protected virtual void Dispose(bool disposing) { }
             }
 
             /// <summary>Samples are named tensors.</summary>
-            public abstract class Dataset : Dataset<Dictionary<string, Tensor>>
-            {
-            }
+            public abstract class Dataset : Dataset<Dictionary<string, Tensor>> { }
 
             /// <summary>Samples are lists of tensors.</summary>
-            public abstract class IterableDataset : Dataset<IList<Tensor>>
-            {
-            }
+            public abstract class IterableDataset : Dataset<IList<Tensor>> { }
         }
     }
 }

@@ -1,7 +1,7 @@
 namespace TorchSharp.Modules;
 
 /// <summary>Tensors of equal first dimension; sample i holds row i of each. It keeps its own handles: the caller's tensors stay alive.</summary>
-public sealed class TensorDataset : torch.utils.data.IterableDataset
+public class TensorDataset : torch.utils.data.IterableDataset
 {
     private readonly torch.Tensor[] _tensors;
 
@@ -15,7 +15,6 @@ public sealed class TensorDataset : torch.utils.data.IterableDataset
     }
 
     public IList<torch.Tensor> this[long index] => _tensors.Select(t => t.select(0, index)).ToList();
-
     public override long Count => _tensors[0].shape[0];
 
     public override IList<torch.Tensor> GetTensor(long index) => this[index];

@@ -22,23 +22,14 @@ public abstract class NormBase : torch.nn.Module<torch.Tensor, torch.Tensor>
     }
 
     public Parameter weight { get => Get()!; set => Set(value); }
-
     public Parameter? bias { get => Get(); set => Set(value); }
-
     public torch.Tensor? running_mean { get => Buffer(); set => SetBuffer(value); }
-
     public torch.Tensor? running_var { get => Buffer(); set => SetBuffer(value); }
-
     public torch.Tensor? num_batches_tracked { get => Buffer(); set => SetBuffer(value); }
-
     public long num_features { get; }
-
     public double eps { get; set; }
-
     public double? momentum { get; set; }
-
     public bool affine { get; }
-
     public bool track_running_stats { get; }
 
     protected abstract void ValidateInputDimensions(torch.Tensor input);
@@ -47,9 +38,7 @@ public abstract class NormBase : torch.nn.Module<torch.Tensor, torch.Tensor>
 public abstract class BatchNorm : NormBase
 {
     private protected BatchNorm(long num_features, double eps, double momentum, bool affine, bool track_running_stats, torch.Device? device,
-        torch.ScalarType? dtype, string name) : base(num_features, eps, momentum, affine, track_running_stats, device, dtype, name)
-    {
-    }
+        torch.ScalarType? dtype, string name) : base(num_features, eps, momentum, affine, track_running_stats, device, dtype, name) { }
 
     public override torch.Tensor forward(torch.Tensor input)
     {
@@ -66,19 +55,14 @@ public abstract class BatchNorm : NormBase
 
     private protected static void RequireDimensions(torch.Tensor input, string expected, bool holds)
     {
-        if (!holds)
-        {
-            throw new ArgumentException($"Expected an input of {expected} dimensions, got {input.ndim}.", nameof(input));
-        }
+        if (!holds) throw new ArgumentException($"Expected an input of {expected} dimensions, got {input.ndim}.", nameof(input));
     }
 }
 
 public sealed class BatchNorm1d : BatchNorm
 {
     internal BatchNorm1d(long num_features, double eps, double momentum, bool affine, bool track, torch.Device? device, torch.ScalarType? dtype)
-        : base(num_features, eps, momentum, affine, track, device, dtype, nameof(BatchNorm1d))
-    {
-    }
+        : base(num_features, eps, momentum, affine, track, device, dtype, nameof(BatchNorm1d)) { }
 
     protected override void ValidateInputDimensions(torch.Tensor input) => RequireDimensions(input, "2 or 3", input.ndim is 2 or 3);
 }
@@ -86,9 +70,7 @@ public sealed class BatchNorm1d : BatchNorm
 public sealed class BatchNorm2d : BatchNorm
 {
     internal BatchNorm2d(long num_features, double eps, double momentum, bool affine, bool track, torch.Device? device, torch.ScalarType? dtype)
-        : base(num_features, eps, momentum, affine, track, device, dtype, nameof(BatchNorm2d))
-    {
-    }
+        : base(num_features, eps, momentum, affine, track, device, dtype, nameof(BatchNorm2d)) { }
 
     protected override void ValidateInputDimensions(torch.Tensor input) => RequireDimensions(input, "4", input.ndim == 4);
 }

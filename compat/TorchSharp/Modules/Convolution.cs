@@ -21,26 +21,17 @@ public abstract class Convolution : torch.nn.Module<torch.Tensor, torch.Tensor>
     }
 
     public Parameter weight { get => Get()!; set => Set(value); }
-
     public Parameter? bias { get => Get(); set => Set(value); }
-
     public long in_channels { get; }
-
     public long out_channels { get; }
-
     public long groups { get; set; }
-
     public long[] kernel_size { get; set; }
-
     public long[] stride { get; set; }
-
     public long[] dilation { get; set; }
 
     /// <summary>Null when <see cref="padding_type"/> says it.</summary>
     public long[]? padding { get; }
-
     public Padding? padding_type { get; }
-
     public PaddingModes padding_mode { get; set; }
 
     /// <summary>Zeros before and after each dimension, last dimension first, as <c>pad</c> takes them.</summary>
@@ -57,10 +48,7 @@ public sealed class Conv2d : Convolution
         PaddingModes padding_mode, long groups, bool bias, torch.Device? device, torch.ScalarType? dtype)
         : base(nameof(Conv2d), inputs, outputs, kernel_size, stride, padding, padding_type, dilation, groups, bias, padding_mode, device, dtype)
     {
-        if (padding_type == Padding.Same && stride.Any(s => s != 1))
-        {
-            throw new ArgumentException("Padding.Same needs stride 1.");
-        }
+        if (padding_type == Padding.Same && stride.Any(s => s != 1)) throw new ArgumentException("Padding.Same needs stride 1.");
     }
 
     public override torch.Tensor forward(torch.Tensor input)

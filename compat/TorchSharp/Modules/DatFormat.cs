@@ -43,10 +43,7 @@ internal static class DatFormat
     {
         writer.Write7BitEncodedInt64((long)tensor.dtype);
         writer.Write7BitEncodedInt64(tensor.ndim);
-        foreach (long size in tensor.shape)
-        {
-            writer.Write7BitEncodedInt64(size);
-        }
+        foreach (long size in tensor.shape) writer.Write7BitEncodedInt64(size);
         using torch.Tensor elements = tensor.detach().cpu().contiguous();
         writer.Write(elements.bytes);
     }
@@ -102,10 +99,7 @@ internal static class DatFormat
         for (int i = 0; i < shape.Length; i++)
         {
             shape[i] = reader.Read7BitEncodedInt64();
-            if (shape[i] < 0)
-            {
-                throw new FormatException($"'{name}' has a negative dimension, {shape[i]}: the file is damaged.");
-            }
+            if (shape[i] < 0) throw new FormatException($"'{name}' has a negative dimension, {shape[i]}: the file is damaged.");
         }
         return (dtype, shape);
     }

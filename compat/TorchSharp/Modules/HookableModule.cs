@@ -13,9 +13,7 @@ public static partial class torch
             private readonly OrderedDictionary<int, Action<Module>> _modulePostHooks = [];
             private int _lastKey;
 
-            protected HookableModule(string name) : base(name)
-            {
-            }
+            protected HookableModule(string name) : base(name) { }
 
             public HookRemover register_forward_pre_hook(TPreHook hook) => Register(_preHooks, hook);
 
@@ -38,10 +36,7 @@ public static partial class torch
 
             private void Run(OrderedDictionary<int, Action<Module>> hooks)
             {
-                foreach (Action<Module> hook in hooks.Values)
-                {
-                    hook(this);
-                }
+                foreach (Action<Module> hook in hooks.Values) hook(this);
             }
 
             public class HookRemover

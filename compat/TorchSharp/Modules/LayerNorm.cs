@@ -15,13 +15,9 @@ public sealed class LayerNorm : torch.nn.Module<torch.Tensor, torch.Tensor>
     }
 
     public Parameter weight { get => Get()!; set => Set(value); }
-
     public Parameter? bias { get => Get(); set => Set(value); }
-
     public long[] normalized_shape { get; set; }
-
     public double eps { get; set; }
-
     public bool elementwise_affine { get; set; }
 
     public override torch.Tensor forward(torch.Tensor tensor) =>
@@ -43,13 +39,9 @@ public sealed class GroupNorm : torch.nn.Module<torch.Tensor, torch.Tensor>
     }
 
     public Parameter weight { get => Get()!; set => Set(value); }
-
     public Parameter? bias { get => Get(); set => Set(value); }
-
     public long num_groups { get; set; }
-
     public double eps { get; set; }
-
     public bool affine { get; set; }
 
     public override torch.Tensor forward(torch.Tensor tensor) =>

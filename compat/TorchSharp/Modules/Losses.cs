@@ -26,7 +26,6 @@ namespace TorchSharp.Modules
             double label_smoothing = 0) : base(weight, reduction) => (this.ignore_index, this.label_smoothing) = (ignore_index, label_smoothing);
 
         public long? ignore_index { get; }
-
         public double label_smoothing { get; }
 
         public override torch.Tensor forward(torch.Tensor input, torch.Tensor target) =>
@@ -46,9 +45,7 @@ namespace TorchSharp.Modules
 
     public sealed class MSELoss : Loss<torch.Tensor, torch.Tensor, torch.Tensor>
     {
-        public MSELoss(Reduction reduction = Reduction.Mean) : base(reduction)
-        {
-        }
+        public MSELoss(Reduction reduction = Reduction.Mean) : base(reduction) { }
 
         public override torch.Tensor forward(torch.Tensor input, torch.Tensor target) => F.mse_loss(input, target, reduction);
     }

@@ -13,10 +13,7 @@ public static partial class torch
             {
                 destination ??= [];
                 string start = string.IsNullOrEmpty(prefix) ? "" : prefix + ".";
-                foreach ((string name, Parameter parameter) in named_parameters())
-                {
-                    destination.TryAdd(start + name, parameter);
-                }
+                foreach ((string name, Parameter parameter) in named_parameters()) destination.TryAdd(start + name, parameter);
                 foreach ((string name, Tensor buffer) in named_buffers(include_nonpersistent: false))
                 {
                     destination.TryAdd(start + name, buffer);

@@ -30,30 +30,18 @@ public static partial class torch
                         BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
                     foreach (FieldInfo field in type!.GetFields(declared).Where(f => typeof(Tensor).IsAssignableFrom(f.FieldType)))
                     {
-                        if (field.GetValue(this) is Tensor held && replaced.TryGetValue(held, out Tensor? now))
-                        {
-                            field.SetValue(this, now);
-                        }
+                        if (field.GetValue(this) is Tensor held && replaced.TryGetValue(held, out Tensor? now)) field.SetValue(this, now);
                     }
                 }
-                foreach (Module child in children())
-                {
-                    child.Move(dtype, device, replaced);
-                }
+                foreach (Module child in children()) child.Move(dtype, device, replaced);
             }
 
             private static Tensor Moved(Tensor old, ScalarType? dtype, Device? device, Dictionary<Tensor, Tensor> replaced)
             {
-                if (replaced.TryGetValue(old, out Tensor? done))
-                {
-                    return done;
-                }
+                if (replaced.TryGetValue(old, out Tensor? done)) return done;
                 ScalarType toType = dtype is not null && old.is_floating_point() ? dtype.Value : old.dtype;
                 Device toDevice = device ?? old.device;
-                if (toType == old.dtype && toDevice.ToString() == old.device.ToString())
-                {
-                    return old;
-                }
+                if (toType == old.dtype && toDevice.ToString() == old.device.ToString()) return old;
                 using Tensor detached = old.detach();
                 Tensor moved = detached.to(toType, toDevice);
                 if (old is Parameter)
@@ -93,16 +81,13 @@ public static class ModuleExtensionMethods
 
     private static T Moved<T>(T module, torch.ScalarType? dtype, torch.Device? device) where T : torch.nn.Module
     {
-        if (dtype is { } type && type is not (torch.ScalarType.Float16 or torch.ScalarType.BFloat16 or torch.ScalarType.Float32 or torch.ScalarType.Float64))
+        if (dtype is { } type && !torch.is_floating_point(type))
         {
             throw new ArgumentException($"A module can be cast to floating-point types only, not to {type}.", nameof(dtype));
         }
         var replaced = new Dictionary<torch.Tensor, torch.Tensor>(ReferenceEqualityComparer.Instance);
         module.Move(dtype, device, replaced);
-        foreach (torch.Tensor old in replaced.Keys)
-        {
-            old.Dispose();
-        }
+        foreach (torch.Tensor old in replaced.Keys) old.Dispose();
         return module;
     }
 }

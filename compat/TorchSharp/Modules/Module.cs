@@ -27,10 +27,7 @@ public static partial class torch
             public virtual void train(bool train = true)
             {
                 _training = train;
-                foreach (Module child in children())
-                {
-                    child.train(train);
-                }
+                foreach (Module child in children()) child.train(train);
             }
 
             public virtual void eval() => train(false);
@@ -95,10 +92,7 @@ public static partial class torch
 
             public virtual Module apply(Action<Module> fn)
             {
-                foreach (Module child in children())
-                {
-                    child.apply(fn);
-                }
+                foreach (Module child in children()) child.apply(fn);
                 fn(this);
                 return this;
             }
@@ -107,15 +101,9 @@ public static partial class torch
             {
                 foreach (Parameter parameter in parameters())
                 {
-                    using Tensor? grad = parameter.grad;
-                    if (set_to_none)
-                    {
-                        parameter.grad = null;
-                    }
-                    else
-                    {
-                        grad?.zero_().Dispose();
-                    }
+                    using Tensor? grad = set_to_none ? null : parameter.grad;
+                    if (grad is null) parameter.grad = null;
+                    else grad.zero_().Dispose();
                 }
             }
 
@@ -141,18 +129,9 @@ public static partial class torch
             private protected void Set(Parameter? value, [CallerMemberName] string name = "")
             {
                 Parameter? old = Get(name);
-                if (value is null)
-                {
-                    _parameters.Remove(name);
-                }
-                else
-                {
-                    _parameters[name] = value;
-                }
-                if (!ReferenceEquals(old, value))
-                {
-                    old?.Dispose();
-                }
+                if (value is null) _parameters.Remove(name);
+                else _parameters[name] = value;
+                if (!ReferenceEquals(old, value)) old?.Dispose();
             }
 
             private protected Tensor? Buffer([CallerMemberName] string name = "") => _buffers.GetValueOrDefault(name).value;
@@ -160,18 +139,9 @@ public static partial class torch
             private protected void SetBuffer(Tensor? value, [CallerMemberName] string name = "")
             {
                 Tensor? old = Buffer(name);
-                if (value is null)
-                {
-                    _buffers.Remove(name);
-                }
-                else
-                {
-                    _buffers[name] = (value, true);
-                }
-                if (!ReferenceEquals(old, value))
-                {
-                    old?.Dispose();
-                }
+                if (value is null) _buffers.Remove(name);
+                else _buffers[name] = (value, true);
+                if (!ReferenceEquals(old, value)) old?.Dispose();
             }
 
             /// <summary>A parameter that outlives the dispose scope in which the layer is made.</summary>

@@ -9,13 +9,9 @@ public sealed class MaxPool2d : ParameterLessModule<torch.Tensor, torch.Tensor>
         (kernel_size, stride ?? kernel_size, padding ?? [0, 0], dilation ?? [1, 1], ceil_mode);
 
     public long[] kernel_size { get; set; }
-
     public long[] stride { get; set; }
-
     public long[] padding { get; set; }
-
     public long[] dilation { get; set; }
-
     public bool ceil_mode { get; set; }
 
     public override torch.Tensor forward(torch.Tensor input) => F.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode);
@@ -33,11 +29,8 @@ public sealed class AvgPool2d : ParameterLessModule<torch.Tensor, torch.Tensor>
     }
 
     public long[] kernel_size { get; set; }
-
     public long[] stride { get; set; }
-
     public long[] padding { get; set; }
-
     public bool ceil_mode { get; set; }
 
     public override torch.Tensor forward(torch.Tensor input) =>

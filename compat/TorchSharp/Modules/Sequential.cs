@@ -9,18 +9,12 @@ public class Sequential : torch.nn.Module<torch.Tensor, torch.Tensor>
 
     protected internal Sequential(params (string name, Child submodule)[] modules) : base(nameof(Sequential))
     {
-        foreach ((string name, Child module) in modules)
-        {
-            append(name, module);
-        }
+        foreach ((string name, Child module) in modules) append(name, module);
     }
 
-    protected internal Sequential(params Child[] modules) : this(modules.Select((module, i) => ($"{i}", module)).ToArray())
-    {
-    }
+    protected internal Sequential(params Child[] modules) : this(modules.Select((module, i) => ($"{i}", module)).ToArray()) { }
 
     public int Count => _children.Count;
-
     public torch.nn.IModule<torch.Tensor, torch.Tensor> this[int index] => _children[index];
 
     public Sequential append(string name, torch.nn.IModule<torch.Tensor, torch.Tensor> module)
@@ -44,10 +38,7 @@ public class Sequential : torch.nn.Module<torch.Tensor, torch.Tensor>
             }
             finally
             {
-                if (!ReferenceEquals(input, result))
-                {
-                    input.Dispose();
-                }
+                if (!ReferenceEquals(input, result)) input.Dispose();
             }
         }
         return result;

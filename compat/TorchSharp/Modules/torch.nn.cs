@@ -22,7 +22,7 @@ public static partial class torch
     /// <summary>The factories of layers and losses.</summary>
     public static partial class nn
     {
-        public enum Reduction
+        public enum Reduction : long
         {
             None = 0,
             Mean = 1,
@@ -72,21 +72,13 @@ public static partial class torch
             new(num_embeddings, embedding_dims, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, device, dtype);
 
         public static ReLU ReLU(bool inplace = false) => new(inplace);
-
         public static GELU GELU() => new();
-
         public static SiLU SiLU() => new();
-
         public static Sigmoid Sigmoid() => new();
-
         public static Tanh Tanh() => new();
-
         public static Softmax Softmax(long dim) => new(dim);
-
         public static Identity Identity() => new();
-
         public static Dropout Dropout(double p = 0.5, bool inplace = false) => new(p, inplace);
-
         public static Flatten Flatten(long start_dim = 1, long end_dim = -1) => new(start_dim, end_dim);
 
         public static MaxPool2d MaxPool2d(long kernel_size, long? stride = null, long? padding = null, long? dilation = null,
@@ -97,13 +89,9 @@ public static partial class torch
             new(Pair(kernel_size)!, Pair(stride), Pair(padding), ceil_mode, count_include_pad, divisor_override);
 
         public static AdaptiveAvgPool2d AdaptiveAvgPool2d(long output_size) => new([output_size, output_size]);
-
         public static Sequential Sequential(params (string name, Module<Tensor, Tensor> submodule)[] modules) => new(modules);
-
         public static Sequential Sequential(params Module<Tensor, Tensor>[] modules) => new(modules);
-
         public static Sequential Sequential(IEnumerable<(string name, Module<Tensor, Tensor> submodule)> modules) => new([.. modules]);
-
         public static Sequential Sequential(IEnumerable<Module<Tensor, Tensor>> modules) => new([.. modules]);
 
         public static CrossEntropyLoss CrossEntropyLoss(Tensor? weight = null, long? ignore_index = null, Reduction reduction = Reduction.Mean) =>
@@ -115,9 +103,7 @@ public static partial class torch
             new(weight, reduction, pos_weights);
 
         private static long[]? Pair(long? both) => both is { } value ? [value, value] : null;
-
         private static long[] Pair((long, long) pair) => [pair.Item1, pair.Item2];
-
         private static long[]? Pair((long, long)? pair) => pair is { } value ? Pair(value) : null;
     }
 }

@@ -19,29 +19,13 @@ public static partial class torch
     {
         public static partial class functional
         {
-            private static readonly Op Linear = new("linear");
-            private static readonly Op Conv2d = new("conv2d");
-            private static readonly Op BatchNorm = new("batch_norm");
-            private static readonly Op LayerNorm = new("layer_norm");
-            private static readonly Op GroupNorm = new("group_norm");
-            private static readonly Op Gelu = new("gelu");
-            private static readonly Op Silu = new("silu");
-            private static readonly Op SiluInPlace = new("silu_");
-            private static readonly Op ReluInPlace = new("relu_");
-            private static readonly Op TanhInPlace = new("tanh_");
-            private static readonly Op Dropout = new("dropout");
-            private static readonly Op DropoutInPlace = new("dropout_");
-            private static readonly Op MaxPool2d = new("max_pool2d");
-            private static readonly Op AvgPool2d = new("avg_pool2d");
-            private static readonly Op AdaptiveAvgPool2d = new("adaptive_avg_pool2d");
-            private static readonly Op Pad = new("pad");
-            private static readonly Op Unfold = new("im2col");
-            private static readonly Op OneHot = new("one_hot");
-            private static readonly Op GridSampler = new("grid_sampler");
-            private static readonly Op CrossEntropy = new("cross_entropy_loss");
-            private static readonly Op NegativeLogLikelihood = new("nll_loss_nd");
-            private static readonly Op SquaredError = new("mse_loss");
-            private static readonly Op BinaryCrossEntropy = new("binary_cross_entropy_with_logits");
+            private static readonly Op Linear = new("linear"), Conv2d = new("conv2d"), Unfold = new("im2col"), Pad = new("pad"), SiluInPlace = new("silu_");
+            private static readonly Op BatchNorm = new("batch_norm"), LayerNorm = new("layer_norm"), GroupNorm = new("group_norm");
+            private static readonly Op Dropout = new("dropout"), DropoutInPlace = new("dropout_");
+            private static readonly Op MaxPool2d = new("max_pool2d"), AvgPool2d = new("avg_pool2d");
+            private static readonly Op AdaptiveAvgPool2d = new("adaptive_avg_pool2d"), GridSampler = new("grid_sampler"), OneHot = new("one_hot");
+            private static readonly Op CrossEntropy = new("cross_entropy_loss"), NegativeLogLikelihood = new("nll_loss_nd");
+            private static readonly Op SquaredError = new("mse_loss"), BinaryCrossEntropy = new("binary_cross_entropy_with_logits");
 
             public static Tensor linear(Tensor input, Tensor weights, Tensor? bias = null) => Linear.Call(input, weights, bias);
 
@@ -59,18 +43,12 @@ public static partial class torch
             public static Tensor group_norm(Tensor input, long num_groups, Tensor? weight = null, Tensor? bias = null, double eps = 1E-05) =>
                 GroupNorm.Call(input, num_groups, weight, bias, eps, true);
 
-            public static Tensor relu(Tensor x, bool inplace = false) => inplace ? ReluInPlace.Call(x) : x.relu();
-
-            public static Tensor gelu(Tensor x) => Gelu.Call(x, "none");
-
-            public static Tensor silu(Tensor x, bool inplace = false) => (inplace ? SiluInPlace : Silu).Call(x);
-
+            public static Tensor relu(Tensor x, bool inplace = false) => inplace ? x.relu_().alias() : x.relu();
+            public static Tensor gelu(Tensor x) => x.gelu();
+            public static Tensor silu(Tensor x, bool inplace = false) => inplace ? SiluInPlace.Call(x) : x.silu();
             public static Tensor sigmoid(Tensor x) => x.sigmoid();
-
-            public static Tensor tanh(Tensor x, bool inplace = false) => inplace ? TanhInPlace.Call(x) : x.tanh();
-
+            public static Tensor tanh(Tensor x, bool inplace = false) => inplace ? x.tanh_().alias() : x.tanh();
             public static Tensor softmax(Tensor input, long dim, ScalarType? dtype = null) => input.softmax(dim, dtype);
-
             public static Tensor log_softmax(Tensor x, long dim) => x.log_softmax(dim);
 
             public static Tensor dropout(Tensor input, double p = 0.5, bool training = true, bool inplace = false) =>
@@ -119,10 +97,7 @@ public static partial class torch
             {
                 using DisposeScope scope = NewDisposeScope();
                 Tensor scores = query.matmul(key.transpose(-2, -1)).div(Math.Sqrt(query.shape[^1]));
-                if (is_casual)
-                {
-                    attn_mask = ones([query.shape[^2], key.shape[^2]], @bool, query.device).tril();
-                }
+                if (is_casual) attn_mask = ones([query.shape[^2], key.shape[^2]], @bool, query.device).tril();
                 if (attn_mask is not null)
                 {
                     scores = attn_mask.dtype == ScalarType.Bool

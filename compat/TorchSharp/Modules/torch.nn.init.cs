@@ -35,9 +35,7 @@ public static partial class torch
                 Quietly(tensor, t => t.normal_(mean, std, generator));
 
             public static Tensor constant_(Tensor tensor, Scalar val) => Quietly(tensor, t => t.fill_(val));
-
             public static Tensor zeros_(Tensor tensor) => constant_(tensor, 0);
-
             public static Tensor ones_(Tensor tensor) => constant_(tensor, 1);
 
             /// <summary>Uniform within gain sqrt(6 / (fan_in + fan_out)).</summary>

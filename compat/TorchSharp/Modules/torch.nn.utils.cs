@@ -14,15 +14,9 @@ public static partial class torch
                 using IDisposable noGrad = no_grad();
                 using DisposeScope scope = NewDisposeScope();
                 List<Tensor> grads = tensors.Select(p => p.grad).OfType<Tensor>().ToList();
-                if (grads.Count == 0)
-                {
-                    return 0;
-                }
+                if (grads.Count == 0) return 0;
                 double norm = stack(grads.Select(g => g.norm((float)norm_type))).norm((float)norm_type).ToDouble();
-                foreach (Tensor grad in grads)
-                {
-                    grad.mul_(Math.Min(1, max_norm / (norm + 1e-6)));
-                }
+                foreach (Tensor grad in grads) grad.mul_(Math.Min(1, max_norm / (norm + 1e-6)));
                 return norm;
             }
         }

@@ -26,14 +26,8 @@ internal sealed class AdamState(Parameter parameter) : OptimizerState(parameter)
     private void Update(torch.Tensor g, AdamOptions o, bool decoupled)
     {
         double lr = o.LearningRate!.Value;
-        if (o.WeightDecay != 0 && decoupled)
-        {
-            _parameter.mul_(1 - (lr * o.WeightDecay));
-        }
-        else if (o.WeightDecay != 0)
-        {
-            g = g.add(_parameter, o.WeightDecay);
-        }
+        if (o.WeightDecay != 0 && decoupled) _parameter.mul_(1 - (lr * o.WeightDecay));
+        else if (o.WeightDecay != 0) g = g.add(_parameter, o.WeightDecay);
         _step++;
         _m.mul_(o.Beta1).add_(g, 1 - o.Beta1);
         _v.mul_(o.Beta2).addcmul_(g, g, 1 - o.Beta2);
@@ -48,9 +42,7 @@ internal sealed class AdamState(Parameter parameter) : OptimizerState(parameter)
         _parameter.addcdiv_(_m, denominator, -lr / (1 - Math.Pow(o.Beta1, _step)));
     }
 
-    public override void Initialize(OptimizerOptions options)
-    {
-    }
+    public override void Initialize(OptimizerOptions options) { }
 
     public override void SaveStateDict(BinaryWriter writer)
     {
@@ -94,9 +86,7 @@ internal sealed class AdamState(Parameter parameter) : OptimizerState(parameter)
 
 internal sealed class AdamOptions : OptimizerOptions
 {
-    public AdamOptions()
-    {
-    }
+    public AdamOptions() { }
 
     public AdamOptions(double lr, double beta1, double beta2, double epsilon, double weightDecay, bool amsGrad, bool maximize)
     {
@@ -105,15 +95,10 @@ internal sealed class AdamOptions : OptimizerOptions
     }
 
     public double Beta1 { get; set; }
-
     public double Beta2 { get; set; }
-
     public double Epsilon { get; set; }
-
     public double WeightDecay { get; set; }
-
     public bool AmsGrad { get; set; }
-
     public bool Maximize { get; set; }
 
     public static (double, double) BetasOf(IList<ParamGroup> groups) =>
@@ -121,10 +106,7 @@ internal sealed class AdamOptions : OptimizerOptions
 
     public static void SetBetas(IList<ParamGroup> groups, (double, double) betas)
     {
-        foreach (AdamOptions options in groups.Select(group => (AdamOptions)group.Options))
-        {
-            (options.Beta1, options.Beta2) = betas;
-        }
+        foreach (AdamOptions options in groups.Select(group => (AdamOptions)group.Options)) (options.Beta1, options.Beta2) = betas;
     }
 
     public override void SaveStateDict(BinaryWriter writer)

@@ -20,4 +20,10 @@ public class AdamW : OptimizerHelper, torch.optim.IBetas
 
     public override torch.Tensor step(Func<torch.Tensor> closure = null!) =>
         _step<ParamGroup>(group => AdamState.Update(group, _state, decoupled: true), closure);
+
+    protected override void Dispose(bool disposing)
+    {
+        DisposeStates();
+        base.Dispose(disposing);
+    }
 }

@@ -9,7 +9,6 @@ public static partial class torch
         public interface ILearningRateController
         {
             double LearningRate { get; set; }
-
             double InitialLearningRate { get; set; }
         }
 
@@ -29,9 +28,7 @@ public static partial class torch
             protected IList<ParamGroup> _parameter_groups = [];
 
             /// <param name="handle">Zero: TorchSharp's native optimizers are not here.</param>
-            protected Optimizer(IntPtr handle)
-            {
-            }
+            protected Optimizer(IntPtr handle) { }
 
             public virtual IEnumerable<ILearningRateController> ParamGroups => _parameter_groups;
 
@@ -56,21 +53,15 @@ public static partial class torch
                 GC.SuppressFinalize(this);
             }
 
-            protected virtual void Dispose(bool disposing)
-            {
-            }
+            protected virtual void Dispose(bool disposing) { }
 
             /// <summary>What an optimizer needs to go on: the options of each group, the state of each parameter, and which belong together.</summary>
             public class StateDictionary
             {
-                internal StateDictionary()
-                {
-                }
+                internal StateDictionary() { }
 
                 public List<OptimizerOptions> Options { get; } = [];
-
                 public List<OptimizerState> State { get; } = [];
-
                 public List<List<int>> StateIndexRef { get; } = [];
             }
         }

@@ -7,12 +7,9 @@ namespace TorchSharp.Modules;
 public abstract class OptimizerHelper : torch.optim.Optimizer
 {
     protected OptimizerOptions _defaults = null!;
-
     protected OrderedDict<IntPtr, OptimizerState> _state = new();
 
-    public OptimizerHelper() : base(IntPtr.Zero)
-    {
-    }
+    public OptimizerHelper() : base(IntPtr.Zero) { }
 
     /// <summary>
     /// Evaluates the closure once, with gradients and outside any new scope; then runs <paramref name="body"/> on each group without gradients
@@ -28,10 +25,7 @@ public abstract class OptimizerHelper : torch.optim.Optimizer
         }
         using IDisposable noGrad = torch.no_grad();
         using DisposeScope scope = torch.NewDisposeScope();
-        foreach (ParamGroup group in _parameter_groups)
-        {
-            body((T)group);
-        }
+        foreach (ParamGroup group in _parameter_groups) body((T)group);
         return loss!;
     }
 
@@ -58,10 +52,7 @@ public abstract class OptimizerHelper : torch.optim.Optimizer
 
     public void to(torch.Device device)
     {
-        foreach (OptimizerState state in _state.Values)
-        {
-            state.to(device);
-        }
+        foreach (OptimizerState state in _state.Values) state.to(device);
     }
 
     public virtual StateDictionary state_dict()
@@ -81,14 +72,8 @@ public abstract class OptimizerHelper : torch.optim.Optimizer
     {
         StateDictionary own = this.state_dict();
         RequireCounts(own, state_dict.Options.Count, state_dict.State.Count);
-        for (int i = 0; i < own.Options.Count; i++)
-        {
-            own.Options[i].LoadStateDict(state_dict.Options[i]);
-        }
-        for (int i = 0; i < own.State.Count; i++)
-        {
-            own.State[i].LoadStateDict(state_dict.State[i]);
-        }
+        for (int i = 0; i < own.Options.Count; i++) own.Options[i].LoadStateDict(state_dict.Options[i]);
+        for (int i = 0; i < own.State.Count; i++) own.State[i].LoadStateDict(state_dict.State[i]);
     }
 
     public void save_state_dict(string location)
@@ -138,13 +123,9 @@ public abstract class OptimizerHelper : torch.optim.Optimizer
     private List<OptimizerState> States(ParamGroup group) => group.Parameters
         .Select(parameter => _state.TryGetValue(parameter.Handle, out OptimizerState? state) ? state : null).OfType<OptimizerState>().ToList();
 
-    protected override void Dispose(bool disposing)
+    private protected void DisposeStates()
     {
-        foreach (IDisposable state in _state.Values.OfType<IDisposable>())
-        {
-            state.Dispose();
-        }
+        foreach (IDisposable state in _state.Values.OfType<IDisposable>()) state.Dispose();
         _state.Clear();
-        base.Dispose(disposing);
     }
 }

@@ -4,7 +4,6 @@ namespace TorchSharp.Modules;
 public class OptimizerOptions
 {
     public double? LearningRate { get; set; }
-
     public double InitialLearningRate { get; set; }
 
     public virtual void SaveStateDict(BinaryWriter writer)

@@ -15,17 +15,12 @@ public abstract class OptimizerState
 
     public abstract void LoadStateDict(OptimizerState source);
 
-    public virtual void to(torch.Device device)
-    {
-    }
+    public virtual void to(torch.Device device) { }
 
     protected static void SaveConditionalStateTensor(BinaryWriter writer, torch.Tensor tensor)
     {
         writer.Write(tensor is not null);
-        if (tensor is not null)
-        {
-            DatFormat.WriteTensor(writer, tensor);
-        }
+        if (tensor is not null) DatFormat.WriteTensor(writer, tensor);
     }
 
     protected static void LoadConditionalStateTensor(BinaryReader reader, ref torch.Tensor result, torch.Device device)

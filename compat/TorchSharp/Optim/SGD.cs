@@ -27,10 +27,7 @@ public class SGD : OptimizerHelper, torch.optim.IMomentum
         get => ((SgdOptions)_parameter_groups[0].Options).Momentum;
         set
         {
-            foreach (ParamGroup group in _parameter_groups)
-            {
-                ((SgdOptions)group.Options).Momentum = value;
-            }
+            foreach (ParamGroup group in _parameter_groups) ((SgdOptions)group.Options).Momentum = value;
         }
     }
 
@@ -41,10 +38,7 @@ public class SGD : OptimizerHelper, torch.optim.IMomentum
         var o = (SgdOptions)group.Options;
         foreach (Parameter parameter in group.Parameters)
         {
-            if (parameter.grad is not { } g)
-            {
-                continue;
-            }
+            if (parameter.grad is not { } g) continue;
             g = o.Maximize ? g.neg() : g;
             g = o.WeightDecay == 0 ? g : g.add(parameter, o.WeightDecay);
             if (o.Momentum != 0)
@@ -55,18 +49,20 @@ public class SGD : OptimizerHelper, torch.optim.IMomentum
             parameter.add_(g, -group.LearningRate);
         }
     }, closure);
+
+    protected override void Dispose(bool disposing)
+    {
+        DisposeStates();
+        base.Dispose(disposing);
+    }
 }
 
 internal sealed class SgdOptions : OptimizerOptions
 {
     public double Momentum { get; set; }
-
     public double Dampening { get; set; }
-
     public double WeightDecay { get; set; }
-
     public bool Nesterov { get; set; }
-
     public bool Maximize { get; set; }
 
     public override void SaveStateDict(BinaryWriter writer)
@@ -103,9 +99,7 @@ internal sealed class SgdState(Parameter parameter) : OptimizerState(parameter),
         ? _buffer = gradient.clone().DetachFromDisposeScope()
         : _buffer.mul_(momentum).add_(gradient, share);
 
-    public override void Initialize(OptimizerOptions options)
-    {
-    }
+    public override void Initialize(OptimizerOptions options) { }
 
     public override void SaveStateDict(BinaryWriter writer) => SaveConditionalStateTensor(writer, _buffer);
 

@@ -19,6 +19,7 @@ public static partial class torch
             /// </summary>
             public abstract class LRScheduler
             {
+                private protected readonly List<ILearningRateController> _groups;
                 private protected int _epoch;
                 private double[] _last = [];
 
@@ -28,8 +29,6 @@ public static partial class torch
                     _epoch = last_epoch;
                 }
 
-                private protected readonly List<ILearningRateController> _groups;
-
                 protected virtual IEnumerable<double> get_lr() => _groups.Select(group => group.LearningRate);
 
                 public IEnumerable<double> get_last_lr() => _last;
@@ -38,10 +37,7 @@ public static partial class torch
                 {
                     _epoch++;
                     _last = get_lr().ToArray();
-                    for (int i = 0; i < _last.Length; i++)
-                    {
-                        _groups[i].LearningRate = _last[i];
-                    }
+                    for (int i = 0; i < _last.Length; i++) _groups[i].LearningRate = _last[i];
                 }
             }
 

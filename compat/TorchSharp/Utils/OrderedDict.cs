@@ -9,9 +9,7 @@ public class OrderedDict<TKey, TValue> : IEnumerable<(TKey, TValue)> where TKey 
     private readonly OrderedDictionary<TKey, TValue> _entries = [];
 
     public int Count => _entries.Count;
-
     public ICollection<TKey> Keys => _entries.Keys;
-
     public ICollection<TValue> Values => _entries.Values;
 
     public TValue this[TKey key]
