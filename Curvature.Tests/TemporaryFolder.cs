@@ -3,10 +3,10 @@ namespace Curvature.Tests;
 /// <summary>An empty folder that is gone after the test.</summary>
 internal sealed class TemporaryFolder : IDisposable
 {
-    private readonly string root = Directory.CreateTempSubdirectory("curvature-").FullName;
+    private readonly string _root = Directory.CreateTempSubdirectory("curvature-").FullName;
 
     /// <summary>Full path of a file in the folder, which need not exist.</summary>
-    public string File(string name) => Path.Combine(root, name);
+    public string File(string name) => Path.Combine(_root, name);
 
     /// <summary>Writes a file and returns its full path.</summary>
     public string Write(string name, byte[] bytes)
@@ -22,5 +22,5 @@ internal sealed class TemporaryFolder : IDisposable
         return File(name);
     }
 
-    public void Dispose() => Directory.Delete(root, recursive: true);
+    public void Dispose() => Directory.Delete(_root, recursive: true);
 }

@@ -18,13 +18,13 @@ internal sealed class CheckedZip : IDisposable
     private const int LocalLength = 30;
     private const int LongestDirectory = 1 << 28;
 
-    private readonly FileStream file;
-    private readonly string path;
+    private readonly FileStream _file;
+    private readonly string _path;
 
     private CheckedZip(FileStream file, string path)
     {
-        this.file = file;
-        this.path = path;
+        _file = file;
+        _path = path;
         Entries = ReadDirectory();
         CheckOverlap();
     }
@@ -58,7 +58,7 @@ internal sealed class CheckedZip : IDisposable
     }
 
     /// <summary>The contents of an entry; checked once read to the end.</summary>
-    public Stream Open(ZipEntry entry) => new ZipEntryStream(file, entry, path);
+    public Stream Open(ZipEntry entry) => new ZipEntryStream(_file, entry, _path);
 
     /// <summary>Reads entries to their ends, so that their checksums are checked.</summary>
     public void Verify(IEnumerable<ZipEntry> entries)
@@ -74,7 +74,7 @@ internal sealed class CheckedZip : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => file.Dispose();
+    public void Dispose() => _file.Dispose();
 
     private List<ZipEntry> ReadDirectory()
     {
@@ -106,7 +106,7 @@ internal sealed class CheckedZip : IDisposable
     /// <summary>Where the central directory is, from the end record and, where there is one, the zip64 end record before it.</summary>
     private (long Count, long Offset, long Length) FindDirectory()
     {
-        long at = file.Length - EndLength;
+        long at = _file.Length - EndLength;
         ReadOnlySpan<byte> end = at < 0 ? default : Bytes(at, EndLength);
         if (end.IsEmpty || U32(end, 0) != 0x06054B50 || U32(end, 4) != 0 || U16(end, 20) != 0)
         {
@@ -122,6 +122,7 @@ internal sealed class CheckedZip : IDisposable
             ReadOnlySpan<byte> end64 = directoryEnd < 0 ? default : Bytes(directoryEnd, End64Length);
             agrees = agrees && !end64.IsEmpty && I64(locator, 8) == directoryEnd && U32(end64, 0) == 0x06064B50
                 && I64(end64, 4) == End64Length - 12 && I64(end64, 24) == I64(end64, 32)
+                && U32(locator, 4) == 0 && U32(locator, 16) == 1 && I64(end64, 16) == 0 // one part, and this is it
                 && Saturates(count, 0xFFFF, I64(end64, 32)) && Saturates(length, uint.MaxValue, I64(end64, 40))
                 && Saturates(offset, uint.MaxValue, I64(end64, 48));
             (count, length, offset) = agrees ? (I64(end64, 32), I64(end64, 40), I64(end64, 48)) : default;
@@ -134,7 +135,7 @@ internal sealed class CheckedZip : IDisposable
 
     private ZipEntry ReadEntry(ReadOnlySpan<byte> record, long directoryOffset, out int used)
     {
-        if (record.Length < CentralLength || U32(record, 0) != 0x02014B50)
+        if (record.Length < CentralLength || U32(record, 0) != 0x02014B50 || U16(record, 34) != 0)
         {
             throw Corrupt("a directory entry", "other bytes");
         }
@@ -152,7 +153,7 @@ internal sealed class CheckedZip : IDisposable
         if ((flags & 0x2041) != 0 || method is not (0 or 8))
         {
             throw new DataFormatException(
-                path,
+                _path,
                 $"entry '{name}' stored or deflated",
                 $"method {method}, flags {flags:x}",
                 "write it without encryption and special compression");
@@ -160,11 +161,12 @@ internal sealed class CheckedZip : IDisposable
 
         long length = U32(record, 24), compressed = U32(record, 20), header = U32(record, 42);
         Widen(record.Slice(CentralLength + nameLength, extraLength), ref length, ref compressed, ref header);
-        bool sane = length >= 0 && compressed >= 0 && header >= 0 && header <= directoryOffset - LocalLength
+        bool folder = (U32(record, 38) & 0x10) != 0; // libtorch takes such an entry for empty and leaves its tensor uninitialized
+        bool sane = !(folder && length > 0) && length >= 0 && compressed >= 0 && header >= 0 && header <= directoryOffset - LocalLength
             && (method == 8 ? length <= GzipReader.Bound(compressed) : length == compressed);
         if (!sane)
         {
-            throw Corrupt($"lengths and offset of entry '{name}' that fit the file", $"{length} from {compressed} bytes at {header}");
+            throw Corrupt($"kind, lengths and offset of entry '{name}' that fit the file", $"{length} from {compressed} bytes at {header}");
         }
 
         ReadOnlySpan<byte> local = Bytes(header, LocalLength);
@@ -235,8 +237,8 @@ internal sealed class CheckedZip : IDisposable
     private byte[] Bytes(long offset, int length)
     {
         byte[] bytes = new byte[length];
-        file.Position = offset;
-        if (file.ReadAtLeast(bytes, length, throwOnEndOfStream: false) < length)
+        _file.Position = offset;
+        if (_file.ReadAtLeast(bytes, length, throwOnEndOfStream: false) < length)
         {
             throw Corrupt("more bytes", "the end of the file");
         }
@@ -258,5 +260,5 @@ internal sealed class CheckedZip : IDisposable
 
     private static long I64(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadInt64LittleEndian(bytes[at..]);
 
-    private DataFormatException Corrupt(string expected, string got) => DataFormatException.Corrupt(path, expected, got);
+    private DataFormatException Corrupt(string expected, string got) => DataFormatException.Corrupt(_path, expected, got);
 }

@@ -9,16 +9,16 @@ internal sealed class CsvTable
 {
     private const int BlockElements = 1 << 18;
 
-    private readonly string path;
-    private readonly int rowsPerBlock;
-    private readonly List<double[]> blocks = [];
+    private readonly string _path;
+    private readonly int _rowsPerBlock;
+    private readonly List<double[]> _blocks = [];
 
     private CsvTable(string path, int columns, string[]? header)
     {
-        this.path = path;
+        _path = path;
         Columns = columns;
         Header = header;
-        rowsPerBlock = Math.Max(1, BlockElements / columns);
+        _rowsPerBlock = Math.Max(1, BlockElements / columns);
     }
 
     /// <summary>Fields of a line.</summary>
@@ -32,7 +32,7 @@ internal sealed class CsvTable
 
     /// <summary>The numbers row by row, in arrays of whole rows.</summary>
     public IEnumerable<double[]> Blocks =>
-        blocks.Select((block, i) => i < blocks.Count - 1 ? block : block[..(int)((Rows - ((long)i * rowsPerBlock)) * Columns)]);
+        _blocks.Select((block, i) => i < _blocks.Count - 1 ? block : block[..(int)((Rows - ((long)i * _rowsPerBlock)) * Columns)]);
 
     /// <summary>Reads to the end of the stream.</summary>
     public static CsvTable Read(Stream stream, string path)
@@ -78,14 +78,14 @@ internal sealed class CsvTable
 
     private void Append(ReadOnlySpan<byte> line, long number)
     {
-        if (Rows % rowsPerBlock == 0)
+        if (Rows % _rowsPerBlock == 0)
         {
             // Twice: the tensors are filled while the blocks are still there.
-            InputFile.RequireMemory(path, 2L * sizeof(double) * Columns * (Rows + rowsPerBlock));
-            blocks.Add(new double[rowsPerBlock * Columns]);
+            InputFile.RequireMemory(_path, 2L * sizeof(double) * Columns * (Rows + _rowsPerBlock));
+            _blocks.Add(new double[_rowsPerBlock * Columns]);
         }
 
-        Span<double> values = blocks[^1].AsSpan((int)(Rows % rowsPerBlock) * Columns, Columns);
+        Span<double> values = _blocks[^1].AsSpan((int)(Rows % _rowsPerBlock) * Columns, Columns);
         int bad = CsvRow.FirstBad(line, values);
         if (bad < 0)
         {
@@ -96,9 +96,9 @@ internal sealed class CsvTable
         {
             int fields = line.Count((byte)',') + 1;
             throw fields != Columns
-                ? new DataFormatException(path, $"{Columns} fields in line {number}", $"{fields}", "make all lines alike")
+                ? new DataFormatException(_path, $"{Columns} fields in line {number}", $"{fields}", "make all lines alike")
                 : new DataFormatException(
-                    path,
+                    _path,
                     $"a finite number in line {number}, {ColumnName(bad)}",
                     $"'{Field(line, bad)}'",
                     "replace it by a number or remove the line");

@@ -14,11 +14,11 @@ internal sealed class GzipReader(FileStream file, string path) : ForwardStream
     private const int TrailerLength = 8;
     private const int LongestText = 1 << 16;
 
-    private DeflateStream? member;
-    private StreamWindow compressed = new(file, 0, 0);
-    private long position;
-    private uint crc;
-    private uint count;
+    private DeflateStream? _member;
+    private StreamWindow _compressed = new(file, 0, 0);
+    private long _position;
+    private uint _crc;
+    private uint _count;
 
     /// <summary>The file's bytes: decompressed where it starts with gzip's two magic bytes, as they are otherwise.</summary>
     public static Stream OpenFile(string path)
@@ -36,13 +36,13 @@ internal sealed class GzipReader(FileStream file, string path) : ForwardStream
 
     public override int Read(Span<byte> buffer)
     {
-        while (!buffer.IsEmpty && (member is not null || BeginMember()))
+        while (!buffer.IsEmpty && (_member is not null || BeginMember()))
         {
             int read = Inflate(buffer);
             if (read > 0)
             {
-                crc = Crc32.Append(crc, buffer[..read]);
-                count += (uint)read;
+                _crc = Crc32.Append(_crc, buffer[..read]);
+                _count += (uint)read;
                 return read;
             }
 
@@ -56,7 +56,7 @@ internal sealed class GzipReader(FileStream file, string path) : ForwardStream
     {
         if (disposing)
         {
-            member?.Dispose();
+            _member?.Dispose();
             file.Dispose();
         }
 
@@ -67,7 +67,7 @@ internal sealed class GzipReader(FileStream file, string path) : ForwardStream
     {
         try
         {
-            return member!.Read(buffer);
+            return _member!.Read(buffer);
         }
         catch (InvalidDataException e)
         {
@@ -77,17 +77,17 @@ internal sealed class GzipReader(FileStream file, string path) : ForwardStream
 
     private bool BeginMember()
     {
-        if (position == file.Length && position > 0)
+        if (_position == file.Length && _position > 0)
         {
             return false;
         }
 
-        file.Position = position;
+        file.Position = _position;
         SkipHeader();
-        compressed = new StreamWindow(file, file.Position, file.Length - file.Position);
-        member = new DeflateStream(compressed, CompressionMode.Decompress, leaveOpen: true);
-        crc = 0;
-        count = 0;
+        _compressed = new StreamWindow(file, file.Position, file.Length - file.Position);
+        _member = new DeflateStream(_compressed, CompressionMode.Decompress, leaveOpen: true);
+        _crc = 0;
+        _count = 0;
         return true;
     }
 
@@ -162,14 +162,14 @@ internal sealed class GzipReader(FileStream file, string path) : ForwardStream
     /// </summary>
     private void EndMember()
     {
-        member!.Dispose();
-        member = null;
+        _member!.Dispose();
+        _member = null;
         Span<byte> trailer = stackalloc byte[TrailerLength];
-        BinaryPrimitives.WriteUInt32LittleEndian(trailer, crc);
-        BinaryPrimitives.WriteUInt32LittleEndian(trailer[4..], count);
+        BinaryPrimitives.WriteUInt32LittleEndian(trailer, _crc);
+        BinaryPrimitives.WriteUInt32LittleEndian(trailer[4..], _count);
 
-        long start = compressed.LastBlockStart;
-        long end = Math.Min(compressed.LastBlockEnd + TrailerLength + 2, file.Length);
+        long start = _compressed.LastBlockStart;
+        long end = Math.Min(_compressed.LastBlockEnd + TrailerLength + 2, file.Length);
         byte[] tail = new byte[end - start];
         file.Position = start;
         file.ReadExactly(tail);
@@ -180,7 +180,7 @@ internal sealed class GzipReader(FileStream file, string path) : ForwardStream
             ReadOnlySpan<byte> rest = tail.AsSpan(at + TrailerLength);
             if (start + at + TrailerLength == file.Length || rest.StartsWith((ReadOnlySpan<byte>)[0x1F, 0x8B]))
             {
-                position = start + at + TrailerLength;
+                _position = start + at + TrailerLength;
                 return;
             }
         }

@@ -5,10 +5,10 @@ internal sealed class LineReader(Stream source, string path)
 {
     private const int LongestLine = 1 << 27;
 
-    private byte[] buffer = new byte[1 << 20];
-    private int start;
-    private int end;
-    private bool ended;
+    private byte[] _buffer = new byte[1 << 20];
+    private int _start;
+    private int _end;
+    private bool _ended;
 
     /// <summary>Number of the line last handed out, from 1.</summary>
     public long Number { get; private set; }
@@ -19,49 +19,49 @@ internal sealed class LineReader(Stream source, string path)
         int searched = 0;
         while (true)
         {
-            int length = buffer.AsSpan(start + searched, end - start - searched).IndexOf((byte)'\n');
+            int length = _buffer.AsSpan(_start + searched, _end - _start - searched).IndexOf((byte)'\n');
             if (length >= 0)
             {
                 line = Take(searched + length, 1);
                 return true;
             }
 
-            if (ended)
+            if (_ended)
             {
-                line = Take(end - start, 0);
+                line = Take(_end - _start, 0);
                 return !line.IsEmpty;
             }
 
-            searched = end - start;
+            searched = _end - _start;
             Fill();
         }
     }
 
     private ReadOnlySpan<byte> Take(int length, int separator)
     {
-        ReadOnlySpan<byte> line = buffer.AsSpan(start, length);
-        start += length + separator;
+        ReadOnlySpan<byte> line = _buffer.AsSpan(_start, length);
+        _start += length + separator;
         Number++;
         return line.EndsWith((byte)'\r') ? line[..^1] : line;
     }
 
     private void Fill()
     {
-        buffer.AsSpan(start, end - start).CopyTo(buffer);
-        (start, end) = (0, end - start);
-        if (end == buffer.Length)
+        _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
+        (_start, _end) = (0, _end - _start);
+        if (_end == _buffer.Length)
         {
-            if (end >= LongestLine)
+            if (_end >= LongestLine)
             {
                 throw new DataFormatException(
                     path, "lines of text", $"more than {LongestLine >> 20} MiB without a line end", "name a text file");
             }
 
-            Array.Resize(ref buffer, 2 * end);
+            Array.Resize(ref _buffer, 2 * _end);
         }
 
-        int count = source.Read(buffer.AsSpan(end));
-        ended = count == 0;
-        end += count;
+        int count = source.Read(_buffer.AsSpan(_end));
+        _ended = count == 0;
+        _end += count;
     }
 }

@@ -5,20 +5,20 @@ namespace Curvature.Data;
 /// <summary>The contents of one zip entry; when the last byte has been handed out, length and CRC-32 have been checked.</summary>
 internal sealed class ZipEntryStream : ForwardStream
 {
-    private readonly ZipEntry entry;
-    private readonly string path;
-    private readonly Stream contents;
-    private long remaining;
-    private uint crc;
+    private readonly ZipEntry _entry;
+    private readonly string _path;
+    private readonly Stream _contents;
+    private long _remaining;
+    private uint _crc;
 
     public ZipEntryStream(FileStream file, ZipEntry entry, string path)
     {
-        this.entry = entry;
-        this.path = path;
-        remaining = entry.Length;
+        _entry = entry;
+        _path = path;
+        _remaining = entry.Length;
         var window = new StreamWindow(file, entry.DataOffset, entry.CompressedLength);
-        contents = entry.Deflated ? new DeflateStream(window, CompressionMode.Decompress) : window;
-        if (remaining == 0)
+        _contents = entry.Deflated ? new DeflateStream(window, CompressionMode.Decompress) : window;
+        if (_remaining == 0)
         {
             CheckEnd();
         }
@@ -26,7 +26,7 @@ internal sealed class ZipEntryStream : ForwardStream
 
     public override int Read(Span<byte> buffer)
     {
-        int wanted = (int)Math.Min(buffer.Length, remaining);
+        int wanted = (int)Math.Min(buffer.Length, _remaining);
         if (wanted == 0)
         {
             return 0;
@@ -38,9 +38,9 @@ internal sealed class ZipEntryStream : ForwardStream
             throw Corrupt("its declared length", "fewer bytes");
         }
 
-        crc = Crc32.Append(crc, buffer[..count]);
-        remaining -= count;
-        if (remaining == 0)
+        _crc = Crc32.Append(_crc, buffer[..count]);
+        _remaining -= count;
+        if (_remaining == 0)
         {
             CheckEnd();
         }
@@ -52,7 +52,7 @@ internal sealed class ZipEntryStream : ForwardStream
     {
         if (disposing)
         {
-            contents.Dispose();
+            _contents.Dispose();
         }
 
         base.Dispose(disposing);
@@ -60,9 +60,9 @@ internal sealed class ZipEntryStream : ForwardStream
 
     private void CheckEnd()
     {
-        if (crc != entry.Crc)
+        if (_crc != _entry.Crc)
         {
-            throw Corrupt($"checksum {entry.Crc:x8}", $"{crc:x8}");
+            throw Corrupt($"checksum {_entry.Crc:x8}", $"{_crc:x8}");
         }
 
         Span<byte> more = stackalloc byte[1];
@@ -76,15 +76,15 @@ internal sealed class ZipEntryStream : ForwardStream
     {
         try
         {
-            return contents.Read(buffer);
+            return _contents.Read(buffer);
         }
         catch (InvalidDataException e)
         {
             throw DataFormatException.Corrupt(
-                path, $"compressed data in entry '{entry.Name}'", "bytes that do not decompress", e);
+                _path, $"compressed data in entry '{_entry.Name}'", "bytes that do not decompress", e);
         }
     }
 
     private DataFormatException Corrupt(string expected, string got) =>
-        DataFormatException.Corrupt(path, $"entry '{entry.Name}' with {expected}", got);
+        DataFormatException.Corrupt(_path, $"entry '{_entry.Name}' with {expected}", got);
 }

@@ -1,18 +1,22 @@
 #!/usr/bin/python3
 """Makes the TorchScript fixtures and PyTorch's own figures for them. Run by hand (Debian: python3-torch); the tests read what it wrote.
+The archives hold the path of this script, so run a copy of it from a place that may be named:
 
-Three networks, each scripted and traced, in float32 and float64, on the same data and, up to rounding, the same weights. torchscript/expected.json
-holds for each network, computed in double precision: loss, gradient norm, the product Hv for the v stored beside it, the exact trace of the Hessian,
-and its eigenvalues of largest magnitude. The float32 files hold the rounded weights; their figures are computed in double precision from those.
+    cp make_fixtures.py /tmp && python3 /tmp/make_fixtures.py torchscript
+
+Three networks, each scripted and traced, in float32 and float64, on the same data and, up to rounding, the same weights. expected.json holds for
+each network, computed in double precision: loss, gradient norm, the product Hv for the v stored beside it, the exact trace of the Hessian, and its
+eigenvalues of largest magnitude. The float32 files hold the rounded weights; their figures are computed in double precision from those.
 """
 import json
 import pathlib
+import sys
 
 import numpy as np
 import torch
 from torch import nn
 
-FOLDER = pathlib.Path(__file__).parent / "torchscript"
+FOLDER = pathlib.Path(sys.argv[1])
 CLASSES = 3
 
 
@@ -106,6 +110,8 @@ def figures(model, x, y):
 def main():
     torch.set_num_threads(1)
     FOLDER.mkdir(exist_ok=True)
+    torch.manual_seed(5)
+    torch.jit.script(nn.Linear(3, 2).double()).save(str(FOLDER / "tiny.pt"))  # for the tests that flip every bit
     expected = {"torch": torch.__version__, "loss": "cross-entropy", "models": []}
     for name, kind in [("mlp", Mlp), ("conv", ConvNet), ("attention", Attention)]:
         torch.manual_seed(3)

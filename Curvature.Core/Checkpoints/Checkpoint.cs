@@ -1,0 +1,161 @@
+using Curvature.Data;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Checkpoints;
+
+/// <summary>
+/// Models by file: TorchScript (<c>.pt</c>, any name), which brings its own network, or weights alone (<c>.safetensors</c>,
+/// TorchSharp's
+/// <c>.dat</c>) and the type of the network they belong to. Files are not trusted: what is cut, corrupted or does not fit is one clear
+/// message.
+/// </summary>
+public static class Checkpoint
+{
+    private const string Safetensors = "safetensors";
+
+    /// <summary>Reads a model and puts it in evaluation mode. The caller disposes it.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="modelType">For weights alone: a specification of <see cref="ModelType"/>; null for TorchScript.</param>
+    /// <param name="dtype">Converts parameters and buffers; null keeps the file's type. Constants inside a TorchScript stay as they
+    /// are.</param>
+    /// <param name="device">Where the model goes; null is the CPU.</param>
+    /// <exception cref="DataFormatException">The file cannot be read, or does not fit the model type.</exception>
+    /// <exception cref="CurvatureException">No such model type, or a model without parameters.</exception>
+    /// <exception cref="NonFiniteException">A weight is NaN or infinite; the message names its tensor.</exception>
+    public static LoadedModel Load(string path, string? modelType = null, ScalarType? dtype = null, Device? device = null)
+    {
+        string format = FormatOf(path);
+        string sha256 = InputFile.Sha256(path);
+        nn.Module module = format == TorchScriptFile.Format ? Script(path, modelType) : WithWeights(path, format, modelType);
+        try
+        {
+            CheckWeights(module, path);
+            Convert(module, dtype, device);
+            module.eval();
+            return new LoadedModel(module, path, format, sha256);
+        }
+        catch
+        {
+            module.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// What is in a checkpoint: names, types, shapes and bytes of its parameters and buffers; no model type is needed.
+    /// </summary>
+    /// <exception cref="DataFormatException">No such file, or one that cannot be read.</exception>
+    public static FileContents Describe(string path)
+    {
+        string format = FormatOf(path);
+        IReadOnlyList<ArrayEntry> entries = format switch
+        {
+            TorchScriptFile.Format => DescribeScript(path),
+            DatFile.Format => DatFile.Describe(path),
+            _ => SafetensorsFile.Describe(path),
+        };
+        return new FileContents(path, format, InputFile.Sha256(path), entries);
+    }
+
+    /// <summary>Parameters, then buffers, with their names.</summary>
+    internal static IEnumerable<(string Name, Tensor Value)> Tensors(nn.Module module) =>
+        module.named_parameters().Select(entry => (entry.name, (Tensor)entry.parameter))
+            .Concat(module.named_buffers().Select(entry => (entry.name, entry.buffer)));
+
+    /// <summary>The error for PyTorch's pickled state dictionaries.</summary>
+    internal static DataFormatException PickledWeights(string path) => new(
+        path,
+        "a TorchScript model, or weights in .safetensors or .dat",
+        "pickled PyTorch weights (torch.save), which this version does not read",
+        "save the model with torch.jit.script(model).save(file), or its weights with "
+        + "safetensors.torch.save_file(model.state_dict(), file)");
+
+    private static string FormatOf(string path)
+    {
+        using FileStream file = InputFile.Open(path);
+        return Path.GetExtension(path).ToUpperInvariant() switch
+        {
+            ".SAFETENSORS" => Safetensors,
+            ".DAT" => DatFile.Format,
+            _ when CheckedZip.Looks(file) => TorchScriptFile.Format,
+            _ when file.ReadByte() == 0x80 => throw PickledWeights(path),
+            _ => throw new DataFormatException(
+                path,
+                "a TorchScript model, .safetensors or .dat",
+                "another kind of file, or a cut one",
+                "save the model with torch.jit.script(model).save(file)"),
+        };
+    }
+
+    private static jit.ScriptModule<Tensor, Tensor> Script(string path, string? modelType) => modelType is null
+        ? TorchScriptFile.Load(path)
+        : throw new CurvatureException($"{path}: a TorchScript file brings its own network; leave out the model type '{modelType}'.");
+
+    private static nn.Module WithWeights(string path, string format, string? modelType)
+    {
+        if (modelType is null)
+        {
+            throw new CurvatureException(
+                $"{path}: expected the network of these weights, got none; name its type (--model-type): {ModelType.Choices}.");
+        }
+
+        nn.Module module = ModelType.Create(modelType);
+        IReadOnlyDictionary<string, Tensor> tensors = new Dictionary<string, Tensor>();
+        try
+        {
+            tensors = format == DatFile.Format ? DatFile.Read(path) : SafetensorsFile.Read(path);
+            StateDictionary.CopyInto(module, tensors, path);
+            return module;
+        }
+        catch
+        {
+            module.Dispose();
+            throw;
+        }
+        finally
+        {
+            foreach (Tensor tensor in tensors.Values)
+            {
+                tensor.Dispose();
+            }
+        }
+    }
+
+    private static void Convert(nn.Module module, ScalarType? dtype, Device? device)
+    {
+        if (dtype is ScalarType type)
+        {
+            module.to(type);
+        }
+
+        if (device is not null)
+        {
+            module.to(device);
+        }
+    }
+
+    private static void CheckWeights(nn.Module module, string path)
+    {
+        if (!module.parameters().Any())
+        {
+            throw new CurvatureException(
+                $"{path}: expected a model with parameters, got none; save it before it is frozen or optimized for inference.");
+        }
+
+        foreach ((string name, Tensor value) in Tensors(module))
+        {
+            if (!Finite.Everywhere(value))
+            {
+                throw new NonFiniteException(
+                    $"{path}: expected finite weights, got NaN or infinity in '{name}'; take an earlier checkpoint.");
+            }
+        }
+    }
+
+    private static ArrayEntry[] DescribeScript(string path)
+    {
+        using jit.ScriptModule<Tensor, Tensor> module = TorchScriptFile.Load(path);
+        return [.. Tensors(module).Select(entry => ElementTypes.Line(entry.Name, entry.Value))];
+    }
+}

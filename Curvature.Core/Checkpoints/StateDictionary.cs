@@ -1,0 +1,62 @@
+using Curvature.Data;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Checkpoints;
+
+/// <summary>Puts tensors of a file into a model of the same names and shapes.</summary>
+internal static class StateDictionary
+{
+    private const int MostShown = 8;
+
+    /// <summary>
+    /// Copies the tensors into the model. Where the file's floating-point tensors are all float32 or all float64, the model takes that
+    /// type first, so that nothing is lost; float16 and bfloat16 are widened to the model's type. Names must agree exactly, shapes and
+    /// other types too.
+    /// </summary>
+    /// <exception cref="DataFormatException">Missing or unexpected names, or another shape or type, all of them listed.</exception>
+    public static void CopyInto(nn.Module module, IReadOnlyDictionary<string, Tensor> tensors, string path)
+    {
+        ScalarType[] types = [.. tensors.Values.Select(tensor => tensor.dtype).Where(ElementTypes.IsFloating).Distinct()];
+        if (types is [ScalarType.Float32 or ScalarType.Float64])
+        {
+            module.to(types[0]);
+        }
+
+        Dictionary<string, Tensor> own = module.state_dict();
+        string model = module.GetType().Name;
+        string[] missing = [.. own.Keys.Where(name => !tensors.ContainsKey(name))];
+        string[] unexpected = [.. tensors.Keys.Where(name => !own.ContainsKey(name))];
+        if (missing.Length + unexpected.Length > 0)
+        {
+            throw Bad(path, $"the {own.Count} tensors of {model}", $"{List("missing", missing)}{List("unexpected", unexpected)}");
+        }
+
+        IEnumerable<string> misfits = own.Keys.Where(name => !Fits(tensors[name], own[name]));
+        string[] different = [.. misfits.Select(name => $"{name} is {Show(tensors[name])} instead of {Show(own[name])}")];
+        if (different.Length > 0)
+        {
+            throw Bad(path, $"tensors that fit {model}", List("different", different));
+        }
+
+        using IDisposable noGrad = no_grad();
+        foreach ((string name, Tensor value) in own)
+        {
+            value.copy_(tensors[name]);
+        }
+    }
+
+    private static bool Fits(Tensor stored, Tensor own) => stored.shape.SequenceEqual(own.shape)
+        && (stored.dtype == own.dtype || (stored.dtype is ScalarType.Float16 or ScalarType.BFloat16 && ElementTypes.IsFloating(own.dtype)));
+
+    private static string Show(Tensor tensor) => $"{ElementTypes.Name(tensor.dtype)} {InputFile.Show(tensor.shape)}";
+
+    private static string List(string title, string[] items)
+    {
+        string more = items.Length > MostShown ? $" and {items.Length - MostShown} more" : "";
+        return items.Length == 0 ? "" : $"{title}: {string.Join(", ", items.Take(MostShown))}{more}. ";
+    }
+
+    private static DataFormatException Bad(string path, string expected, string got) =>
+        new(path, expected, got.TrimEnd(' ', '.'), "name the model type whose weights these are");
+}
