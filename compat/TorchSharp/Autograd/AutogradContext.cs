@@ -18,7 +18,9 @@ public static partial class torch
             private List<Tensor> toSave = [];
             private IntPtr node;
 
-            internal Func<AutogradContext, List<Tensor>, List<Tensor>>? Derivative { get; init; }
+            internal AutogradContext(Func<AutogradContext, List<Tensor>, List<Tensor>> derivative) => Derivative = derivative;
+
+            private Func<AutogradContext, List<Tensor>, List<Tensor>> Derivative { get; }
 
             public bool MaterializeGrads { get; private set; } = true;
 
@@ -81,7 +83,7 @@ public static partial class torch
                     var incoming = new List<Tensor>(gradCount);
                     for (var i = 0; i < gradCount; i++) incoming.Add(new(Native.cv_tensor_retain(grads[i])));
 
-                    var outgoing = context.Derivative!(context, incoming);
+                    var outgoing = context.Derivative(context, incoming);
                     if (outgoing.Count != resultCount)
                     {
                         throw new InvalidOperationException($"backward returned {outgoing.Count} gradients for {resultCount} arguments of forward (null for those that are no tensors).");

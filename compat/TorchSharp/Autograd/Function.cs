@@ -20,7 +20,7 @@ public static partial class torch
 
             public static List<Tensor> apply_internal(params object[] vars)
             {
-                var context = new AutogradContext { Derivative = Instance.BackwardAll };
+                var context = new AutogradContext(Instance.BackwardAll);
                 List<Tensor> outputs;
                 using (no_grad()) outputs = Instance.ForwardAll(context, vars);
 
