@@ -75,6 +75,7 @@ internal static class Signature
             bool flag => flag ? "true" : "false",
             string text => $"\"{text}\"",
             char letter => $"'{letter}'",
+            double.NaN => "double.NaN",
             float number => number.ToString(CultureInfo.InvariantCulture) + "f",
             _ when plain.IsEnum => $"{Name(plain, null)}.{Enum.GetName(plain, value)}",
             _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,

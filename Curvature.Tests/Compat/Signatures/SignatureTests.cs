@@ -10,6 +10,9 @@ public sealed class SignatureTests
     [ReferenceFact]
     public void The_TorchSharp_in_use_has_no_member_that_TorchSharp_lacks() => AssertSubset(typeof(torch), "torchsharp-0.105.2.txt");
 
+    [ReferenceFact]
+    public void The_OxyPlot_in_use_has_no_member_that_OxyPlot_lacks() => AssertSubset(typeof(OxyPlot.PlotModel), "oxyplot-core-2.2.0.txt");
+
     private static void AssertSubset(Type one, string file)
     {
         var reference = new ReferenceApi(file);
