@@ -17,7 +17,8 @@ public sealed class LossTests
     {
         Same([1.7547425252050877], new CrossEntropyLoss().call(Grid(3, 4), tensor(Classes)));
         Same([5.264227575615263], new CrossEntropyLoss(reduction: Reduction.Sum).call(Grid(3, 4), tensor(Classes)));
-        Same([1.2970951565529871, 1.700132693633123, 2.266999725429153], F.cross_entropy(Grid(3, 4), tensor(Classes), reduction: Reduction.None));
+        Same([1.2970951565529871, 1.700132693633123, 2.266999725429153],
+            F.cross_entropy(Grid(3, 4), tensor(Classes), reduction: Reduction.None));
     }
 
     [Fact]

@@ -29,7 +29,8 @@ public sealed class ModuleTests
     {
         using var net = new Deeper();
 
-        Assert.Equal(["scale", "more.weight", "body.0.weight", "body.0.bias", "renamed.weight"], net.named_parameters().Select(p => p.name));
+        Assert.Equal(["scale", "more.weight", "body.0.weight", "body.0.bias", "renamed.weight"],
+            net.named_parameters().Select(p => p.name));
     }
 
     [Fact]

@@ -5,13 +5,16 @@ using static TorchSharp.torch;
 namespace Curvature.Tests.Compat;
 
 /// <summary>
-/// Inputs that PyTorch can be given exactly: entry i of a grid is ((7 i) mod 11 - 5) / 4. The literals in the tests beside this file are what
-/// PyTorch 1.13.1 answers in float64.
+/// Inputs that PyTorch can be given exactly: entry i of a grid is ((7 i) mod 11 - 5) / 4. The literals in the tests of modules, losses
+/// and optimizers are what PyTorch 1.13.1 answers in float64.
 /// </summary>
 internal static class Oracle
 {
-    public static Tensor Grid(params long[] shape) =>
-        tensor(Enumerable.Range(0, (int)shape.Aggregate(1L, (n, size) => n * size)).Select(i => (((i * 7) % 11) - 5) / 4.0).ToArray()).reshape(shape);
+    public static Tensor Grid(params long[] shape)
+    {
+        int count = (int)shape.Aggregate(1L, (n, size) => n * size);
+        return tensor(Enumerable.Range(0, count).Select(i => (((i * 7) % 11) - 5) / 4.0).ToArray()).reshape(shape);
+    }
 
     /// <summary>Casts a module to float64 and writes a grid into each parameter.</summary>
     public static T Gridded<T>(T module) where T : nn.Module

@@ -17,9 +17,9 @@ public class DataLoader<T, S> : IEnumerable<S>, IDisposable
     private readonly bool _disposeBatch;
     private readonly bool _disposeDataset;
 
-    public DataLoader(torch.utils.data.Dataset<T> dataset, int batchSize, Func<IEnumerable<T>, torch.Device, S> collate_fn, bool shuffle = false,
-        torch.Device? device = null, int? seed = null, int num_worker = 1, bool drop_last = false, bool disposeBatch = true,
-        bool disposeDataset = true)
+    public DataLoader(torch.utils.data.Dataset<T> dataset, int batchSize, Func<IEnumerable<T>, torch.Device, S> collate_fn,
+        bool shuffle = false, torch.Device? device = null, int? seed = null, int num_worker = 1, bool drop_last = false,
+        bool disposeBatch = true, bool disposeDataset = true)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
         (_dataset, _batchSize, _collate, _device) = (dataset, batchSize, collate_fn, device ?? torch.CPU);

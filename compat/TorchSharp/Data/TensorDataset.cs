@@ -1,6 +1,6 @@
 namespace TorchSharp.Modules;
 
-/// <summary>Tensors of equal first dimension; sample i holds row i of each. It keeps its own handles: the caller's tensors stay alive.</summary>
+/// <summary>Tensors of equal first dimension; sample i holds row i of each. Its handles are its own: the caller's stay alive.</summary>
 public class TensorDataset : torch.utils.data.IterableDataset
 {
     private readonly torch.Tensor[] _tensors;

@@ -61,7 +61,8 @@ public abstract class BatchNorm : NormBase
 
 public sealed class BatchNorm1d : BatchNorm
 {
-    internal BatchNorm1d(long num_features, double eps, double momentum, bool affine, bool track, torch.Device? device, torch.ScalarType? dtype)
+    internal BatchNorm1d(long num_features, double eps, double momentum, bool affine, bool track, torch.Device? device,
+        torch.ScalarType? dtype)
         : base(num_features, eps, momentum, affine, track, device, dtype, nameof(BatchNorm1d)) { }
 
     protected override void ValidateInputDimensions(torch.Tensor input) => RequireDimensions(input, "2 or 3", input.ndim is 2 or 3);
@@ -69,7 +70,8 @@ public sealed class BatchNorm1d : BatchNorm
 
 public sealed class BatchNorm2d : BatchNorm
 {
-    internal BatchNorm2d(long num_features, double eps, double momentum, bool affine, bool track, torch.Device? device, torch.ScalarType? dtype)
+    internal BatchNorm2d(long num_features, double eps, double momentum, bool affine, bool track, torch.Device? device,
+        torch.ScalarType? dtype)
         : base(num_features, eps, momentum, affine, track, device, dtype, nameof(BatchNorm2d)) { }
 
     protected override void ValidateInputDimensions(torch.Tensor input) => RequireDimensions(input, "4", input.ndim == 4);

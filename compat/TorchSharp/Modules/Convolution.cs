@@ -6,8 +6,8 @@ namespace TorchSharp.Modules;
 public abstract class Convolution : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
     private protected Convolution(string name, long inputs, long outputs, long[] kernel_size, long[] stride, long[]? padding,
-        Padding? padding_type, long[] dilation, long groups, bool bias, PaddingModes padding_mode, torch.Device? device, torch.ScalarType? dtype)
-        : base(name)
+        Padding? padding_type, long[] dilation, long groups, bool bias, PaddingModes padding_mode, torch.Device? device,
+        torch.ScalarType? dtype) : base(name)
     {
         if (inputs % groups != 0 || outputs % groups != 0)
         {
@@ -16,7 +16,8 @@ public abstract class Convolution : torch.nn.Module<torch.Tensor, torch.Tensor>
         (in_channels, out_channels, this.groups) = (inputs, outputs, groups);
         (this.kernel_size, this.stride, this.dilation) = (kernel_size, stride, dilation);
         (this.padding, this.padding_type, this.padding_mode) = (padding, padding_type, padding_mode);
-        weight = Made(torch.empty([outputs, inputs / groups, .. kernel_size], dtype, device), w => torch.nn.init.kaiming_uniform_(w, Math.Sqrt(5)));
+        long[] shape = [outputs, inputs / groups, .. kernel_size];
+        weight = Made(torch.empty(shape, dtype, device), w => torch.nn.init.kaiming_uniform_(w, Math.Sqrt(5)));
         this.bias = bias ? Made(torch.empty([outputs], dtype, device), b => torch.nn.init.FanInUniform(b, weight)) : null;
     }
 
@@ -46,7 +47,8 @@ public sealed class Conv2d : Convolution
 {
     internal Conv2d(long inputs, long outputs, long[] kernel_size, long[] stride, long[]? padding, Padding? padding_type, long[] dilation,
         PaddingModes padding_mode, long groups, bool bias, torch.Device? device, torch.ScalarType? dtype)
-        : base(nameof(Conv2d), inputs, outputs, kernel_size, stride, padding, padding_type, dilation, groups, bias, padding_mode, device, dtype)
+        : base(nameof(Conv2d), inputs, outputs, kernel_size, stride, padding, padding_type, dilation, groups, bias, padding_mode,
+            device, dtype)
     {
         if (padding_type == Padding.Same && stride.Any(s => s != 1)) throw new ArgumentException("Padding.Same needs stride 1.");
     }

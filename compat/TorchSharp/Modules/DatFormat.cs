@@ -24,7 +24,7 @@ internal static class DatFormat
         long count = reader.Read7BitEncodedInt64();
         if (strict && count != state.Count)
         {
-            throw new ArgumentException($"The file holds {count} tensors, but the module has {state.Count}; strict: false loads those that fit.");
+            throw new ArgumentException($"The file holds {count} tensors, but the module {state.Count}; strict: false loads what fits.");
         }
         for (long i = 0; i < count; i++)
         {
@@ -93,7 +93,7 @@ internal static class DatFormat
         long rank = reader.Read7BitEncodedInt64();
         if (!Enum.IsDefined(dtype) || rank is < 0 or > 64)
         {
-            throw new FormatException($"'{name}' has element type {(long)dtype} and {rank} dimensions: this is not a TorchSharp .dat file.");
+            throw new FormatException($"'{name}' has element type {(long)dtype} and {rank} dimensions: not a TorchSharp .dat file.");
         }
         var shape = new long[rank];
         for (int i = 0; i < shape.Length; i++)
@@ -108,7 +108,8 @@ internal static class DatFormat
     {
         if (!expected.SequenceEqual(got))
         {
-            throw new ArgumentException($"'{name}' has shape [{string.Join(", ", got)}], but the module has [{string.Join(", ", expected)}].");
+            throw new ArgumentException(
+                $"'{name}' has shape [{string.Join(", ", got)}], but the module has [{string.Join(", ", expected)}].");
         }
     }
 

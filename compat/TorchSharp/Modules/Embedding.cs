@@ -1,6 +1,6 @@
 namespace TorchSharp.Modules;
 
-/// <summary>Rows of a table <c>[num_embeddings, embedding_dims]</c> by index; the row of the padding index is zero and gets no gradient.</summary>
+/// <summary>Rows of a table <c>[rows, columns]</c> by index; the row of the padding index is zero and gets no gradient.</summary>
 public sealed class Embedding : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
     private static readonly Op Lookup = new("embedding");

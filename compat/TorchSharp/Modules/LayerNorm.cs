@@ -3,8 +3,8 @@ namespace TorchSharp.Modules;
 /// <summary>Normalises over the last dimensions, of sizes <see cref="normalized_shape"/>.</summary>
 public sealed class LayerNorm : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    internal LayerNorm(long[] normalized_shape, double eps, bool elementwise_affine, bool bias, torch.Device? device, torch.ScalarType? dtype)
-        : base(nameof(LayerNorm))
+    internal LayerNorm(long[] normalized_shape, double eps, bool elementwise_affine, bool bias, torch.Device? device,
+        torch.ScalarType? dtype) : base(nameof(LayerNorm))
     {
         (this.normalized_shape, this.eps, this.elementwise_affine) = (normalized_shape, eps, elementwise_affine);
         if (elementwise_affine)

@@ -10,8 +10,8 @@ public static partial class torch
         public partial class Module
         {
             /// <summary>
-            /// Casts floating-point parameters and buffers and moves all of them. Whatever changes is a new object (tied ones stay tied), put
-            /// where the old one was registered and into the fields that held it; the old one is disposed.
+            /// Casts floating-point parameters and buffers and moves all of them. Whatever changes is a new object (tied ones stay tied),
+            /// put where the old one was registered and into the fields that held it; the old one is disposed.
             /// </summary>
             internal virtual void Move(ScalarType? dtype, Device? device, Dictionary<Tensor, Tensor> replaced)
             {

@@ -32,7 +32,7 @@ public static partial class torch
 
             public virtual void eval() => train(false);
 
-            /// <summary>Registers what the fields hold, those of derived types first: modules, parameters, and tensors as buffers.</summary>
+            /// <summary>Registers what the fields hold, a derived type's first: modules, parameters, and tensors as buffers.</summary>
             protected virtual void RegisterComponents()
             {
                 const BindingFlags instance = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
@@ -82,7 +82,8 @@ public static partial class torch
 
             public virtual IEnumerable<Parameter> parameters(bool recurse = true) => named_parameters(recurse).Select(p => p.parameter);
 
-            public virtual IEnumerable<(string name, Tensor buffer)> named_buffers(bool recurse = true, bool include_nonpersistent = true) =>
+            public virtual IEnumerable<(string name, Tensor buffer)> named_buffers(
+                bool recurse = true, bool include_nonpersistent = true) =>
                 Own(_buffers.Where(b => include_nonpersistent || b.Value.persistent), b => b.value)
                     .Concat(Below(recurse, m => m.named_buffers(true, include_nonpersistent))).DistinctBy(b => b.Item2, Same);
 
@@ -116,10 +117,9 @@ public static partial class torch
             /// <summary>Disposes the parameters, the buffers and the submodules.</summary>
             protected virtual void Dispose(bool disposing)
             {
-                foreach (IDisposable part in _parameters.Values.Concat<IDisposable>(_buffers.Values.Select(b => b.value)).Concat(_modules.Values))
-                {
-                    part.Dispose();
-                }
+                foreach (Parameter parameter in _parameters.Values) parameter.Dispose();
+                foreach ((Tensor value, _) in _buffers.Values) value.Dispose();
+                foreach (Module module in _modules.Values) module.Dispose();
             }
 
             /// <summary>The parameter that a built-in layer registered under the name of the calling property.</summary>
@@ -155,10 +155,11 @@ public static partial class torch
 
             private static ReferenceEqualityComparer Same => ReferenceEqualityComparer.Instance;
 
-            private static IEnumerable<(string, TValue)> Own<T, TValue>(IEnumerable<KeyValuePair<string, T>> components, Func<T, TValue> value) =>
-                components.Select(c => (c.Key, value(c.Value)));
+            private static IEnumerable<(string, TValue)> Own<T, TValue>(
+                IEnumerable<KeyValuePair<string, T>> components, Func<T, TValue> value) => components.Select(c => (c.Key, value(c.Value)));
 
-            private IEnumerable<(string, T)> Below<T>(bool recurse, Func<Module, IEnumerable<(string name, T value)>> components) => !recurse ? []
+            private IEnumerable<(string, T)> Below<T>(
+                bool recurse, Func<Module, IEnumerable<(string name, T value)>> components) => !recurse ? []
                 : named_children().SelectMany(child => components(child.module).Select(c => ($"{child.name}.{c.name}", c.value)));
         }
     }

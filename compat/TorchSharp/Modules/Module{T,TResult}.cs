@@ -4,14 +4,14 @@ public static partial class torch
 {
     public static partial class nn
     {
-        public abstract class Module<T, TResult> : HookableModule<Func<Module<T, TResult>, T, T>, Func<Module<T, TResult>, T, TResult, TResult>>,
-            IModule<T, TResult>
+        public abstract class Module<T, TResult> : HookableModule<Func<Module<T, TResult>, T, T>,
+            Func<Module<T, TResult>, T, TResult, TResult>>, IModule<T, TResult>
         {
             protected Module(string name) : base(name) { }
 
             public abstract TResult forward(T input);
 
-            /// <summary>Runs the hooks around <see cref="forward"/>; what a hook returns, unless null, takes the place of what it was given.</summary>
+            /// <summary>Runs hooks around <see cref="forward"/>; what a hook returns, unless null, replaces what it was given.</summary>
             public TResult call(T input)
             {
                 RunModulePreHooks();

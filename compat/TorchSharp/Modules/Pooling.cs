@@ -22,7 +22,8 @@ public sealed class AvgPool2d : ParameterLessModule<torch.Tensor, torch.Tensor>
     private readonly bool _countPadding;
     private readonly long? _divisor;
 
-    internal AvgPool2d(long[] kernel_size, long[]? stride, long[]? padding, bool ceil_mode, bool countPadding, long? divisor) : base(nameof(AvgPool2d))
+    internal AvgPool2d(long[] kernel_size, long[]? stride, long[]? padding, bool ceil_mode, bool countPadding, long? divisor)
+        : base(nameof(AvgPool2d))
     {
         (this.kernel_size, this.stride, this.padding, this.ceil_mode) = (kernel_size, stride ?? kernel_size, padding ?? [0, 0], ceil_mode);
         (_countPadding, _divisor) = (countPadding, divisor);

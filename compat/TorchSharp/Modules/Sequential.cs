@@ -2,7 +2,7 @@ using Child = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.tor
 
 namespace TorchSharp.Modules;
 
-/// <summary>Its children one after the other. Each intermediate result is disposed as soon as the next child has used it, also under grad.</summary>
+/// <summary>Its children one after the other. An intermediate result is disposed once the next child has used it, under grad too.</summary>
 public class Sequential : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
     private readonly List<torch.nn.IModule<torch.Tensor, torch.Tensor>> _children = [];

@@ -19,11 +19,12 @@ public static partial class torch
     {
         public static partial class functional
         {
-            private static readonly Op Linear = new("linear"), Conv2d = new("conv2d"), Unfold = new("im2col"), Pad = new("pad"), SiluInPlace = new("silu_");
+            private static readonly Op Linear = new("linear"), Conv2d = new("conv2d"), Unfold = new("im2col");
+            private static readonly Op Pad = new("pad"), SiluInPlace = new("silu_"), OneHot = new("one_hot");
             private static readonly Op BatchNorm = new("batch_norm"), LayerNorm = new("layer_norm"), GroupNorm = new("group_norm");
             private static readonly Op Dropout = new("dropout"), DropoutInPlace = new("dropout_");
             private static readonly Op MaxPool2d = new("max_pool2d"), AvgPool2d = new("avg_pool2d");
-            private static readonly Op AdaptiveAvgPool2d = new("adaptive_avg_pool2d"), GridSampler = new("grid_sampler"), OneHot = new("one_hot");
+            private static readonly Op AdaptiveAvgPool2d = new("adaptive_avg_pool2d"), GridSampler = new("grid_sampler");
             private static readonly Op CrossEntropy = new("cross_entropy_loss"), NegativeLogLikelihood = new("nll_loss_nd");
             private static readonly Op SquaredError = new("mse_loss"), BinaryCrossEntropy = new("binary_cross_entropy_with_logits");
 
@@ -33,15 +34,15 @@ public static partial class torch
                 long[]? dilation = null, long groups = 1) =>
                 Conv2d.Call(input, weight, bias, strides ?? [1, 1], padding ?? [0, 0], dilation ?? [1, 1], groups);
 
-            public static Tensor batch_norm(Tensor input, Tensor? running_mean, Tensor? running_var, Tensor? weight = null, Tensor? bias = null,
-                bool training = false, double momentum = 0.1, double eps = 1E-05) =>
+            public static Tensor batch_norm(Tensor input, Tensor? running_mean, Tensor? running_var, Tensor? weight = null,
+                Tensor? bias = null, bool training = false, double momentum = 0.1, double eps = 1E-05) =>
                 BatchNorm.Call(input, weight, bias, running_mean, running_var, training, momentum, eps, true);
 
-            public static Tensor layer_norm(Tensor input, long[] normalized_shape, Tensor? weight = null, Tensor? bias = null, double eps = 1E-05) =>
-                LayerNorm.Call(input, normalized_shape, weight, bias, eps, true);
+            public static Tensor layer_norm(Tensor input, long[] normalized_shape, Tensor? weight = null, Tensor? bias = null,
+                double eps = 1E-05) => LayerNorm.Call(input, normalized_shape, weight, bias, eps, true);
 
-            public static Tensor group_norm(Tensor input, long num_groups, Tensor? weight = null, Tensor? bias = null, double eps = 1E-05) =>
-                GroupNorm.Call(input, num_groups, weight, bias, eps, true);
+            public static Tensor group_norm(Tensor input, long num_groups, Tensor? weight = null, Tensor? bias = null,
+                double eps = 1E-05) => GroupNorm.Call(input, num_groups, weight, bias, eps, true);
 
             public static Tensor relu(Tensor x, bool inplace = false) => inplace ? x.relu_().alias() : x.relu();
             public static Tensor gelu(Tensor x) => x.gelu();
@@ -58,12 +59,14 @@ public static partial class torch
                 long[] dilation = null!, bool ceil_mode = false) =>
                 MaxPool2d.Call(input, kernel_size, strides ?? kernel_size, padding ?? [0, 0], dilation ?? [1, 1], ceil_mode);
 
-            public static Tensor max_pool2d(Tensor input, long kernel_size, long? stride = null, long? padding = null, long? dilation = null,
-                bool ceil_mode = false) => max_pool2d(input, Pair(kernel_size)!, Pair(stride)!, Pair(padding)!, Pair(dilation)!, ceil_mode);
+            public static Tensor max_pool2d(Tensor input, long kernel_size, long? stride = null, long? padding = null,
+                long? dilation = null, bool ceil_mode = false) =>
+                max_pool2d(input, Pair(kernel_size)!, Pair(stride)!, Pair(padding)!, Pair(dilation)!, ceil_mode);
 
             public static Tensor avg_pool2d(Tensor input, long[] kernel_size, long[] stride = null!, long[] padding = null!,
                 bool ceil_mode = false, bool count_include_pad = true, long? divisor_override = null) =>
-                AvgPool2d.Call(input, kernel_size, stride ?? kernel_size, padding ?? [0, 0], ceil_mode, count_include_pad, divisor_override);
+                AvgPool2d.Call(
+                    input, kernel_size, stride ?? kernel_size, padding ?? [0, 0], ceil_mode, count_include_pad, divisor_override);
 
             public static Tensor avg_pool2d(Tensor input, long kernel_size, long? stride = null, long padding = 0, bool ceil_mode = false,
                 bool count_include_pad = true, long? divisor_override = null) =>
@@ -89,11 +92,12 @@ public static partial class torch
             public static Tensor grid_sample(Tensor input, Tensor grid, GridSampleMode mode = GridSampleMode.Bilinear,
                 GridSamplePaddingMode padding_mode = GridSamplePaddingMode.Zeros, bool? align_corners = null) =>
                 GridSampler.Call(input, grid, mode == GridSampleMode.Bilinear ? 0L : 1, // ATen counts the modes in another order
-                    padding_mode switch { GridSamplePaddingMode.Zeros => 0L, GridSamplePaddingMode.Border => 1, _ => 2 }, align_corners ?? false);
+                    padding_mode switch { GridSamplePaddingMode.Zeros => 0L, GridSamplePaddingMode.Border => 1, _ => 2 },
+                    align_corners ?? false);
 
             /// <summary>softmax(q k^T / sqrt(d) + mask) v, by operators that can be differentiated twice.</summary>
-            public static Tensor scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask = null, double p = 0,
-                bool is_casual = false)
+            public static Tensor scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask = null,
+                double p = 0, bool is_casual = false)
             {
                 using DisposeScope scope = NewDisposeScope();
                 Tensor scores = query.matmul(key.transpose(-2, -1)).div(Math.Sqrt(query.shape[^1]));

@@ -45,7 +45,7 @@ public static partial class torch
                 return uniform_(tensor, -bound, bound);
             }
 
-            /// <summary>Uniform within gain sqrt(3 / fan), with the gain of the nonlinearity (slope <paramref name="a"/> for LeakyReLU).</summary>
+            /// <summary>Uniform within gain sqrt(3 / fan), the gain that of the nonlinearity (slope <paramref name="a"/>).</summary>
             public static Tensor kaiming_uniform_(Tensor tensor, double a = 0, FanInOut mode = FanInOut.FanIn,
                 NonlinearityType nonlinearity = NonlinearityType.LeakyReLU)
             {
@@ -74,7 +74,7 @@ public static partial class torch
             /// <summary>Inputs (dimension 1) or outputs (dimension 0) of a weight, times the receptive field.</summary>
             private static long Fan(Tensor weight, FanInOut mode) => weight.ndim >= 2
                 ? weight.shape[mode == FanInOut.FanIn ? 1 : 0] * weight.shape[2..].Aggregate(1L, (field, size) => field * size)
-                : throw new ArgumentException($"Fan-in and fan-out need a weight of 2 or more dimensions, got {weight.ndim}.", nameof(weight));
+                : throw new ArgumentException($"Fans need a weight of 2 or more dimensions, got {weight.ndim}.", nameof(weight));
 
             private static double Gain(NonlinearityType nonlinearity, double slope) => nonlinearity switch
             {

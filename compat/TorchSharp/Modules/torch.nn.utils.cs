@@ -8,7 +8,7 @@ public static partial class torch
     {
         public static partial class utils
         {
-            /// <summary>Scales all gradients by min(1, max_norm / (norm + 1e-6)); the norm is over all of them together, and returned.</summary>
+            /// <summary>Scales all gradients by min(1, max_norm / (norm + 1e-6)); returns the norm over all of them together.</summary>
             public static double clip_grad_norm_(IEnumerable<Parameter> tensors, double max_norm, double norm_type = 2)
             {
                 using IDisposable noGrad = no_grad();

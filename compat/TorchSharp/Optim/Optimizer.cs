@@ -55,7 +55,7 @@ public static partial class torch
 
             protected virtual void Dispose(bool disposing) { }
 
-            /// <summary>What an optimizer needs to go on: the options of each group, the state of each parameter, and which belong together.</summary>
+            /// <summary>What an optimizer needs to go on: options by group, states by parameter, which belong together.</summary>
             public class StateDictionary
             {
                 internal StateDictionary() { }

@@ -12,8 +12,8 @@ public abstract class OptimizerHelper : torch.optim.Optimizer
     public OptimizerHelper() : base(IntPtr.Zero) { }
 
     /// <summary>
-    /// Evaluates the closure once, with gradients and outside any new scope; then runs <paramref name="body"/> on each group without gradients
-    /// and inside a dispose scope (tensors that must live on are detached from it by the body).
+    /// Evaluates the closure once, with gradients and outside any new scope; then runs <paramref name="body"/> on each group without
+    /// gradients and inside a dispose scope (tensors that must live on are detached from it by the body).
     /// </summary>
     protected torch.Tensor _step<T>(Action<T> body, Func<torch.Tensor> loss_closure = null!) where T : ParamGroup
     {
@@ -30,7 +30,8 @@ public abstract class OptimizerHelper : torch.optim.Optimizer
     }
 
     /// <summary>Adds a group, with a copy of the default options unless it has its own, and makes the state of its parameters.</summary>
-    private protected void Add<TOptions>(ParamGroup group, Func<Parameter, OptimizerState> newState) where TOptions : OptimizerOptions, new()
+    private protected void Add<TOptions>(ParamGroup group, Func<Parameter, OptimizerState> newState)
+        where TOptions : OptimizerOptions, new()
     {
         if (group.Options is not TOptions)
         {
@@ -120,8 +121,8 @@ public abstract class OptimizerHelper : torch.optim.Optimizer
         }
     }
 
-    private List<OptimizerState> States(ParamGroup group) => group.Parameters
-        .Select(parameter => _state.TryGetValue(parameter.Handle, out OptimizerState? state) ? state : null).OfType<OptimizerState>().ToList();
+    private List<OptimizerState> States(ParamGroup group) =>
+        group.Parameters.Where(parameter => _state.ContainsKey(parameter.Handle)).Select(parameter => _state[parameter.Handle]).ToList();
 
     private protected void DisposeStates()
     {

@@ -12,7 +12,8 @@ public class OptimizerOptions
         writer.Write(LearningRate!.Value);
     }
 
-    public virtual void LoadStateDict(BinaryReader reader) => (InitialLearningRate, LearningRate) = (reader.ReadDouble(), reader.ReadDouble());
+    public virtual void LoadStateDict(BinaryReader reader) =>
+        (InitialLearningRate, LearningRate) = (reader.ReadDouble(), reader.ReadDouble());
 
     public virtual void LoadStateDict(OptimizerOptions source) =>
         (InitialLearningRate, LearningRate) = (source.InitialLearningRate, source.LearningRate);

@@ -1,6 +1,6 @@
 namespace TorchSharp.Modules;
 
-/// <summary>b = mu b + (1 - tau) g (the first b is g); theta -= lr b, or with Nesterov lr (g + mu b); g includes the weight decay.</summary>
+/// <summary>b = mu b + (1 - tau) g (the first b is g); theta -= lr b, or with Nesterov lr (g + mu b); g has the decay in it.</summary>
 public class SGD : OptimizerHelper, torch.optim.IMomentum
 {
     public SGD(IEnumerable<Parameter> parameters, double lr, double momentum = 0, double dampening = 0, double weight_decay = 0,

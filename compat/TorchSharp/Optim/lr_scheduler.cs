@@ -7,15 +7,15 @@ public static partial class torch
         /// <summary>Rules that change the learning rates of an optimizer's groups, one step an epoch (or a batch).</summary>
         public static partial class lr_scheduler
         {
-            public static LRScheduler StepLR(Optimizer optimizer, int step_size, double gamma = 0.1, int last_epoch = -1, bool verbose = false) =>
-                new Step(optimizer, step_size, gamma, last_epoch);
+            public static LRScheduler StepLR(Optimizer optimizer, int step_size, double gamma = 0.1, int last_epoch = -1,
+                bool verbose = false) => new Step(optimizer, step_size, gamma, last_epoch);
 
             public static LRScheduler CosineAnnealingLR(Optimizer optimizer, double T_max, double eta_min = 0, int last_epoch = -1,
                 bool verbose = false) => new CosineAnnealing(optimizer, T_max, eta_min, last_epoch);
 
             /// <summary>
-            /// A rule gives the rates of <see cref="_epoch"/> from those of the epoch before, so that rules can be chained. Construction makes
-            /// the step to epoch 0, at which the rates are the initial ones.
+            /// A rule gives the rates of <see cref="_epoch"/> from those of the epoch before, so that rules can be chained. Construction
+            /// makes the step to epoch 0, at which the rates are the initial ones.
             /// </summary>
             public abstract class LRScheduler
             {
@@ -56,7 +56,7 @@ public static partial class torch
                     _groups.Select(group => group.LearningRate * (_epoch > 0 && _epoch % _size == 0 ? _gamma : 1));
             }
 
-            /// <summary>eta_min + (lr_0 - eta_min) (1 + cos(pi t / T_max)) / 2, as a recursion on the rate (Loshchilov and Hutter 2017).</summary>
+            /// <summary>eta_min + (lr_0 - eta_min) (1 + cos(pi t / T_max)) / 2, as a recursion (Loshchilov and Hutter 2017).</summary>
             private sealed class CosineAnnealing : LRScheduler
             {
                 private readonly double _period;
