@@ -22,6 +22,7 @@ public abstract class CurvatureOperator : LinearOperator
     private readonly GraphCache _graphs;
     private readonly Tensor[] _theta;
     private VersionSentinel? _sentinel;
+    private double _firstTerms;
     private double _terms;
     private int _batches;
 
@@ -73,7 +74,7 @@ public abstract class CurvatureOperator : LinearOperator
 
         Tensor rows = V.t().contiguous();
         long k = rows.shape[0];
-        Tensor[] sums = [.. Enumerable.Range(0, (int)k).Select(_ => zeros(Columns, DType, Device))];
+        Tensor?[] sums = new Tensor?[k];
         IReadOnlyList<Tensor>[] v = [.. Enumerable.Range(0, (int)k).Select(j => Parameters.Split(rows.select(0, j)))];
         if (_graphs.Holds(_batches))
         {
@@ -88,10 +89,10 @@ public abstract class CurvatureOperator : LinearOperator
             PassOverData(v, sums);
         }
 
-        Tensor result = k == 1 ? sums[0].unsqueeze(0) : stack(sums);
-        if (Objective.Reduction == Reduction.Mean)
+        Tensor result = k == 1 ? sums[0]!.unsqueeze(0) : stack(sums.Select(sum => sum!));
+        if (Objective.Reduction == Reduction.Mean && _terms != _firstTerms)
         {
-            result.div_(_terms);
+            result.mul_(_firstTerms / _terms);
         }
 
         if (Objective.L2 != 0)
@@ -120,11 +121,12 @@ public abstract class CurvatureOperator : LinearOperator
         base.Dispose(disposing);
     }
 
-    private void PassOverData(IReadOnlyList<Tensor>[] v, Tensor[] sums)
+    private void PassOverData(IReadOnlyList<Tensor>[] v, Tensor?[] sums)
     {
         (double terms, int batches) = (0, 0);
         foreach (ObjectiveBatch batch in Objective.Pass(Options.Cancellation))
         {
+            _firstTerms = batches == 0 ? batch.Terms : _firstTerms;
             terms += batch.Terms;
             BatchLinearization? kept = _graphs[batches];
             if (kept is not null)
@@ -160,20 +162,33 @@ public abstract class CurvatureOperator : LinearOperator
         (_terms, _batches) = (terms, batches);
     }
 
-    /// <summary>The loss is scaled by the batch's terms before it is differentiated, so that products of batches simply add up.</summary>
+    /// <summary>
+    /// The loss is scaled by the batch's terms, counted in those of the first batch, before it is differentiated: products of batches then
+    /// simply add up, and a single batch needs no scaling at all.
+    /// </summary>
     private BatchLinearization LinearizeScaled(ObjectiveBatch batch)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable grad = enable_grad();
-        return Linearize(Objective.Reduction == Reduction.Mean ? batch with { Loss = () => batch.Loss().mul(batch.Terms) } : batch);
+        double weight = batch.Terms / _firstTerms;
+        return Linearize(Objective.Reduction == Reduction.Sum || weight == 1 ? batch : batch with { Loss = () => batch.Loss().mul(weight) });
     }
 
-    private void AddProducts(BatchLinearization batch, IReadOnlyList<Tensor>[] v, Tensor[] sums)
+    private void AddProducts(BatchLinearization batch, IReadOnlyList<Tensor>[] v, Tensor?[] sums)
     {
         for (int j = 0; j < v.Length; j++)
         {
             using DisposeScope scope = NewDisposeScope();
-            Objective.Accumulate(sums[j], batch.Apply(v[j]), 1);
+            IReadOnlyList<Tensor?> parts = batch.Apply(v[j]);
+            if (sums[j] is { } sum)
+            {
+                Objective.Accumulate(sum, parts, 1);
+            }
+            else
+            {
+                sums[j] = cat([.. parts.Select((part, i) => part?.reshape(-1) ?? zeros(Parameters.Parameters[i].numel(), DType, Device))])
+                    .MoveToOuterDisposeScope();
+            }
         }
     }
 
