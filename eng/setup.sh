@@ -11,7 +11,7 @@ need() { missing+=("$@"); }
 command -v g++ >/dev/null || need g++
 command -v cmake >/dev/null || need cmake
 command -v make >/dev/null || need make
-[ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates   # NuGet's feed is https, and .NET takes both from OpenSSL
+compgen -G '/etc/ssl/certs/*' >/dev/null || need ca-certificates   # NuGet's feed is https; this brings OpenSSL too, which .NET asks
 
 if [ -z "${LIBTORCH:-}" ]; then
     installed libtorch-dev || need libtorch-dev

@@ -1,0 +1,14 @@
+namespace Curvature.Samples;
+
+/// <summary>The samples, by name.</summary>
+internal static class KnownSamples
+{
+    public static IReadOnlyList<Sample> All { get; } =
+    [
+        new("hessian-vector-product", "A checkpoint's curvature in twelve lines: trace, top eigenvalues (README)", HessianVectorProduct.Run),
+        new("exact-versus-estimate", "Estimates and their error bars beside the exact Hessian of the digits network", ExactVersusEstimate.Run),
+        new("closure-objective", "Any function as an objective: the Rosenbrock valley", ClosureObjective.Run),
+        new("train-digits", "Trains the digits network that the demo reports on", TrainDigits.Run),
+        new("train-fashion-mnist", "Trains a LeNet on Fashion-MNIST: a checkpoint of real size", TrainFashionMnist.Run),
+    ];
+}
