@@ -22,5 +22,8 @@ internal sealed class TemporaryFolder : IDisposable
         return File(name);
     }
 
+    /// <summary>Names of everything in the folder and below it, in order.</summary>
+    public string[] Entries() => [.. Directory.EnumerateFileSystemEntries(_root, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+
     public void Dispose() => Directory.Delete(_root, recursive: true);
 }

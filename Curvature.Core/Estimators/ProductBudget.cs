@@ -1,3 +1,6 @@
+using Curvature.Tensors;
+using TorchSharp;
+
 namespace Curvature.Estimators;
 
 /// <summary>
@@ -36,6 +39,17 @@ public static class ProductBudget
         }
 
         return above;
+    }
+
+    /// <summary>
+    /// How many vectors of the parameters' length may be kept at once: half of the main memory that is free. On a GPU, whose memory the
+    /// engine does not tell, there is no limit here and the engine's own error later.
+    /// </summary>
+    public static int VectorsInMemory(ParameterSpace parameters)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        long bytes = parameters.Count * parameters.Parameters[0].ElementSize;
+        return parameters.Device.type == DeviceType.CPU ? (int)Math.Min(HostMemory.Free() / 2 / bytes, int.MaxValue) : int.MaxValue;
     }
 
     private static IEnumerable<WorkPlan> Rungs(WorkPlan wanted, bool samplesFixed)

@@ -8,6 +8,9 @@ namespace Curvature.Estimators;
 /// <param name="Product">Seconds a sample for each product on it.</param>
 public readonly record struct ProductCost(double Graph, double Product)
 {
+    /// <summary>The cost on a machine that is slower by <paramref name="factor"/>.</summary>
+    public ProductCost Scaled(double factor) => new(factor * Graph, factor * Product);
+
     /// <summary>Seconds of one pass.</summary>
     public double Seconds(long samples, int vectors) => vectors == 0 ? 0 : samples * (Graph + (vectors * Product));
 }

@@ -25,6 +25,18 @@ public sealed record WorkPlan(long Samples, int Probes, int EigenProducts, int S
         (int)(Steps + (t * (other.Steps - Steps))),
         (int)(Runs + (t * (other.Runs - Runs))));
 
+    /// <summary>The plan with fewer runs, and then fewer steps, of a density whose Krylov vectors would number more than <paramref name="vectors"/>.</summary>
+    public WorkPlan WithinMemory(long vectors)
+    {
+        if ((long)Steps * Runs <= vectors)
+        {
+            return this;
+        }
+
+        int runs = (int)Math.Max(1, vectors / Steps);
+        return this with { Runs = runs, Steps = (int)Math.Clamp(vectors / runs, 1, Steps) };
+    }
+
     /// <summary>What this plan leaves out of <paramref name="wanted"/>, one phrase each: "4,480 of 60,000 samples".</summary>
     public IReadOnlyList<string> CutsFrom(WorkPlan wanted)
     {

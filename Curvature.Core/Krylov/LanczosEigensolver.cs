@@ -51,7 +51,7 @@ public sealed record LanczosEigensolver
         int wanted = (int)Math.Min(a.Columns, Which == Spectrum.Both ? 2L * Count : Count);
         Search search = new(a, wanted, MaxProducts, progress, cancellation);
         bool verified = false;
-        for (int round = 0; !verified && search.CanGoOn; round++)
+        for (int round = 0; round == 0 || (!verified && search.CanGoOn); round++)
         {
             verified = Round(search, round);
         }

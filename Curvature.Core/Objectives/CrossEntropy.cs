@@ -66,7 +66,13 @@ public sealed class CrossEntropy : ISupervisedLoss
             return counted.sum().ToDouble();
         }
 
+        if (targets.dtype != ScalarType.Int64)
+        {
+            throw new CurvatureException($"Cross-entropy expects int64 class labels; got targets of {targets.dtype}.");
+        }
+
         Tensor labels = targets.masked_select(counted);
+        CheckRange(labels, _options.ClassWeights.shape[0], "there are class weights for");
         return _options.ClassWeights.to(ScalarType.Float64, labels.device).index_select(0, labels).sum().ToDouble();
     }
 
@@ -90,7 +96,11 @@ public sealed class CrossEntropy : ISupervisedLoss
 
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor labels = _options.IgnoreIndex is { } ignored ? targets.masked_select(targets.ne(ignored)) : targets;
+        CheckRange(_options.IgnoreIndex is { } ignored ? targets.masked_select(targets.ne(ignored)) : targets, classes, "the model has");
+    }
+
+    private static void CheckRange(Tensor labels, long classes, string known)
+    {
         if (labels.numel() == 0)
         {
             return;
@@ -100,7 +110,7 @@ public sealed class CrossEntropy : ISupervisedLoss
         if (low < 0 || high >= classes)
         {
             throw new CurvatureException(
-                $"Labels out of range: the model has {classes} classes (labels 0 to {classes - 1}), the data has labels from {low} to {high}. "
+                $"Labels out of range: {known} {classes} classes (labels 0 to {classes - 1}), the data has labels from {low} to {high}. "
                 + "Check that data and model belong together; padding labels can be left out with an ignore index.");
         }
     }

@@ -15,6 +15,9 @@ public sealed record SharpnessSummary
     /// <summary>Eigenvalues with residuals, largest magnitude first.</summary>
     public IReadOnlyList<Eigenvalue> Eigenvalues { get; init; } = [];
 
+    /// <summary>Whether the search confirmed that no eigenvalue, and no copy of a multiple one, is missing from <see cref="Eigenvalues"/>.</summary>
+    public bool EigenvaluesAreComplete { get; init; } = true;
+
     /// <summary>Density of all eigenvalues.</summary>
     public SpectralDensity? Density { get; init; }
 

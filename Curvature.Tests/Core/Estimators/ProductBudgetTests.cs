@@ -65,6 +65,15 @@ public class ProductBudgetTests
         Assert.Equal(5, plan.CutsFrom(Report).Count);
     }
 
+    [Theory]
+    [InlineData(640, 80, 8)]
+    [InlineData(639, 80, 7)]
+    [InlineData(200, 80, 2)]
+    [InlineData(79, 79, 1)]
+    [InlineData(0, 1, 1)]
+    public void Gives_up_runs_and_then_steps_for_memory(long vectors, int steps, int runs) =>
+        Assert.Equal(Report with { Steps = steps, Runs = runs }, Report.WithinMemory(vectors));
+
     [Fact]
     public void Does_not_add_what_was_not_asked_for()
     {

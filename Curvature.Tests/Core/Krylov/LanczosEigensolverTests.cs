@@ -34,6 +34,16 @@ public sealed class LanczosEigensolverTests
         AssertEigenvectors(a, pairs, 1e-7);
     }
 
+    [Fact]
+    public void Gives_what_it_has_when_the_products_do_not_even_suffice_for_one_each()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spread);
+        using Eigenpairs pairs = new LanczosEigensolver { Count = 5, MaxProducts = 3 }.Solve(a);
+        Assert.InRange(pairs.Values.Count, 1, 5);
+        Assert.False(pairs.Converged || pairs.IsComplete);
+    }
+
     [Theory]
     [InlineData(2)]
     [InlineData(3)]

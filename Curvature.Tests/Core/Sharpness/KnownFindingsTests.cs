@@ -36,6 +36,10 @@ public class KnownFindingsTests
         Assert.StartsWith("2 of 3 eigenvalues", finding.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Warns_of_a_list_of_eigenvalues_that_may_lack_some() =>
+        Assert.Contains("ran out", Single("not-converged", Nothing with { Eigenvalues = [new(4, 0, true)], EigenvaluesAreComplete = false }).Message, StringComparison.Ordinal);
+
     [Theory]
     [InlineData(-1, 0.01, 10, Severity.Info)]
     [InlineData(-9, 0.01, 10, Severity.Warning)]

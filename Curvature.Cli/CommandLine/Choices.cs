@@ -1,0 +1,110 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Curvature.Cli.CommandLine;
+
+/// <summary>Options with values of one kind: each error says which option, what came and what was expected, in one line.</summary>
+internal static class Choices
+{
+    private delegate bool Reader<T>(string text, out T value);
+
+    /// <summary>A whole number of at least <paramref name="least"/>.</summary>
+    public static Option<int?> Whole(string name, string description, int least = 1) => Make<int?>(
+        name,
+        "N",
+        description,
+        $"a whole number of at least {least}",
+        (string text, out int? value) =>
+        {
+            value = int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out int number) ? number : null;
+            return value >= least;
+        });
+
+    /// <summary>Any whole number of 32 bits.</summary>
+    public static Option<int?> Integer(string name, string description) => Make<int?>(
+        name,
+        "N",
+        description,
+        "a whole number of 32 bits",
+        (string text, out int? value) =>
+        {
+            value = int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out int number) ? number : null;
+            return value is not null;
+        });
+
+    /// <summary>A finite number for which <paramref name="accepts"/> holds.</summary>
+    public static Option<double?> Real(string name, string helpName, string description, string expected, Func<double, bool> accepts) => Make<double?>(
+        name,
+        helpName,
+        description,
+        expected,
+        (string text, out double? value) =>
+        {
+            value = Number(text);
+            return value is double number && accepts(number);
+        });
+
+    /// <summary>Finite numbers separated by commas.</summary>
+    public static Option<double[]?> Reals(string name, string description) => Make<double[]?>(
+        name,
+        "W,W,...",
+        description,
+        "numbers separated by commas",
+        (string text, out double[]? value) =>
+        {
+            double?[] numbers = [.. text.Split(',').Select(Number)];
+            value = [.. numbers.OfType<double>()];
+            return value.Length == numbers.Length;
+        });
+
+    /// <summary>One of several words.</summary>
+    public static Option<string?> Word(string name, string description, params IReadOnlyCollection<string> words) => Make<string?>(
+        name,
+        string.Join('|', words),
+        description,
+        words.Count == 1 ? $"{words.First()}, the only one in this version" : $"one of {string.Join(", ", words)}",
+        (string text, out string? value) =>
+        {
+            value = text;
+            return words.Contains(text);
+        });
+
+    /// <summary>A word that fits a pattern.</summary>
+    public static Option<string?> Word(string name, string helpName, string description, string expected, Regex pattern) => Make<string?>(
+        name,
+        helpName,
+        description,
+        expected,
+        (string text, out string? value) =>
+        {
+            value = text;
+            return pattern.IsMatch(text);
+        });
+
+    /// <summary>Free text; what it means is decided where it is used.</summary>
+    public static Option<string?> Text(string name, string helpName, string description) => new(name) { HelpName = helpName, Description = description };
+
+    private static double? Number(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number) ? number : null;
+
+    private static Option<T?> Make<T>(string name, string helpName, string description, string expected, Reader<T?> read) => new(name)
+    {
+        HelpName = helpName,
+        Description = description,
+        CustomParser = result => Parse(result, name, expected, read),
+    };
+
+    private static T? Parse<T>(ArgumentResult result, string name, string expected, Reader<T?> read)
+    {
+        string text = result.Tokens[0].Value;
+        if (read(text, out T? value))
+        {
+            return value;
+        }
+
+        result.AddError($"{name} {text}: expected {expected}.");
+        return default;
+    }
+}

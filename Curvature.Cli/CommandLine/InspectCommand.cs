@@ -1,0 +1,76 @@
+using System.CommandLine;
+using Curvature.Checkpoints;
+using Curvature.Cli.Output;
+using Curvature.Cli.Work;
+using Curvature.Data;
+using Curvature.Viz.Report;
+
+namespace Curvature.Cli.CommandLine;
+
+/// <summary><c>curvature inspect FILE...</c>: what is in a checkpoint or data file.</summary>
+internal static class InspectCommand
+{
+    private static readonly string[] CheckpointEndings = [".pt", ".pth", ".dat", ".ts", ".torchscript"];
+
+    public static Command Create(Terminal terminal)
+    {
+        var files = new Argument<string[]>("FILE") { Description = "checkpoints or data files", Arity = ArgumentArity.OneOrMore };
+        var json = new Option<bool>("--json") { Description = "print one JSON object" };
+        var command = new Command("inspect", "what is in a checkpoint or data file: names, types, shapes") { files, json };
+        command.SetAction(parse =>
+        {
+            FileContents[] contents = [.. parse.GetRequiredValue(files).Select(Describe)];
+            if (parse.GetValue(json))
+            {
+                terminal.Output.Write(Json(contents));
+            }
+            else
+            {
+                Array.ForEach(contents, file => Print(terminal, file));
+            }
+
+            return CurvatureCommand.Success;
+        });
+        return command;
+    }
+
+    /// <summary>A name that says checkpoint is read as one; any other is data if it is of a known kind, else again a checkpoint.</summary>
+    private static FileContents Describe(string path)
+    {
+        string ending = Path.GetExtension(path).ToLowerInvariant();
+        return CheckpointEndings.Contains(ending) ? Checkpoint.Describe(path) : DataFile.Describe(path);
+    }
+
+    private static string Json(FileContents[] files) => new JsonReport(new EnvironmentReport().Entries)
+        .Add("files", files.Select(file => new Dictionary<string, object?>
+        {
+            ["path"] = file.Path,
+            ["format"] = file.Format,
+            ["sha256"] = file.Sha256,
+            ["arrays"] = file.Entries.Select(entry => new Dictionary<string, object?>
+            {
+                ["name"] = entry.Name,
+                ["dtype"] = entry.DType,
+                ["shape"] = entry.Shape,
+                ["bytes"] = entry.Bytes,
+            }),
+        }))
+        .Write([]);
+
+    private static void Print(Terminal terminal, FileContents file)
+    {
+        terminal.Print($"{file.Path}: {file.Format}, sha256 {file.Sha256}");
+        terminal.Print(
+            ["name", "type", "shape", "numbers", "bytes"],
+            file.Entries.Select(entry => (string[])
+            [
+                entry.Name,
+                entry.DType,
+                $"[{string.Join(", ", entry.Shape)}]",
+                Format.Count(entry.Shape.Aggregate(1L, (product, size) => product * size)),
+                Format.Count(entry.Bytes),
+            ]));
+        terminal.Print($"{Format.Count(file.Entries.Count)} arrays, {Format.Count(file.Entries.Sum(entry => entry.Bytes))} bytes");
+        terminal.Print();
+    }
+}

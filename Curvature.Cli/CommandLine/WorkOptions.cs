@@ -1,0 +1,88 @@
+using System.CommandLine;
+using System.Text.RegularExpressions;
+using Curvature.Cli.Work;
+using Curvature.Objectives;
+
+namespace Curvature.Cli.CommandLine;
+
+/// <summary>What <c>report</c> and every <c>measure</c> ask alike: a model, data, a loss, and how to compute.</summary>
+internal sealed partial class WorkOptions
+{
+    private readonly Argument<string> _model = new("MODEL")
+    {
+        Description = "TorchScript file (torch.jit.save), or weights (.safetensors, .dat) with --model-type",
+    };
+
+    private readonly Option<string?> _data = new("--data")
+    {
+        Required = true,
+        HelpName = "DATA",
+        Description = "arrays x and y in .npz or .safetensors, an IDX pair IMAGES,LABELS, or .csv[.gz] with --target",
+    };
+
+    private readonly Option<string?> _loss = Choices.Word("--loss", "how outputs are compared with targets", KnownLosses.Names);
+    private readonly Option<string?> _modelType = Choices.Text("--model-type", "TYPE", "network of a weights file: a sample's short name, or Assembly.dll!Namespace.Type");
+    private readonly Option<string?> _target = Choices.Text("--target", "COLUMN", "CSV column of the target, by name or index (-1 is the last)");
+    private readonly Option<double?> _scale = Choices.Real("--scale", "S", "multiplies the inputs", "a finite number", _ => true);
+    private readonly Option<string?> _matrix = Choices.Word("--matrix", "the curvature matrix [hessian]", "hessian");
+    private readonly Option<string?> _parameters = Choices.Text("--parameters", "GLOB", "only parameters whose name fits, e.g. 'fc1.*' [*]");
+    private readonly Option<int?> _batchSize = Choices.Whole("--batch-size", "samples computed at once [256]; the result does not depend on it");
+    private readonly Option<int?> _samples = Choices.Whole("--samples", "a seeded subset of the data [all that fits the budget]");
+    private readonly Option<double?> _budget = Choices.Real("--budget", "MINUTES", "plan the work to end within this time [10]", "minutes above 0", minutes => minutes > 0);
+    private readonly Option<int?> _seed = Choices.Integer("--seed", "of every random choice [0]");
+    private readonly Option<string?> _precision = Choices.Word("--dtype", "compute in this precision [the model's]", "float32", "float64");
+    private readonly Option<string?> _device = Choices.Word("--device", "DEVICE", "cpu, cuda or cuda:INDEX [cpu]", "cpu, cuda or cuda:INDEX", Device());
+    private readonly Option<int?> _threads = Choices.Whole("--threads", "CPU threads [all cores]");
+    private readonly Option<bool> _trainMode = new("--train-mode") { Description = "leave dropout and batch norm in training mode" };
+    private readonly Option<double?> _l2 = Choices.Real("--l2", "LAMBDA", "adds LAMBDA/2 |theta|^2 to the loss [0]", "a number of at least 0", lambda => lambda >= 0);
+    private readonly Option<int?> _ignoreIndex = Choices.Integer("--ignore-index", "cross-entropy: targets with this label do not count");
+    private readonly Option<double?> _smoothing = Choices.Real("--label-smoothing", "S", "cross-entropy: share of the target spread over all classes [0]", "a number in [0, 1)", s => s is >= 0 and < 1);
+    private readonly Option<double[]?> _classWeights = Choices.Reals("--class-weights", "cross-entropy: one weight a class");
+
+    /// <summary>Adds the argument and all options to <paramref name="command"/>.</summary>
+    public void AddTo(Command command)
+    {
+        _loss.Required = true;
+        command.Add(_model);
+        foreach (Option option in (Option[])
+        [
+            _data, _loss, _modelType, _target, _scale, _matrix, _parameters, _batchSize, _samples, _budget, _seed, _precision, _device, _threads, _trainMode,
+            _l2, _ignoreIndex, _smoothing, _classWeights,
+        ])
+        {
+            command.Add(option);
+        }
+    }
+
+    /// <summary>The values on a parsed command line.</summary>
+    public WorkRequest Read(ParseResult parse) => new()
+    {
+        CommandLine = $"curvature {string.Join(' ', parse.Tokens.Select(token => Quoted(token.Value)))}",
+        Model = parse.GetRequiredValue(_model),
+        Data = parse.GetValue(_data)!,
+        Loss = parse.GetValue(_loss)!,
+        ModelType = parse.GetValue(_modelType),
+        Target = parse.GetValue(_target),
+        Scale = parse.GetValue(_scale) ?? 1,
+        Parameters = parse.GetValue(_parameters) ?? "*",
+        BatchSize = parse.GetValue(_batchSize) ?? 256,
+        Samples = parse.GetValue(_samples),
+        Budget = TimeSpan.FromMinutes(parse.GetValue(_budget) ?? 10),
+        Seed = parse.GetValue(_seed) ?? 0,
+        Precision = parse.GetValue(_precision),
+        Device = parse.GetValue(_device) ?? "cpu",
+        Threads = parse.GetValue(_threads) ?? Environment.ProcessorCount,
+        TrainMode = parse.GetValue(_trainMode),
+        L2 = parse.GetValue(_l2) ?? 0,
+        IgnoreIndex = parse.GetValue(_ignoreIndex),
+        LabelSmoothing = parse.GetValue(_smoothing) ?? 0,
+        ClassWeights = parse.GetResult(_classWeights) is null ? null : parse.GetValue(_classWeights), // an absent list reads as an empty one
+    };
+
+    [GeneratedRegex("^(cpu|cuda|cuda:[0-9]{1,3})$")]
+    private static partial Regex Device();
+
+    /// <summary>A word as a shell would need it.</summary>
+    private static string Quoted(string word) =>
+        word.Length > 0 && word.All(c => char.IsAsciiLetterOrDigit(c) || "-_./,:=+@%".Contains(c)) ? word : $"'{word.Replace("'", "'\\''")}'";
+}

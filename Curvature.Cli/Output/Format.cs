@@ -1,0 +1,36 @@
+using System.Globalization;
+using Curvature.Estimators;
+
+namespace Curvature.Cli.Output;
+
+/// <summary>Numbers as a person reads them, alike under every culture.</summary>
+internal static class Format
+{
+    private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
+
+    /// <summary>Five significant digits.</summary>
+    public static string Number(double value) => value.ToString("g5", Culture);
+
+    /// <summary>An error bar or residual: two significant digits.</summary>
+    public static string Error(double value) => value.ToString("g2", Culture);
+
+    /// <summary>A count with thousands separators.</summary>
+    public static string Count(long value) => value.ToString("N0", Culture);
+
+    /// <summary>A share in percent.</summary>
+    public static string Percent(double share) => (100 * share).ToString("F1", Culture) + " %";
+
+    /// <summary>A duration with the unit that fits it.</summary>
+    public static string Duration(TimeSpan time) => time.TotalSeconds switch
+    {
+        < 0.001 => (1e6 * time.TotalSeconds).ToString("F0", Culture) + " us",
+        < 1 => (1e3 * time.TotalSeconds).ToString("F0", Culture) + " ms",
+        < 10 => time.TotalSeconds.ToString("F1", Culture) + " s",
+        < 120 => time.TotalSeconds.ToString("F0", Culture) + " s",
+        _ => time.TotalMinutes.ToString("F1", Culture) + " min",
+    };
+
+    /// <summary>A value with its standard error; an exact value says so.</summary>
+    public static string Estimate(Estimate estimate) =>
+        estimate.StandardError == 0 ? $"{Number(estimate.Value)} (exact)" : $"{Number(estimate.Value)} ± {Error(estimate.StandardError)}";
+}

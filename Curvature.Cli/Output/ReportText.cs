@@ -1,0 +1,107 @@
+using Curvature.Estimators;
+using Curvature.Sharpness;
+using Curvature.Viz.Report;
+
+namespace Curvature.Cli.Output;
+
+/// <summary>A report as text for a person.</summary>
+internal static class ReportText
+{
+    /// <summary>What was measured on what.</summary>
+    public static void Head(Terminal terminal, SharpnessReport report)
+    {
+        SharpnessSummary summary = report.Summary;
+        terminal.Print($"{report.MatrixName} of {report.LossName} of {report.ModelName} ({Format.Count(summary.Parameters)} parameters) on {report.DataName}");
+        terminal.Print($"loss {Format.Number(summary.Loss ?? double.NaN)}, gradient norm {Format.Number(summary.GradientNorm ?? double.NaN)}");
+    }
+
+    /// <summary>The trace and each layer's share, beside the exact values where they are known.</summary>
+    public static void Trace(Terminal terminal, SharpnessSummary summary)
+    {
+        if (summary.Trace is not { } trace)
+        {
+            return;
+        }
+
+        bool exact = summary.ExactLayerTraces is not null;
+        terminal.Print();
+        terminal.Print(
+            ["layer", "parameters", "trace", "95 % interval", "share", .. exact ? ["exact"] : Array.Empty<string>()],
+            trace.Layers.Select(layer => TraceRow(layer.Name, layer.Parameters, layer.Trace, trace.Total.Value, summary.ExactLayerTraces?[layer.Name]))
+                .Append(TraceRow("whole model", summary.Parameters, trace.Total, trace.Total.Value, summary.ExactEigenvalues?.Sum())));
+    }
+
+    /// <summary>The eigenvalues, beside the nearest exact ones where they are known.</summary>
+    public static void Eigenvalues(Terminal terminal, SharpnessSummary summary)
+    {
+        if (summary.Eigenvalues.Count == 0)
+        {
+            return;
+        }
+
+        IReadOnlyList<double>? exact = summary.ExactEigenvalues;
+        terminal.Print();
+        terminal.Print(
+            ["", "eigenvalue", "residual", "converged", .. exact is null ? Array.Empty<string>() : ["exact"]],
+            summary.Eigenvalues.Select((eigenvalue, i) => (string[])
+            [
+                $"{i + 1}",
+                Format.Number(eigenvalue.Value),
+                Format.Error(eigenvalue.Residual),
+                eigenvalue.Converged ? "yes" : "no",
+                .. exact is null ? Array.Empty<string>() : [Format.Number(exact.MinBy(value => Math.Abs(value - eigenvalue.Value)))],
+            ]));
+    }
+
+    /// <summary>Where the mass of the spectrum lies.</summary>
+    public static void Density(Terminal terminal, SharpnessSummary summary)
+    {
+        if (summary.Density is not { } density)
+        {
+            return;
+        }
+
+        DensityMass mass = DensityMass.Of(density);
+        double band = mass.Band;
+        terminal.Print();
+        terminal.Print(
+            ["eigenvalues", "share", "number"],
+            [
+                Row($"below -{Format.Error(band)}", mass.Negative),
+                Row($"within ±{Format.Error(band)} (1 % of the largest)", mass.NearZero),
+                Row($"above {Format.Error(band)}", density.Mass(band, double.PositiveInfinity)),
+            ]);
+        terminal.Print($"nodes from {Format.Number(density.Minimum)} to {Format.Number(density.Maximum)}; {density.Runs.Count} runs, {Format.Count(density.Products)} products");
+
+        string[] Row(string where, Estimate share) =>
+        [
+            where,
+            $"{Format.Percent(share.Value)} ± {Format.Percent(share.StandardError)}",
+            $"{Format.Count((long)Math.Round(share.Value * density.Dimension))}",
+        ];
+    }
+
+    /// <summary>What a reader must know, one line each.</summary>
+    public static void Findings(Terminal terminal, SharpnessReport report)
+    {
+        terminal.Print();
+        foreach (Finding finding in report.Findings)
+        {
+            terminal.Print($"{finding.Severity.ToString().ToLowerInvariant()} {finding.Id}: {finding.Message}");
+        }
+    }
+
+    private static string[] TraceRow(string name, long parameters, Estimate trace, double total, double? exact)
+    {
+        (double low, double high) = trace.ConfidenceInterval();
+        return
+        [
+            name,
+            Format.Count(parameters),
+            Format.Estimate(trace),
+            trace.StandardError == 0 ? "" : $"{Format.Number(low)} .. {Format.Number(high)}",
+            Format.Percent(trace.Value / total),
+            .. exact is { } value ? [Format.Number(value)] : Array.Empty<string>(),
+        ];
+    }
+}

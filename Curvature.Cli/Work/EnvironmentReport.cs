@@ -1,0 +1,59 @@
+using System.Diagnostics;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using TorchSharp;
+
+namespace Curvature.Cli.Work;
+
+/// <summary>
+/// Under what circumstances numbers came about: the head of every result. Names are in snake case and in the order they are shown. Its clock
+/// starts when it is made.
+/// </summary>
+internal sealed class EnvironmentReport
+{
+    private readonly List<KeyValuePair<string, object?>> _entries = [];
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+
+    public EnvironmentReport()
+    {
+        Add("curvature", Version(typeof(EnvironmentReport).Assembly));
+        Add("dotnet", Environment.Version.ToString());
+        Add("os", RuntimeInformation.OSDescription);
+    }
+
+    /// <summary>What was added so far.</summary>
+    public IReadOnlyList<KeyValuePair<string, object?>> Entries => _entries;
+
+    /// <summary>Time since the work began.</summary>
+    public TimeSpan Elapsed => _clock.Elapsed;
+
+    /// <summary>Adds one circumstance.</summary>
+    public void Add(string name, object? value) => _entries.Add(new(name, value));
+
+    /// <summary>Adds the engine, how fast it multiplies and on how many threads.</summary>
+    public void AddEngine(Blas blas)
+    {
+        Add("libtorch", torch.__version__);
+        Add("engine", $"{typeof(torch).Assembly.GetName().Name} {Version(typeof(torch).Assembly)}");
+        Add("blas", blas.Name);
+        Add("blas_gigaflops_per_second", Math.Round(blas.GigaflopsPerSecond, 1));
+        Add("threads", blas.Threads);
+    }
+
+    /// <summary>SHA-256 of a file, or of the two of an IDX pair with a comma between.</summary>
+    public static string Sha256(string specification)
+    {
+        string[] files = File.Exists(specification) ? [specification] : specification.Split(',');
+        return string.Join(',', files.Select(Hash));
+    }
+
+    private static string Version(Assembly assembly) =>
+        assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? assembly.GetName().Version!.ToString();
+
+    private static string Hash(string file)
+    {
+        using FileStream stream = File.OpenRead(file);
+        return Convert.ToHexStringLower(SHA256.HashData(stream));
+    }
+}

@@ -1,0 +1,54 @@
+namespace Curvature.Cli.Work;
+
+/// <summary>What was asked on the command line of <c>report</c> and <c>measure</c>; see the options' descriptions.</summary>
+internal sealed record WorkRequest
+{
+    public required string Model { get; init; }
+
+    public required string Data { get; init; }
+
+    public required string Loss { get; init; }
+
+    /// <summary>The words that repeat this request, for the report.</summary>
+    public string? CommandLine { get; init; }
+
+    /// <summary>Whether model and data come out of this program: then their passing place on the disk is not worth a word.</summary>
+    public bool Embedded { get; init; }
+
+    /// <summary>The data file's name without its folder.</summary>
+    public string DataName => string.Join(',', Data.Split(',').Select(file => Path.GetFileName(file)));
+
+    public string? ModelType { get; init; }
+
+    public string? Target { get; init; }
+
+    public double Scale { get; init; } = 1;
+
+    public string Parameters { get; init; } = "*";
+
+    public int BatchSize { get; init; } = 256;
+
+    /// <summary>Null: as many as the budget allows.</summary>
+    public int? Samples { get; init; }
+
+    public TimeSpan Budget { get; init; } = TimeSpan.FromMinutes(10);
+
+    public int Seed { get; init; }
+
+    /// <summary><c>float32</c>, <c>float64</c>, or null for the model's own.</summary>
+    public string? Precision { get; init; }
+
+    public string Device { get; init; } = "cpu";
+
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    public bool TrainMode { get; init; }
+
+    public double L2 { get; init; }
+
+    public long? IgnoreIndex { get; init; }
+
+    public double LabelSmoothing { get; init; }
+
+    public double[]? ClassWeights { get; init; }
+}

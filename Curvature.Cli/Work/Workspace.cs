@@ -1,0 +1,129 @@
+using System.Diagnostics;
+using Curvature.Checkpoints;
+using Curvature.Data;
+using Curvature.Estimators;
+using Curvature.Objectives;
+using Curvature.Operators;
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Cli.Work;
+
+/// <summary>A model, its data and a loss, read and checked: what every measurement starts from.</summary>
+internal sealed class Workspace : IDisposable
+{
+    private readonly WorkRequest _request;
+    private readonly LoadedModel _model;
+    private readonly ISupervisedLoss _loss;
+    private readonly Tensor? _classWeights;
+
+    private Workspace(WorkRequest request, Device device)
+    {
+        _request = request;
+        _classWeights = request.ClassWeights is { } weights ? tensor(weights, ScalarType.Float64) : null;
+        _loss = KnownLosses.Create(request.Loss, new LossOptions
+        {
+            IgnoreIndex = request.IgnoreIndex,
+            LabelSmoothing = request.LabelSmoothing,
+            ClassWeights = _classWeights,
+        });
+        _model = Checkpoint.Load(request.Model, request.ModelType, Precision(request.Precision), device);
+        try
+        {
+            _model.Module.train(request.TrainMode);
+            Parameters = ParameterSpace.Of(_model.Module, request.Parameters);
+            var options = new DataOptions { Target = request.Target, Scale = request.Scale, InputType = Parameters.DType };
+            using Dataset read = DataFile.Read(request.Data, options);
+            Data = read.To(Parameters.DType, device);
+        }
+        catch
+        {
+            _model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>All samples of the data file, in the model's dtype and on its device.</summary>
+    public Dataset Data { get; }
+
+    /// <summary>The parameters looked at.</summary>
+    public ParameterSpace Parameters { get; }
+
+    /// <summary>Reads and checks everything that <paramref name="request"/> names.</summary>
+    /// <exception cref="CurvatureException">Something is missing, damaged, or does not fit; the message says what and what to do.</exception>
+    public static Workspace Open(WorkRequest request)
+    {
+        set_num_threads(request.Threads);
+        manual_seed(request.Seed); // for models that draw: --train-mode
+        return new Workspace(request, Find(request.Device));
+    }
+
+    /// <summary>The loss over some samples, as a function of the parameters.</summary>
+    public Objective Over(Dataset samples) =>
+        Objective.Supervised(_model.Module, _loss, samples.Batches(_request.BatchSize), Parameters, _request.L2);
+
+    /// <summary>
+    /// Times products on the first batch, each with a fresh graph. This is also where a model, data and a loss that do not fit each other, or a
+    /// model that draws random numbers, are found out, before any long work.
+    /// </summary>
+    public ProductCost Time(CancellationToken cancellation)
+    {
+        const int Columns = 3, Repetitions = 5;
+        using DisposeScope scope = NewDisposeScope();
+        using Dataset batch = Data.Sample(Math.Min(_request.BatchSize, Data.Count), _request.Seed);
+        using var hessian = new HessianOperator(Over(batch), new CurvatureOptions { GraphMemory = 0, Cancellation = cancellation });
+        Tensor V = ones([Parameters.Count, Columns], Parameters.DType, Parameters.Device);
+        Seconds(hessian, V, 1); // warm-up
+        double several = Seconds(hessian, V, Repetitions);
+        double one = Seconds(hessian, V.narrow(1, 0, 1).contiguous(), Repetitions);
+        double product = Math.Max(several - one, 0) / (Columns - 1);
+        return new ProductCost(Math.Max(one - product, 0) / batch.Count, product / batch.Count);
+    }
+
+    /// <summary>Adds what was read to the head of the report.</summary>
+    public void Describe(EnvironmentReport environment)
+    {
+        environment.Add("device", _request.Device);
+        environment.Add("dtype", Parameters.DType == ScalarType.Float64 ? "float64" : "float32");
+        environment.Add("mode", _request.TrainMode ? "train" : "eval");
+        environment.Add("seed", _request.Seed);
+        environment.Add("model", _request.Embedded ? Path.GetFileName(_request.Model) : _request.Model);
+        environment.Add("model_sha256", _model.Sha256);
+        environment.Add("data", _request.Embedded ? _request.DataName : _request.Data);
+        environment.Add("data_sha256", EnvironmentReport.Sha256(_request.Data));
+    }
+
+    public void Dispose()
+    {
+        Data.Dispose();
+        _model.Dispose();
+        _classWeights?.Dispose();
+    }
+
+    /// <summary>The shortest of some products: what they take when nothing else disturbs. Slow ones are not repeated.</summary>
+    private static double Seconds(HessianOperator hessian, Tensor V, int repetitions)
+    {
+        const double Slow = 0.3;
+        double best = double.PositiveInfinity;
+        for (int i = 0; i < repetitions && (i == 0 || best < Slow); i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            hessian.Apply(V).Dispose();
+            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+
+        return best;
+    }
+
+    private static ScalarType? Precision(string? name) => name switch
+    {
+        "float32" => ScalarType.Float32,
+        "float64" => ScalarType.Float64,
+        _ => null,
+    };
+
+    private static Device Find(string name) => name == "cpu" || cuda_is_available()
+        ? device(name)
+        : throw new CurvatureException($"--device {name}: this libtorch finds no CUDA device. Use --device cpu, or a CUDA build of libtorch (LIBTORCH).");
+}

@@ -1,0 +1,65 @@
+using System.Diagnostics;
+
+namespace Curvature.Tests.Cli;
+
+/// <summary>The built <c>curvature.dll</c> as a process of its own: real exit codes and signals.</summary>
+internal sealed class CommandProcess : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
+    private readonly Process _process;
+    private readonly Task<string> _output;
+
+    public CommandProcess(params string[] args)
+    {
+        _process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "curvature.dll"), .. args])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        _output = _process.StandardOutput.ReadToEndAsync();
+    }
+
+    /// <summary>Reads standard error up to a line with <paramref name="word"/>.</summary>
+    public string WaitFor(string word)
+    {
+        while (_process.StandardError.ReadLine() is { } line)
+        {
+            if (line.Contains(word, StringComparison.Ordinal))
+            {
+                return line;
+            }
+        }
+
+        throw new InvalidOperationException($"The process ended without saying '{word}'.");
+    }
+
+    /// <summary>Sends a signal by name, e.g. <c>INT</c>.</summary>
+    public void Signal(string name)
+    {
+        using Process kill = Process.Start("kill", [$"-{name}", $"{_process.Id}"]);
+        kill.WaitForExit();
+    }
+
+    /// <summary>Waits for its end.</summary>
+    public CommandRun Finish()
+    {
+        string error = _process.StandardError.ReadToEnd();
+        if (!_process.WaitForExit(Patience))
+        {
+            _process.Kill(entireProcessTree: true);
+        }
+
+        return new CommandRun(_process.ExitCode, _output.Result, error);
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill(entireProcessTree: true);
+        }
+
+        _process.Dispose();
+    }
+}

@@ -1,0 +1,63 @@
+using Curvature.Cli;
+using Xunit;
+
+namespace Curvature.Tests.Cli;
+
+public class UsageErrorTests
+{
+    private const string Given = "measure trace model.pt --data data.npz --loss mse";
+
+    [Theory]
+    [InlineData("", "Required command was not provided")]
+    [InlineData("mesure", "'mesure'")]
+    [InlineData("plan model.pt", "'plan'")]
+    [InlineData("measure", "Required command")]
+    [InlineData("measure norm", "'norm'")]
+    [InlineData("measure trace", "'--data' is required")]
+    [InlineData("measure trace model.pt --data data.npz", "'--loss' is required")]
+    [InlineData("measure trace model.pt --data data.npz --loss huber", "--loss huber: expected one of cross-entropy, mse, bce")]
+    [InlineData(Given + " --frobnicate", "'--frobnicate'")]
+    [InlineData(Given + " --matrix ggn", "--matrix ggn: expected hessian, the only one in this version")]
+    [InlineData(Given + " --samples 0", "--samples 0: expected a whole number of at least 1")]
+    [InlineData(Given + " --samples many", "--samples many: expected a whole number of at least 1")]
+    [InlineData(Given + " --probes 0", "--probes 0: expected")]
+    [InlineData(Given + " --probes 1.5", "--probes 1.5: expected")]
+    [InlineData(Given + " --budget 0", "--budget 0: expected minutes above 0")]
+    [InlineData(Given + " --budget NaN", "--budget NaN: expected minutes above 0")]
+    [InlineData(Given + " --tolerance -1", "--tolerance -1: expected a number above 0")]
+    [InlineData(Given + " --batch-size 0", "--batch-size 0: expected")]
+    [InlineData(Given + " --seed x", "--seed x: expected a whole number")]
+    [InlineData(Given + " --seed 5000000000", "--seed 5000000000: expected")]
+    [InlineData(Given + " --dtype float16", "--dtype float16: expected one of float32, float64")]
+    [InlineData(Given + " --device tpu", "--device tpu: expected cpu, cuda or cuda:INDEX")]
+    [InlineData(Given + " --threads 0", "--threads 0: expected")]
+    [InlineData(Given + " --l2 -0.1", "--l2 -0.1: expected a number of at least 0")]
+    [InlineData(Given + " --label-smoothing 1", "--label-smoothing 1: expected a number in [0, 1)")]
+    [InlineData(Given + " --class-weights 1,two", "--class-weights 1,two: expected numbers separated by commas")]
+    [InlineData(Given + " --scale 0,5", "--scale 0,5: expected a finite number")]
+    [InlineData("measure eigs model.pt --data data.npz --loss mse --which middle", "--which middle: expected one of largest, smallest, both, magnitude")]
+    [InlineData("measure eigs model.pt --data data.npz --loss mse --top -1", "--top -1: expected")]
+    [InlineData("inspect", "'FILE'")]
+    public void Is_one_line_on_stderr_and_exit_code_2(string commandLine, string expected)
+    {
+        CommandRun run = CommandRun.Of(commandLine.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Equal(CurvatureCommand.Usage, run.ExitCode);
+        Assert.Empty(run.Output);
+        Assert.StartsWith("error: ", run.Error, StringComparison.Ordinal);
+        Assert.Contains(expected, run.Error, StringComparison.Ordinal);
+        Assert.Contains("--help'", run.Error, StringComparison.Ordinal);
+        Assert.Equal(run.Error.Length - 1, run.Error.IndexOf('\n', StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("--help", "demo", "report", "measure", "inspect")]
+    [InlineData("measure --help", "trace", "eigs", "density")]
+    [InlineData("measure eigs --help", "--data", "--loss", "--top", "--which", "--budget", "--json")]
+    public void Help_is_on_stdout_and_lists_what_there_is(string commandLine, params string[] expected)
+    {
+        CommandRun run = CommandRun.Of(commandLine.Split(' '));
+        Assert.Equal(CurvatureCommand.Success, run.ExitCode);
+        Assert.Empty(run.Error);
+        Assert.All(expected, word => Assert.Contains(word, run.Output, StringComparison.Ordinal));
+    }
+}
