@@ -4,7 +4,7 @@ public static partial class torch
 {
     private static readonly Op Zeros = new("zeros"), Ones = new("ones"), Empty = new("empty", "memory_format"), Full = new("full");
     private static readonly Op Rand = new("rand", "generator"), Randn = new("randn", "generator"), Randint = new("randint", "low_generator"), Randperm = new("randperm", "generator");
-    private static readonly Op Eye = new("eye", "m"), Arange = new("arange", "start_step"), Linspace = new("linspace"), Logspace = new("logspace");
+    private static readonly Op Eye = new("eye", "m"), Arange = new("arange", "start_step"), Linspace = new("linspace");
     private static readonly Op ZerosLike = new("zeros_like"), OnesLike = new("ones_like"), EmptyLike = new("empty_like"), FullLike = new("full_like");
     private static readonly Op RandLike = new("rand_like"), RandnLike = new("randn_like"), ScalarTensorOp = new("scalar_tensor");
     private static readonly Op TrilIndices = new("tril_indices"), TriuIndices = new("triu_indices");
@@ -67,8 +67,6 @@ public static partial class torch
     public static Tensor arange(Scalar start, Scalar stop, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) => arange(start, stop, 1, dtype, device, requires_grad);
     public static Tensor arange(Scalar start, Scalar stop, Scalar step, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) => Make(Arange, start, stop, step, dtype, device, requires_grad);
     public static Tensor linspace(double start, double end, long steps, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) => Make(Linspace, start, end, steps, dtype, device, requires_grad);
-    public static Tensor logspace(double start, double end, long steps, double @base = 10, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Logspace.Call(start, end, steps, @base, dtype, Val.None, device, Val.None).Flag(requires_grad);
     public static Tensor tril_indices(long row, long col, long offset = 0, ScalarType dtype = ScalarType.Int64, Device? device = null) => Make(TrilIndices, row, col, offset, dtype, device, false);
     public static Tensor triu_indices(long row, long col, long offset = 0, ScalarType dtype = ScalarType.Int64, Device? device = null) => Make(TriuIndices, row, col, offset, dtype, device, false);
 

@@ -30,7 +30,6 @@ public static partial class torch
 
         public static void manual_seed(long seed) => Native.Check(Native.cv_cuda_manual_seed((ulong)seed, 0));
 
-        public static void manual_seed_all(long seed) => Native.Check(Native.cv_cuda_manual_seed((ulong)seed, 1));
 
         /// <summary>Waits for everything queued on a device.</summary>
         public static void synchronize(Device? device = null) => Native.Check(Native.cv_cuda_synchronize(device?.index ?? -1));

@@ -36,7 +36,6 @@ public static partial class torch
     public static bool is_floating_point(ScalarType type) =>
         type is ScalarType.Float16 or ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16;
 
-    public static bool is_complex(ScalarType type) => type is ScalarType.ComplexFloat32 or ScalarType.ComplexFloat64;
 
     /// <summary>The element type that holds a .NET primitive, or null.</summary>
     internal static ScalarType? TypeOf(Type type) => Type.GetTypeCode(type) switch

@@ -17,10 +17,9 @@ public static partial class torch
         private static readonly Op Mul = new("mul", "Tensor"), MulScalar = new("mul", "Scalar");
         private static readonly Op Div = new("div", "Tensor"), DivScalar = new("div", "Scalar");
         private static readonly Op DivMode = new("div", "Tensor_mode"), DivScalarMode = new("div", "Scalar_mode");
-        private static readonly Op FloorDivide = new("floor_divide"), FloorDivideScalar = new("floor_divide", "Scalar");
-        private static readonly Op Remainder = new("remainder", "Tensor"), RemainderScalar = new("remainder", "Scalar"), Fmod = new("fmod", "Scalar");
+        private static readonly Op Remainder = new("remainder", "Tensor"), RemainderScalar = new("remainder", "Scalar");
         private static readonly Op Pow = new("pow", "Tensor_Tensor"), PowScalar = new("pow", "Tensor_Scalar");
-        private static readonly Op Atan2 = new("atan2"), Lerp = new("lerp", "Tensor"), Addcmul = new("addcmul"), Addcdiv = new("addcdiv");
+        private static readonly Op Lerp = new("lerp", "Tensor"), Addcmul = new("addcmul"), Addcdiv = new("addcdiv");
         private static readonly Op Maximum = new("maximum"), Minimum = new("minimum");
         private static readonly Op Clamp = new("clamp"), ClampTensor = new("clamp", "Tensor"), ClampMin = new("clamp_min"), ClampMax = new("clamp_max");
 
@@ -29,26 +28,16 @@ public static partial class torch
         public Tensor add(Scalar scalar) => AddScalar.Call(this, scalar);
         public Tensor sub(Tensor target) => Sub.Call(this, target);
         public Tensor sub(Scalar target) => SubScalar.Call(this, target);
-        public Tensor subtract(Tensor target) => sub(target);
-        public Tensor subtract(Scalar target) => sub(target);
         public Tensor mul(Tensor target) => Mul.Call(this, target);
         public Tensor mul(Scalar target) => MulScalar.Call(this, target);
-        public Tensor multiply(Tensor target) => mul(target);
-        public Tensor multiply(Scalar target) => mul(target);
         public Tensor div(Tensor target, RoundingMode rounding_mode = RoundingMode.None) =>
             rounding_mode == RoundingMode.None ? Div.Call(this, target) : DivMode.Call(this, target, rounding_mode.ToString());
         public Tensor div(Scalar target, RoundingMode rounding_mode = RoundingMode.None) =>
             rounding_mode == RoundingMode.None ? DivScalar.Call(this, target) : DivScalarMode.Call(this, target, rounding_mode.ToString());
-        public Tensor divide(Tensor target, RoundingMode rounding_mode = RoundingMode.None) => div(target, rounding_mode);
-        public Tensor divide(Scalar target, RoundingMode rounding_mode = RoundingMode.None) => div(target, rounding_mode);
-        public Tensor floor_divide(Tensor other) => FloorDivide.Call(this, other);
-        public Tensor floor_divide(Scalar other) => FloorDivideScalar.Call(this, other);
         public Tensor remainder(Tensor target) => Remainder.Call(this, target);
         public Tensor remainder(Scalar scalar) => RemainderScalar.Call(this, scalar);
-        public Tensor fmod(Scalar scalar) => Fmod.Call(this, scalar);
         public Tensor pow(Tensor exponent) => Pow.Call(this, exponent);
         public Tensor pow(Scalar exponent) => PowScalar.Call(this, exponent);
-        public Tensor atan2(Tensor other) => Atan2.Call(this, other);
         public Tensor lerp(Tensor end, Tensor weight) => Lerp.Call(this, end, weight);
         public Tensor addcmul(Tensor tensor1, Tensor tensor2, Scalar value) => Addcmul.Call(this, tensor1, tensor2, value);
         public Tensor addcdiv(Tensor tensor1, Tensor tensor2, Scalar value) => Addcdiv.Call(this, tensor1, tensor2, value);

@@ -7,8 +7,8 @@ public static partial class torch
         private static readonly Op Eq = new("eq", "Tensor"), EqScalar = new("eq", "Scalar"), Ne = new("ne", "Tensor"), NeScalar = new("ne", "Scalar");
         private static readonly Op Lt = new("lt", "Tensor"), LtScalar = new("lt", "Scalar"), Le = new("le", "Tensor"), LeScalar = new("le", "Scalar");
         private static readonly Op Gt = new("gt", "Tensor"), GtScalar = new("gt", "Scalar"), Ge = new("ge", "Tensor"), GeScalar = new("ge", "Scalar");
-        private static readonly Op LogicalAnd = new("logical_and"), LogicalOr = new("logical_or"), LogicalXor = new("logical_xor");
-        private static readonly Op Allclose = new("allclose"), Isclose = new("isclose");
+        private static readonly Op LogicalAnd = new("logical_and"), LogicalOr = new("logical_or");
+        private static readonly Op Allclose = new("allclose");
 
         public Tensor eq(Tensor target) => Eq.Call(this, target);
         public Tensor eq(Scalar target) => EqScalar.Call(this, target);
@@ -24,9 +24,7 @@ public static partial class torch
         public Tensor ge(Scalar target) => GeScalar.Call(this, target);
         public Tensor logical_and(Tensor other) => LogicalAnd.Call(this, other);
         public Tensor logical_or(Tensor other) => LogicalOr.Call(this, other);
-        public Tensor logical_xor(Tensor other) => LogicalXor.Call(this, other);
         public bool allclose(Tensor target, double rtol = 1e-05, double atol = 1e-08, bool equal_nan = false) => Allclose.CallBool(this, target, rtol, atol, equal_nan);
-        public Tensor isclose(Tensor other, double rtol = 1e-05, double atol = 1e-08, bool nanEqual = false) => Isclose.Call(this, other, rtol, atol, nanEqual);
     }
 
     public static Tensor eq(Tensor left, Tensor right) => left.eq(right);

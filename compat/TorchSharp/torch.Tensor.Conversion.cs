@@ -7,7 +7,7 @@ public static partial class torch
     public partial class Tensor
     {
         // aten::to.dtype_layout is the one overload that takes any mixture of type and device.
-        private static readonly Op ToAny = new("to", "dtype_layout"), PinMemory = new("pin_memory");
+        private static readonly Op ToAny = new("to", "dtype_layout");
 
         public Tensor to(ScalarType type, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
             Converted(type, null, copy, disposeAfter, non_blocking);
@@ -26,11 +26,9 @@ public static partial class torch
 
         public Tensor to(Tensor other, bool non_blocking = false) => Converted(other.dtype, other.device, false, false, non_blocking);
 
-        public Tensor to_type(ScalarType type, bool copy = false, bool disposeAfter = false, bool non_blocking = false) => to(type, copy, disposeAfter, non_blocking);
 
         public Tensor type(ScalarType dtype) => to(dtype);
 
-        public Tensor type_as(Tensor tensor) => to(tensor.dtype, tensor.device);
 
         public Tensor cpu() => to(CPU);
 
@@ -52,7 +50,6 @@ public static partial class torch
 
         public Tensor @byte() => to(ScalarType.Byte);
 
-        public Tensor pin_memory() => PinMemory.Call(this);
 
         public Scalar ToScalar()
         {

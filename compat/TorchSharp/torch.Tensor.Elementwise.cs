@@ -6,21 +6,13 @@ public static partial class torch
     {
         // Elementwise functions of one tensor.
         private static readonly Op Abs = new("abs");
-        private static readonly Op Acos = new("acos");
-        private static readonly Op Asin = new("asin");
-        private static readonly Op Atan = new("atan");
         private static readonly Op Ceil = new("ceil");
         private static readonly Op Cos = new("cos");
-        private static readonly Op Cosh = new("cosh");
         private static readonly Op Erf = new("erf");
-        private static readonly Op Erfc = new("erfc");
         private static readonly Op Exp = new("exp");
-        private static readonly Op Expm1 = new("expm1");
         private static readonly Op Floor = new("floor");
         private static readonly Op Log = new("log");
-        private static readonly Op Log10 = new("log10");
         private static readonly Op Log1p = new("log1p");
-        private static readonly Op Log2 = new("log2");
         private static readonly Op Neg = new("neg");
         private static readonly Op Reciprocal = new("reciprocal");
         private static readonly Op Relu = new("relu");
@@ -28,39 +20,24 @@ public static partial class torch
         private static readonly Op Sigmoid = new("sigmoid");
         private static readonly Op Sign = new("sign");
         private static readonly Op Sin = new("sin");
-        private static readonly Op Sinh = new("sinh");
         private static readonly Op Sqrt = new("sqrt");
         private static readonly Op Square = new("square");
-        private static readonly Op Tan = new("tan");
         private static readonly Op Tanh = new("tanh");
-        private static readonly Op Trunc = new("trunc");
-        private static readonly Op Lgamma = new("lgamma");
-        private static readonly Op Digamma = new("digamma");
         private static readonly Op LogicalNot = new("logical_not");
         private static readonly Op Isfinite = new("isfinite");
         private static readonly Op Isinf = new("isinf");
         private static readonly Op Isnan = new("isnan");
-        private static readonly Op Erfinv = new("erfinv");
-        private static readonly Op Exp2 = new("exp2");
         private static readonly Op Silu = new("silu");
         private static readonly Op Gelu = new("gelu");
 
         public Tensor abs() => Abs.Call(this);
-        public Tensor acos() => Acos.Call(this);
-        public Tensor asin() => Asin.Call(this);
-        public Tensor atan() => Atan.Call(this);
         public Tensor ceil() => Ceil.Call(this);
         public Tensor cos() => Cos.Call(this);
-        public Tensor cosh() => Cosh.Call(this);
         public Tensor erf() => Erf.Call(this);
-        public Tensor erfc() => Erfc.Call(this);
         public Tensor exp() => Exp.Call(this);
-        public Tensor expm1() => Expm1.Call(this);
         public Tensor floor() => Floor.Call(this);
         public Tensor log() => Log.Call(this);
-        public Tensor log10() => Log10.Call(this);
         public Tensor log1p() => Log1p.Call(this);
-        public Tensor log2() => Log2.Call(this);
         public Tensor neg() => Neg.Call(this);
         public Tensor reciprocal() => Reciprocal.Call(this);
         public Tensor relu() => Relu.Call(this);
@@ -68,24 +45,16 @@ public static partial class torch
         public Tensor sigmoid() => Sigmoid.Call(this);
         public Tensor sign() => Sign.Call(this);
         public Tensor sin() => Sin.Call(this);
-        public Tensor sinh() => Sinh.Call(this);
         public Tensor sqrt() => Sqrt.Call(this);
         public Tensor square() => Square.Call(this);
-        public Tensor tan() => Tan.Call(this);
         public Tensor tanh() => Tanh.Call(this);
-        public Tensor trunc() => Trunc.Call(this);
-        public Tensor lgamma() => Lgamma.Call(this);
-        public Tensor digamma() => Digamma.Call(this);
         public Tensor logical_not() => LogicalNot.Call(this);
         public Tensor isfinite() => Isfinite.Call(this);
         public Tensor isinf() => Isinf.Call(this);
         public Tensor isnan() => Isnan.Call(this);
-        public Tensor erfinv() => Erfinv.Call(this);
-        public Tensor exp2() => Exp2.Call(this);
         public Tensor silu() => Silu.Call(this);
         public Tensor gelu() => Gelu.Call(this);
 
-        public Tensor negative() => neg();
         public Tensor round(long decimals = 0) => decimals == 0 ? Round.Call(this) : RoundDecimals.Call(this, decimals);
         public Tensor nan_to_num(double nan = 0, double? posinf = null, double? neginf = null) => NanToNum.Call(this, nan, posinf, neginf);
 
@@ -93,10 +62,6 @@ public static partial class torch
 
         // The same in place; each returns this.
         private static readonly Op AbsInPlace = new("abs_");
-        private static readonly Op CeilInPlace = new("ceil_");
-        private static readonly Op ExpInPlace = new("exp_");
-        private static readonly Op FloorInPlace = new("floor_");
-        private static readonly Op LogInPlace = new("log_");
         private static readonly Op NegInPlace = new("neg_");
         private static readonly Op ReciprocalInPlace = new("reciprocal_");
         private static readonly Op ReluInPlace = new("relu_");
@@ -105,61 +70,40 @@ public static partial class torch
         private static readonly Op SignInPlace = new("sign_");
         private static readonly Op SqrtInPlace = new("sqrt_");
         private static readonly Op TanhInPlace = new("tanh_");
-        private static readonly Op TruncInPlace = new("trunc_");
         private static readonly Op RoundInPlace = new("round_"), RoundDecimalsInPlace = new("round_", "decimals");
 
         public Tensor abs_() => AbsInPlace.CallInPlace(this);
-        public Tensor ceil_() => CeilInPlace.CallInPlace(this);
-        public Tensor exp_() => ExpInPlace.CallInPlace(this);
-        public Tensor floor_() => FloorInPlace.CallInPlace(this);
-        public Tensor log_() => LogInPlace.CallInPlace(this);
         public Tensor neg_() => NegInPlace.CallInPlace(this);
-        public Tensor reciprocal_() => ReciprocalInPlace.CallInPlace(this);
         public Tensor relu_() => ReluInPlace.CallInPlace(this);
+        public Tensor reciprocal_() => ReciprocalInPlace.CallInPlace(this);
         public Tensor rsqrt_() => RsqrtInPlace.CallInPlace(this);
         public Tensor sigmoid_() => SigmoidInPlace.CallInPlace(this);
         public Tensor sign_() => SignInPlace.CallInPlace(this);
         public Tensor sqrt_() => SqrtInPlace.CallInPlace(this);
         public Tensor tanh_() => TanhInPlace.CallInPlace(this);
-        public Tensor trunc_() => TruncInPlace.CallInPlace(this);
         public Tensor round_(long decimals = 0) => decimals == 0 ? RoundInPlace.CallInPlace(this) : RoundDecimalsInPlace.CallInPlace(this, decimals);
     }
 
     public static Tensor abs(Tensor input) => input.abs();
-    public static Tensor acos(Tensor input) => input.acos();
-    public static Tensor asin(Tensor input) => input.asin();
-    public static Tensor atan(Tensor input) => input.atan();
     public static Tensor ceil(Tensor input) => input.ceil();
     public static Tensor cos(Tensor input) => input.cos();
-    public static Tensor cosh(Tensor input) => input.cosh();
     public static Tensor erf(Tensor input) => input.erf();
-    public static Tensor erfc(Tensor input) => input.erfc();
     public static Tensor exp(Tensor input) => input.exp();
-    public static Tensor expm1(Tensor input) => input.expm1();
     public static Tensor floor(Tensor input) => input.floor();
     public static Tensor log(Tensor input) => input.log();
-    public static Tensor log10(Tensor input) => input.log10();
     public static Tensor log1p(Tensor input) => input.log1p();
-    public static Tensor log2(Tensor input) => input.log2();
     public static Tensor neg(Tensor input) => input.neg();
     public static Tensor reciprocal(Tensor input) => input.reciprocal();
     public static Tensor rsqrt(Tensor input) => input.rsqrt();
     public static Tensor sign(Tensor input) => input.sign();
     public static Tensor sin(Tensor input) => input.sin();
-    public static Tensor sinh(Tensor input) => input.sinh();
     public static Tensor sqrt(Tensor input) => input.sqrt();
     public static Tensor square(Tensor input) => input.square();
-    public static Tensor tan(Tensor input) => input.tan();
     public static Tensor tanh(Tensor input) => input.tanh();
-    public static Tensor trunc(Tensor input) => input.trunc();
-    public static Tensor lgamma(Tensor input) => input.lgamma();
-    public static Tensor digamma(Tensor input) => input.digamma();
     public static Tensor logical_not(Tensor input) => input.logical_not();
     public static Tensor isfinite(Tensor tensor) => tensor.isfinite();
     public static Tensor isinf(Tensor tensor) => tensor.isinf();
     public static Tensor isnan(Tensor input) => input.isnan();
-    public static Tensor erfinv(Tensor input) => input.erfinv();
-    public static Tensor exp2(Tensor input) => input.exp2();
     public static Tensor round(Tensor input, long decimals = 0) => input.round(decimals);
     public static Tensor nan_to_num(Tensor input, double nan = 0, double? posinf = null, double? neginf = null) => input.nan_to_num(nan, posinf, neginf);
 }

@@ -10,7 +10,7 @@ public static partial class torch
         private static readonly Op ScatterInPlace = new("scatter_", "src"), ScatterAddInPlace = new("scatter_add_");
         private static readonly Op IndexAddInPlace = new("index_add_"), IndexCopyInPlace = new("index_copy_");
         private static readonly Op MaskedFill = new("masked_fill", "Scalar"), MaskedFillInPlace = new("masked_fill_", "Scalar"), MaskedSelect = new("masked_select");
-        private static readonly Op Where = new("where", "self"), Nonzero = new("nonzero"), Take = new("take");
+        private static readonly Op Where = new("where", "self"), Nonzero = new("nonzero");
 
         public Tensor this[long i1] { get => index(At(i1)); set => index_put_(value, At(i1)); }
         public Tensor this[long i1, long i2] { get => index(At(i1), At(i2)); set => index_put_(value, At(i1), At(i2)); }
@@ -57,7 +57,6 @@ public static partial class torch
         public Tensor select(long dim, long index) => Select.Call(this, dim, index);
         public Tensor index_select(long dim, Tensor index) => IndexSelect.Call(this, dim, index);
         public Tensor gather(long dim, Tensor index) => Gather.Call(this, dim, index);
-        public Tensor take(Tensor index) => Take.Call(this, index);
         public Tensor scatter(long dim, Tensor index, Tensor src) => Scatter.Call(this, dim, index, src);
         public Tensor scatter_(long dim, Tensor index, Tensor src) => ScatterInPlace.CallInPlace(this, dim, index, src);
         public Tensor scatter_add(long dim, Tensor index, Tensor src) => ScatterAdd.Call(this, dim, index, src);

@@ -32,13 +32,11 @@ public static partial class torch
 
         public bool is_contiguous() => Ask(TensorFact.IsContiguous);
 
-        public bool is_pinned() => Ask(TensorFact.IsPinned);
 
         public bool is_floating_point() => torch.is_floating_point(dtype);
 
         public bool is_integral() => torch.is_integral(dtype);
 
-        public bool is_complex() => torch.is_complex(dtype);
 
         public long[] shape
         {
@@ -62,7 +60,6 @@ public static partial class torch
 
         public long numel() => Native.cv_tensor_numel(Handle);
 
-        public long element_size() => ElementSize;
 
         public long[] stride() => Strides().strides;
 

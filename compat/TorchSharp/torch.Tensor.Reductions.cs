@@ -5,7 +5,7 @@ public static partial class torch
     public partial class Tensor
     {
         private static readonly Op Sum = new("sum"), SumDim = new("sum", "dim_IntList"), Mean = new("mean"), MeanDim = new("mean", "dim");
-        private static readonly Op Prod = new("prod"), ProdDim = new("prod", "dim_int"), Cumsum = new("cumsum"), Cumprod = new("cumprod");
+        private static readonly Op Prod = new("prod"), ProdDim = new("prod", "dim_int"), Cumsum = new("cumsum");
         private static readonly Op Var = new("var"), VarDim = new("var", "dim"), Std = new("std"), StdDim = new("std", "dim");
         private static readonly Op Max = new("max"), MaxDim = new("max", "dim"), MaxOther = new("max", "other");
         private static readonly Op Min = new("min"), MinDim = new("min", "dim"), MinOther = new("min", "other");
@@ -13,8 +13,8 @@ public static partial class torch
         private static readonly Op All = new("all"), AllDim = new("all", "dim"), Any = new("any"), AnyDim = new("any", "dim");
         private static readonly Op Norm = new("norm", "Scalar"), NormDim = new("norm", "ScalarOpt_dim");
         private static readonly Op Logsumexp = new("logsumexp"), Softmax = new("softmax", "int"), LogSoftmax = new("log_softmax", "int");
-        private static readonly Op Median = new("median"), Quantile = new("quantile"), CountNonzero = new("count_nonzero", "dim_IntList");
-        private static readonly Op Topk = new("topk"), Sort = new("sort", "stable"), Argsort = new("argsort"), Kthvalue = new("kthvalue");
+        private static readonly Op Quantile = new("quantile");
+        private static readonly Op Topk = new("topk"), Sort = new("sort", "stable"), Argsort = new("argsort");
         private static readonly Op Histc = new("histc"), Bincount = new("bincount"), Unique = new("_unique2"), UniqueDim = new("unique_dim");
 
         public Tensor sum(ScalarType? type = null) => Sum.Call(this, type);
@@ -26,7 +26,6 @@ public static partial class torch
         public Tensor prod(ScalarType? type = null) => Prod.Call(this, type);
         public Tensor prod(long dim, bool keepdim = false, ScalarType? type = null) => ProdDim.Call(this, dim, keepdim, type);
         public Tensor cumsum(long dim, ScalarType? type = null) => Cumsum.Call(this, dim, type);
-        public Tensor cumprod(long dim, ScalarType? type = null) => Cumprod.Call(this, dim, type);
         public Tensor var(bool unbiased = true) => Var.Call(this, unbiased);
         public Tensor var(long[] dimensions, bool unbiased = true, bool keepdim = false, ScalarType? type = null) => Typed(type).Apply(VarDim, dimensions, unbiased, keepdim);
         public Tensor var(long dim, bool unbiased = true, bool keepdim = false, ScalarType? type = null) => var([dim], unbiased, keepdim, type);
@@ -58,13 +57,10 @@ public static partial class torch
         public Tensor logsumexp(long dim, bool keepdim = false) => Logsumexp.Call(this, dim, keepdim);
         public Tensor softmax(long dim, ScalarType? dtype = null) => Softmax.Call(this, dim, dtype);
         public Tensor log_softmax(long dim, ScalarType? dtype = null) => LogSoftmax.Call(this, dim, dtype);
-        public Tensor median() => Median.Call(this);
         public Tensor quantile(Tensor q, long dim = -1, bool keepdim = false) => Quantile.Call(this, q, dim, keepdim);
-        public Tensor count_nonzero(long[]? dims = null) => CountNonzero.Call(this, dims ?? []);
         public (Tensor values, Tensor indexes) topk(int k, int dim = -1, bool largest = true, bool sorted = true) => Pair(Topk.CallMany(this, k, dim, largest, sorted));
         public (Tensor Values, Tensor Indices) sort(long dim = -1, bool descending = false, bool stable = false) => Pair(Sort.CallMany(this, stable, dim, descending));
         public Tensor argsort(long dim = -1, bool descending = false) => Argsort.Call(this, dim, descending);
-        public (Tensor values, Tensor indices) kthvalue(long k, long? dim, bool keepdim = false) => Pair(Kthvalue.CallMany(this, k, dim ?? -1, keepdim));
         public Tensor histc(long bins = 100, long min = 0, long max = 0) => Histc.Call(this, bins, min, max);
         public Tensor bincount(Tensor? weights, long minlength = 0) => Bincount.Call(this, weights, minlength);
 

@@ -4,11 +4,11 @@ public static partial class torch
 {
     public partial class Tensor
     {
-        private static readonly Op Reshape = new("reshape"), View = new("view"), Flatten = new("flatten", "using_ints"), Unflatten = new("unflatten", "int");
-        private static readonly Op Transpose = new("transpose", "int"), MatrixTranspose = new("t"), Permute = new("permute"), Movedim = new("movedim", "intlist");
+        private static readonly Op Reshape = new("reshape"), View = new("view"), Flatten = new("flatten", "using_ints");
+        private static readonly Op Transpose = new("transpose", "int"), MatrixTranspose = new("t"), Permute = new("permute");
         private static readonly Op Squeeze = new("squeeze"), SqueezeDim = new("squeeze", "dim"), Unsqueeze = new("unsqueeze");
-        private static readonly Op Expand = new("expand"), Repeat = new("repeat"), RepeatInterleave = new("repeat_interleave", "self_int"), Tile = new("tile");
-        private static readonly Op Unfold = new("unfold"), AsStrided = new("as_strided"), Contiguous = new("contiguous"), Clone = new("clone"), Alias = new("alias");
+        private static readonly Op Expand = new("expand"), Repeat = new("repeat"), RepeatInterleave = new("repeat_interleave", "self_int");
+        private static readonly Op Unfold = new("unfold"), Contiguous = new("contiguous"), Clone = new("clone"), Alias = new("alias");
         private static readonly Op Split = new("split", "Tensor"), SplitSizes = new("split_with_sizes"), Chunk = new("chunk"), Unbind = new("unbind", "int");
         private static readonly Op Diag = new("diag"), Diagonal = new("diagonal"), DiagEmbed = new("diag_embed");
         private static readonly Op Tril = new("tril"), Triu = new("triu"), Flip = new("flip"), Roll = new("roll");
@@ -17,11 +17,9 @@ public static partial class torch
         public Tensor view(params long[] shape) => View.Call(this, shape);
         public Tensor view_as(Tensor other) => View.Call(this, other.shape);
         public Tensor flatten(long start_dim = 0, long end_dim = -1) => Flatten.Call(this, start_dim, end_dim);
-        public Tensor unflatten(long dim, params long[] sizes) => Unflatten.Call(this, dim, sizes);
         public Tensor t() => MatrixTranspose.Call(this);
         public Tensor transpose(long dim0, long dim1) => Transpose.Call(this, dim0, dim1);
         public Tensor permute(params long[] permutation) => Permute.Call(this, permutation);
-        public Tensor movedim(long[] source, long[] destination) => Movedim.Call(this, source, destination);
         public Tensor squeeze(long? dim = null) => dim is long one ? SqueezeDim.Call(this, one) : Squeeze.Call(this);
         public Tensor unsqueeze(long dim) => Unsqueeze.Call(this, dim);
         public Tensor expand(params long[] sizes) => Expand.Call(this, sizes);
@@ -31,9 +29,7 @@ public static partial class torch
         public Tensor broadcast_to(params long[] shape) => Expand.Call(this, shape);
         public Tensor repeat(params long[] sizes) => Repeat.Call(this, sizes);
         public Tensor repeat_interleave(long repeats, long? dim = null, long? output_size = null) => RepeatInterleave.Call(this, repeats, dim, output_size);
-        public Tensor tile(long[] reps) => Tile.Call(this, reps);
         public Tensor unfold(long dimension, long size, long step) => Unfold.Call(this, dimension, size, step);
-        public Tensor as_strided(long[] size, long[] strides, long storageOffset = 0) => AsStrided.Call(this, size, strides, storageOffset);
         public Tensor contiguous() => Contiguous.Call(this);
         public Tensor clone() => Clone.Call(this);
         public Tensor alias() => Alias.Call(this);
@@ -53,13 +49,11 @@ public static partial class torch
         public Tensor roll(long shifts, long? dims = null) => Roll.Call(this, shifts, dims is long one ? new[] { one } : []);
     }
 
-    private static readonly Op Cat = new("cat"), Stack = new("stack"), BlockDiag = new("block_diag"), Meshgrid = new("meshgrid", "indexing");
+    private static readonly Op Cat = new("cat"), Stack = new("stack"), BlockDiag = new("block_diag");
 
     public static Tensor cat(IList<Tensor> tensors, long dim = 0) => Cat.Call(tensors.ToArray(), dim);
     public static Tensor stack(IEnumerable<Tensor> tensors, long dim = 0) => Stack.Call(tensors.ToArray(), dim);
-    public static Tensor hstack(params Tensor[] tensors) => Cat.Call(tensors, tensors[0].ndim <= 1 ? 0 : 1);
     public static Tensor block_diag(params Tensor[] tensors) => BlockDiag.Call([tensors]);
-    public static Tensor[] meshgrid(IEnumerable<Tensor> tensors, string indexing = "ij") => Meshgrid.CallMany(tensors.ToArray(), indexing);
     public static Tensor reshape(Tensor input, params long[] shape) => input.reshape(shape);
     public static Tensor flatten(Tensor input, long start_dim = 0, long end_dim = -1) => input.flatten(start_dim, end_dim);
     public static Tensor transpose(Tensor input, long dim0, long dim1) => input.transpose(dim0, dim1);

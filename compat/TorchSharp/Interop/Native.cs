@@ -111,7 +111,7 @@ internal static unsafe partial class Native
 }
 
 /// <summary>Questions about a tensor that are rarely asked, so that they share one entry point.</summary>
-internal enum TensorFact { IsLeaf, IsContiguous, IsSparse, IsPinned }
+internal enum TensorFact { IsLeaf, IsContiguous, IsSparse }
 
 /// <summary>What to list of a TorchScript module.</summary>
 internal enum JitPart { Parameters, Buffers, Modules, Children }

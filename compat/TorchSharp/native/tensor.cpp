@@ -40,7 +40,7 @@ CV_API int cv_tensor_data(void* tensor, void** data) {
   return cv::guarded([&] { *data = cv::borrow(tensor).data_ptr(); });
 }
 
-enum cv_fact : int32_t { CV_IS_LEAF = 0, CV_IS_CONTIGUOUS, CV_IS_SPARSE, CV_IS_PINNED };
+enum cv_fact : int32_t { CV_IS_LEAF = 0, CV_IS_CONTIGUOUS, CV_IS_SPARSE };
 
 CV_API int cv_tensor_fact(void* tensor, int32_t fact, int32_t* answer) {
   return cv::guarded([&] {
@@ -49,7 +49,6 @@ CV_API int cv_tensor_fact(void* tensor, int32_t fact, int32_t* answer) {
       case CV_IS_LEAF: *answer = self.is_leaf(); break;
       case CV_IS_CONTIGUOUS: *answer = self.is_contiguous(); break;
       case CV_IS_SPARSE: *answer = self.is_sparse(); break;
-      case CV_IS_PINNED: *answer = self.is_pinned(); break;
       default: TORCH_CHECK(false, "unknown fact ", fact);
     }
   });
