@@ -80,8 +80,8 @@ internal sealed class CsvTable
     {
         if (Rows % _rowsPerBlock == 0)
         {
-            // Twice: the tensors are filled while the blocks are still there.
-            InputFile.RequireMemory(_path, 2L * sizeof(double) * Columns * (Rows + _rowsPerBlock));
+            // This block and, while all blocks are still there, the tensors that are filled from them.
+            InputFile.RequireMemory(_path, (long)sizeof(double) * Columns * (Rows + (2 * _rowsPerBlock)));
             _blocks.Add(new double[_rowsPerBlock * Columns]);
         }
 

@@ -6,6 +6,8 @@ namespace Curvature.Data;
 /// </summary>
 public sealed class DataFormatException : CurvatureException
 {
+    private const int LongestPart = 400;
+
     /// <summary>An error with no message; prefer the overload with the four parts.</summary>
     public DataFormatException()
     {
@@ -28,11 +30,20 @@ public sealed class DataFormatException : CurvatureException
     /// <param name="remedy">What to do about it.</param>
     /// <param name="innerException">The error below it, if any.</param>
     public DataFormatException(string file, string expected, string got, string remedy, Exception? innerException = null)
-        : base($"{file}: expected {expected}, got {got}; {remedy}.", innerException!)
+        : base($"{file}: expected {Line(expected)}, got {Line(got)}; {remedy}.", innerException!)
     {
     }
 
     /// <summary>The error of a file that contradicts itself: a wrong checksum, length or header.</summary>
     internal static DataFormatException Corrupt(string file, string expected, string got, Exception? innerException = null) =>
         new(file, expected, got, "the file is cut or corrupted: copy or write it again", innerException);
+
+    /// <summary>
+    /// Text that may come from a file, as part of one line: without control characters, which could steer a terminal, and not endless.
+    /// </summary>
+    private static string Line(string text)
+    {
+        string start = text.Length <= LongestPart ? text : text[..LongestPart] + "...";
+        return string.Concat(start.Select(c => char.IsControl(c) ? '?' : c));
+    }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using Curvature.Tensors;
 
 namespace Curvature.Data;
 
@@ -43,15 +44,15 @@ internal static class InputFile
         return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 
-    /// <summary>Refuses an allocation of <paramref name="bytes"/> that this machine (or its container) has no memory for.</summary>
+    /// <summary>Refuses an allocation of <paramref name="bytes"/> that this machine (or its container) has no free memory for.</summary>
     public static void RequireMemory(string path, long bytes)
     {
-        long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        long available = HostMemory.Free();
         if (bytes > available)
         {
             throw new DataFormatException(
                 path,
-                $"data that fit into this machine's memory of {Gigabytes(available)} GB",
+                $"data that fit into the {Gigabytes(available)} GB of memory that are free",
                 $"{Gigabytes(bytes)} GB",
                 "use a part of the data or a larger machine");
         }

@@ -86,7 +86,8 @@ internal static class SafetensorsHeader
         {
             if (entry.Size is not long size)
             {
-                throw DataFormatException.Corrupt(path, $"a known type and a possible shape of '{entry.Name}'", $"{entry.DType} {InputFile.Show(entry.Shape)}");
+                throw DataFormatException.Corrupt(
+                    path, $"a known type and a possible shape of '{entry.Name}'", $"{entry.DType} {InputFile.Show(entry.Shape)}");
             }
 
             if (entry.Begin != end || entry.End < entry.Begin || entry.End > dataLength || entry.End - entry.Begin != size)

@@ -129,6 +129,16 @@ public class NpzFileTests
     }
 
     [Fact]
+    public void Names_and_headers_of_a_file_cannot_steer_the_terminal()
+    {
+        string name = "\u001b[2J\n" + new string('n', 10_000);
+        var error = Assert.Throws<DataFormatException>(() => ReadNpz((name + ".npy", SampleFiles.Npy("<f8", "(6,)", Numbers))));
+        Assert.Contains("got '?[2J?nnn", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(error.Message, char.IsControl);
+        Assert.InRange(error.Message.Length, 0, 1000);
+    }
+
+    [Fact]
     public void Unequal_numbers_of_rows_are_refused_with_both_shapes()
     {
         var error = Assert.Throws<DataFormatException>(() => ReadNpz(
