@@ -75,6 +75,20 @@ public abstract class Figure
         },
     };
 
+    /// <summary>Labels of a logarithmic axis: plain numbers where all are short, else powers of ten.</summary>
+    private protected static Func<double, string> LogLabels(double low, double high)
+    {
+        const double Shortest = 0.001, Longest = 10_000;
+        return low >= Shortest && high < Longest ? value => value.ToString("0.###", CultureInfo.InvariantCulture) : Power;
+
+        static string Power(double value)
+        {
+            double exponent = Math.Floor(Math.Log10(value) + 1e-9), mantissa = Math.Round(value / Math.Pow(10, exponent), 3);
+            string power = string.Create(CultureInfo.InvariantCulture, $"10^{{{exponent}}}").Replace('-', '−');
+            return mantissa == 1 ? power : string.Create(CultureInfo.InvariantCulture, $"{mantissa}·{power}");
+        }
+    }
+
     private protected static T Styled<T>(T axis, FigureTheme theme, bool gridlines)
         where T : Axis
     {

@@ -67,10 +67,13 @@ public static class NumberText
 
     private static string Rounded(double value, int place) => place < 0
         ? Fixed(value, -place)
-        : Fixed(Math.Round(value / Power(place)) * Power(place), 0);
+        : Fixed(Math.Round(value / Power(place), MidpointRounding.AwayFromZero) * Power(place), 0);
 
-    private static string Fixed(double value, int decimals) =>
-        value.ToString($"F{decimals}", CultureInfo.InvariantCulture).Replace('-', '−');
+    private static string Fixed(double value, int decimals)
+    {
+        string text = value.ToString($"F{decimals}", CultureInfo.InvariantCulture);
+        return text.AsSpan().ContainsAnyInRange('1', '9') ? text.Replace('-', '−') : text.TrimStart('-');
+    }
 
     private static string Scientific(double mantissa, int decimals, int exponent) => $"{Fixed(mantissa, decimals)} × 10{Superscript(exponent)}";
 

@@ -23,7 +23,9 @@ public sealed class SpectralDensityFigure(SpectralDensity density, IReadOnlyList
     private readonly double[] found = [.. eigenvalues.Select(eigenvalue => eigenvalue.Value).Where(double.IsFinite)];
 
     // A spectrum of a single eigenvalue has no kernel width of its own.
-    private readonly double sigma = density.KernelWidth > 0 ? density.KernelWidth : 0.01 * Math.Max(Math.Abs(density.Maximum), 1e-12);
+    private readonly double sigma = density.KernelWidth is > 0 and < double.PositiveInfinity
+        ? density.KernelWidth
+        : 0.01 * (double.IsFinite(density.Maximum) && density.Maximum != 0 ? Math.Abs(density.Maximum) : 1);
 
     /// <inheritdoc/>
     public override string Name => "spectral-density";
@@ -45,13 +47,13 @@ public sealed class SpectralDensityFigure(SpectralDensity density, IReadOnlyList
         Estimate[] heights = [.. grid.Select(HeightAt)];
         double single = 1 / (density.Dimension * sigma * Math.Sqrt(2 * Math.PI));
         double floor = 0.3 * single;
-        double top = 2 * Math.Max(heights.Max(height => height.Value), single);
+        double top = 2 * heights.Select(height => height.Value).Where(double.IsFinite).Append(single).Max();
         double At(double fraction) => floor * Math.Pow(top / floor, fraction);
 
         PlotModel model = Model(theme);
         model.Axes.Add(Styled(new LinearAxis { Position = AxisPosition.Bottom, Title = "eigenvalue λ", Minimum = grid[0], Maximum = grid[^1] }, theme, false));
         model.Axes.Add(Styled(
-            new LogarithmicAxis { Position = AxisPosition.Left, Title = "density", Minimum = floor, Maximum = top, UseSuperExponentialFormat = true }, theme, true));
+            new LogarithmicAxis { Position = AxisPosition.Left, Title = "density", Minimum = floor, Maximum = top, LabelFormatter = LogLabels(floor, top) }, theme, true));
         if (grid[0] < 0 && grid[^1] > 0)
         {
             model.Annotations.Add(new LineAnnotation
@@ -80,7 +82,7 @@ public sealed class SpectralDensityFigure(SpectralDensity density, IReadOnlyList
             }
         }
 
-        if (exact is { Count: > 0 })
+        if (exact?.Any(double.IsFinite) == true)
         {
             model.Series.Add(Ticks(exact, floor, At(0.04), theme));
         }
@@ -174,7 +176,8 @@ public sealed class SpectralDensityFigure(SpectralDensity density, IReadOnlyList
             TextColor = theme.Ink,
             FontSize = SmallFontSize,
             StrokeThickness = 0,
-            Padding = new OxyThickness(0),
+            Padding = new OxyThickness(1, -1, 1, -1),
+            Background = OxyColor.FromAColor(200, theme.Background),
         };
     }
 

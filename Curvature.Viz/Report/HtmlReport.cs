@@ -17,9 +17,9 @@ public static class HtmlReport
         html.Add($"<!DOCTYPE html>");
         html.Add($"<html lang=\"en\">");
         html.Add($"<head>");
-        html.Add($"<meta charset=\"utf-8\">");
-        html.Add($"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
-        html.Add($"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">");
+        html.Add($"<meta charset=\"utf-8\" />");
+        html.Add($"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />");
+        html.Add($"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\" />");
         html.Add($"<title>{content.Kind}: {content.Title}</title>");
         html.Add($"<style>");
         html.Add($"{Markup.Trusted(ReportStyle.Css)}");

@@ -5,15 +5,17 @@ public class TextAnnotation : TextualAnnotation
 {
     public TextAnnotation() => TextVerticalAlignment = VerticalAlignment.Bottom;
 
+    public OxyColor Background { get; set; } = OxyColors.Undefined;
     public double StrokeThickness { get; set; } = 1;
     public OxyThickness Padding { get; set; } = new(4);
 
     internal override void Render(Canvas canvas)
     {
+        string text = Text ?? throw new InvalidOperationException("A text annotation needs a text.");
         ScreenPoint at = new(
             PlotModel.FindAxis(horizontal: true).Transform(TextPosition.X),
             PlotModel.FindAxis(horizontal: false).Transform(TextPosition.Y));
-        OxySize size = canvas.Measure(Text, ActualFontSize);
+        OxySize size = canvas.Measure(text, ActualFontSize);
         double left = at.X - (size.Width * (1 + (int)TextHorizontalAlignment) / 2);
         double top = at.Y - (size.Height * (1 + (int)TextVerticalAlignment) / 2);
         OxyRect frame = new(
@@ -21,7 +23,7 @@ public class TextAnnotation : TextualAnnotation
             top - Padding.Top,
             size.Width + Padding.Left + Padding.Right,
             size.Height + Padding.Top + Padding.Bottom);
-        canvas.Rectangle(frame, OxyColors.Undefined, OxyColors.Black, StrokeThickness);
-        canvas.Text(at, Text!, ActualTextColor, ActualFontSize, TextHorizontalAlignment, TextVerticalAlignment);
+        canvas.Rectangle(frame, Background, OxyColors.Black, StrokeThickness);
+        canvas.Text(at, text, ActualTextColor, ActualFontSize, TextHorizontalAlignment, TextVerticalAlignment);
     }
 }

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace OxyPlot.Axes;
 
 /// <summary>Maps values to positions in the picture and draws ticks, labels and gridlines.</summary>
@@ -32,8 +30,8 @@ public abstract class Axis : PlotElement
     public LineStyle MajorGridlineStyle { get; set; } = LineStyle.None;
     public OxyColor MajorGridlineColor { get; set; } = OxyColor.FromArgb(0x40, 0, 0, 0);
 
-    /// <summary>Labels as powers of ten with a superscript.</summary>
-    public bool UseSuperExponentialFormat { get; set; }
+    /// <summary>Makes the labels; none: six significant digits.</summary>
+    public Func<double, string>? LabelFormatter { get; set; }
     public double AxisTickToLabelDistance { get; set; } = 4;
     public double AxisTitleDistance { get; set; } = 4;
     internal bool IsHorizontal => Position == AxisPosition.Bottom;
@@ -147,19 +145,7 @@ public abstract class Axis : PlotElement
     /// <summary>Values to label, values of major ticks and gridlines, values of minor ticks: all within the range.</summary>
     internal abstract (double[] Labels, double[] Major, double[] Minor) Ticks();
 
-    internal virtual string Format(double value)
-    {
-        CultureInfo culture = PlotModel.ActualCulture;
-        if (!UseSuperExponentialFormat || value == 0)
-        {
-            return value.ToString("g6", culture);
-        }
-
-        double exponent = Math.Floor(Math.Log10(Math.Abs(value)) + 1e-9);
-        double mantissa = value / Math.Pow(10, exponent);
-        string power = $"10^{{{exponent.ToString(culture)}}}";
-        return Math.Abs(mantissa - 1) < 1e-6 ? power : $"{mantissa.ToString("g6", culture)}·{power}";
-    }
+    internal virtual string Format(double value) => LabelFormatter?.Invoke(value) ?? value.ToString("g6", PlotModel.ActualCulture);
 
     /// <summary>The monotone scale: the identity, or a logarithm.</summary>
     private protected virtual double Forward(double value) => value;
@@ -170,7 +156,7 @@ public abstract class Axis : PlotElement
     private void RenderTicks(Canvas canvas, double[] values, double size)
     {
         OxyRect area = PlotModel.PlotArea;
-        foreach (double at in values.Select(Transform))
+        foreach (double at in values.Where(_ => size > 0).Select(Transform))
         {
             canvas.Line(
                 IsHorizontal ? [new(at, area.Bottom), new(at, area.Bottom + size)] : [new(area.Left - size, at), new(area.Left, at)],

@@ -7,7 +7,7 @@ public class LinearAxis : Axis
 
     internal override (double[] Labels, double[] Major, double[] Minor) Ticks()
     {
-        double step = double.IsNaN(MajorStep) ? NiceStep((High - Low) / Math.Max(2, Math.Floor(Length / IntervalLength))) : MajorStep;
+        double step = double.IsNaN(MajorStep) ? NiceStep((High - Low) / Math.Max(2, Length / IntervalLength)) : MajorStep;
         double[] major = Multiples(step);
         double minorStep = step / (Mantissa(step) == 2 ? 4 : 5);
         return (major, major, [.. Multiples(minorStep).Where(x => Math.Abs(Math.IEEERemainder(x, step)) > step * 1e-3)]);

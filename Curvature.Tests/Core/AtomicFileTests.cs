@@ -1,0 +1,75 @@
+using Xunit;
+
+namespace Curvature.Tests.Core;
+
+public class AtomicFileTests
+{
+    [Fact]
+    public void Creates_the_folder_and_replaces_an_earlier_file()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("a/b/file.txt");
+        AtomicFile.WriteText(path, "first");
+        AtomicFile.WriteText(path, "λ");
+        Assert.Equal([0xCE, 0xBB], File.ReadAllBytes(path));
+        Assert.Single(Directory.GetFiles(folder.File("a/b")));
+    }
+
+    [Fact]
+    public void Leaves_nothing_and_keeps_the_earlier_file_when_writing_fails()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.Write("file.txt", "earlier");
+        Assert.Throws<InvalidOperationException>(() => AtomicFile.Write(path, stream =>
+        {
+            stream.WriteByte(1);
+            throw new InvalidOperationException();
+        }));
+        Assert.Equal("earlier", File.ReadAllText(path));
+        Assert.Single(Directory.GetFiles(folder.File(".")));
+    }
+
+    [Fact]
+    public void Renames_no_file_of_a_set_before_all_are_written()
+    {
+        using var folder = new TemporaryFolder();
+        string first = folder.Write("first", "earlier");
+        Assert.Throws<CurvatureException>(() => AtomicFile.WriteAll([(first, AtomicFile.Text("new")), (folder.File("first/second"), AtomicFile.Text("x"))]));
+        Assert.Equal("earlier", File.ReadAllText(first));
+        Assert.Single(Directory.GetFiles(folder.File(".")));
+    }
+
+    [Fact]
+    public void Stops_before_renaming_when_cancelled_while_writing()
+    {
+        using var folder = new TemporaryFolder();
+        using var source = new CancellationTokenSource();
+        Assert.Throws<OperationCanceledException>(() => AtomicFile.WriteAll([(folder.File("file"), _ => source.Cancel())], source.Token));
+        Assert.Empty(Directory.GetFiles(folder.File(".")));
+    }
+
+    [Fact]
+    public void Says_that_a_folder_is_in_the_place_of_the_file()
+    {
+        using var folder = new TemporaryFolder();
+        var error = Assert.Throws<CurvatureException>(() => AtomicFile.WriteText(folder.File("."), "x"));
+        Assert.Contains("a folder of that name is in its place", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(28, "the disk is full")]
+    [InlineData(30, "the file system is read-only")]
+    [InlineData(13, "permission denied")]
+    public void Says_why_the_system_refused(int errno, string reason)
+    {
+        using var folder = new TemporaryFolder();
+        var error = Assert.Throws<CurvatureException>(() => AtomicFile.Write(folder.File("file"), _ => throw new IOException("raw", errno)));
+        Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+        Assert.Contains(folder.File("file"), error.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(folder.File(".")));
+    }
+
+    [Fact]
+    public void Names_a_folder_that_cannot_exist() =>
+        Assert.StartsWith("Cannot write '/proc/curvature/file'", Assert.Throws<CurvatureException>(() => AtomicFile.WriteText("/proc/curvature/file", "x")).Message, StringComparison.Ordinal);
+}

@@ -1,0 +1,38 @@
+using Curvature.Viz.Figures;
+using Xunit;
+
+namespace Curvature.Tests.Viz.Figures;
+
+public class EigenvalueFigureTests
+{
+    [Fact]
+    public void Draws_a_circle_and_a_bar_for_each_and_a_diamond_for_each_exact_partner()
+    {
+        Svg svg = new(new EigenvalueFigure(Samples.Summary.Eigenvalues, Samples.Spectrum).ToSvg(FigureTheme.Paper));
+        Assert.Equal(4 + 2, svg.Circles); // converged and not converged in the legend
+        Assert.Equal(4 + 1, svg.Polygons.Count(polygon => polygon.Length == 4));
+        Assert.Contains("not converged", svg.Texts);
+        Assert.Contains("rank", svg.Texts);
+    }
+
+    [Fact]
+    public void Makes_bars_of_one_residual_up_and_down()
+    {
+        Svg svg = new(new EigenvalueFigure([new(6, 1, true), new(10, 0, true)]).ToSvg(FigureTheme.Paper));
+        (double X, double Y)[] bar = svg.Lines.Single(line => line.Length == 2 && line[0].X == line[1].X && Math.Abs(line[0].Y - line[1].Y) is > 10 and < 100);
+        double unit = (Height(svg, "0") - Height(svg, "10")) / 10;
+        Assert.Equal(2, Math.Abs(bar[0].Y - bar[1].Y) / unit, 1);
+    }
+
+    [Fact]
+    public void Says_in_words_what_is_to_be_seen() => Assert.Equal(
+        "4 eigenvalues from 9.000 down to −0.9000, 3 of them converged; the largest residual is 0.25.",
+        new EigenvalueFigure(Samples.Summary.Eigenvalues).Description);
+
+    private static double Height(Svg svg, string label)
+    {
+        var text = svg.Root.Descendants().Last(element => element.Name.LocalName == "text" && element.Value == label);
+        string place = text.Attribute("y")?.Value ?? text.Attribute("transform")!.Value.Split(',', ')')[1];
+        return double.Parse(place, System.Globalization.CultureInfo.InvariantCulture);
+    }
+}

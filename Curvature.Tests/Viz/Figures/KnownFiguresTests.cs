@@ -1,0 +1,94 @@
+using Curvature.Sharpness;
+using Curvature.Viz.Figures;
+using OxyPlot;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace Curvature.Tests.Viz.Figures;
+
+/// <summary>What holds for every figure of the catalogue.</summary>
+public class KnownFiguresTests(ITestOutputHelper output)
+{
+    public static TheoryData<string> Names => [.. KnownFigures.All.Select(kind => kind.Name)];
+
+    [Fact]
+    public void Lists_every_figure_of_the_assembly_once()
+    {
+        IEnumerable<Type> figures = typeof(Figure).Assembly.GetTypes().Where(type => !type.IsAbstract && type.IsAssignableTo(typeof(Figure)));
+        Assert.Equal(figures.OrderBy(type => type.Name), KnownFigures.Of(Samples.Summary).Select(figure => figure.GetType()).OrderBy(type => type.Name));
+        Assert.Equal(KnownFigures.All.Select(kind => kind.Name), KnownFigures.Of(Samples.Summary).Select(figure => figure.Name));
+    }
+
+    [Fact]
+    public void Draws_nothing_of_nothing() => Assert.Empty(KnownFigures.Of(new SharpnessSummary { Parameters = 1 }));
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Is_well_formed_in_both_themes_and_fits_a_column(string name)
+    {
+        Figure figure = Of(name, Samples.Summary);
+        foreach (FigureTheme theme in (FigureTheme[])[FigureTheme.Paper, FigureTheme.Dark])
+        {
+            string svg = figure.ToSvg(theme);
+            Assert.NotEmpty(new Svg(svg).Texts);
+            Assert.InRange(svg.Length, 1000, 100_000);
+        }
+
+        Assert.Equal(420, figure.Width);
+        Assert.NotEqual(figure.ToSvg(FigureTheme.Paper), figure.ToSvg(FigureTheme.Dark));
+        Assert.NotEmpty(figure.Title);
+        Assert.NotEmpty(figure.Description);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Is_the_same_bytes_at_each_call_and_under_a_decimal_comma(string name)
+    {
+        string expected = Of(name, Samples.Summary).ToSvg(FigureTheme.Paper);
+        string description = Of(name, Samples.Summary).Description;
+        using var culture = new DecimalComma();
+        Assert.Equal(expected, Of(name, Samples.Summary).ToSvg(FigureTheme.Paper));
+        Assert.Equal(description, Of(name, Samples.Summary).Description);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Survives_hostile_names(string name)
+    {
+        string svg = Of(name, Samples.Named(Samples.Hostile).Summary).ToSvg(FigureTheme.Paper);
+        Assert.DoesNotContain("<script", svg, StringComparison.Ordinal);
+        Assert.NotEmpty(new Svg(svg).Texts);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Survives_numbers_that_are_not_finite(string name) => Assert.NotEmpty(new Svg(Of(name, Samples.NotFinite).ToSvg(FigureTheme.Paper)).Texts);
+
+    [Theory]
+    [InlineData(1e-30)]
+    [InlineData(1e30)]
+    public void Shows_the_same_shapes_at_every_scale(double scale)
+    {
+        Svg plain = Eigenvalues(1), scaled = Eigenvalues(scale);
+        Assert.Equal(plain.Circles, scaled.Circles);
+        Assert.Equal(plain.Lines.Count, scaled.Lines.Count);
+
+        static Svg Eigenvalues(double factor) =>
+            new(new EigenvalueFigure([new(8 * factor, factor, true), new(-4 * factor, factor, true)]).ToSvg(FigureTheme.Paper));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Looks_as_approved(string name)
+    {
+        if (typeof(PlotModel).Assembly.GetName().Name != "Curvature.Compat.OxyPlot")
+        {
+            output.WriteLine("Skipped: the approved picture is the stand-in's, and this run draws with another OxyPlot.");
+            return;
+        }
+
+        Approved.Matches(Of(name, Samples.Summary).ToSvg(FigureTheme.Paper), $"Curvature.Tests/Viz/Approved/{name}.svg");
+    }
+
+    private static Figure Of(string name, SharpnessSummary summary) => KnownFigures.All.Single(kind => kind.Name == name).Of(summary)!;
+}

@@ -1,0 +1,49 @@
+using Curvature.Estimators;
+using Curvature.Viz.Figures;
+using Xunit;
+
+namespace Curvature.Tests.Viz.Figures;
+
+public class LayerTraceFigureTests
+{
+    [Fact]
+    public void Draws_a_bar_for_each_layer_in_the_order_of_the_model()
+    {
+        Svg svg = new(new LayerTraceFigure(Samples.Trace.Layers, Samples.Summary.ExactLayerTraces).ToSvg(FigureTheme.Paper));
+        Assert.Equal(["conv", "hidden", "output"], svg.Texts.Where(text => text is "conv" or "hidden" or "output"));
+        Assert.True(svg.Rectangles >= 3);
+        Assert.Equal(3 + 1, svg.Polygons.Count(polygon => polygon.Length == 4)); // diamonds, one of them in the legend
+    }
+
+    [Fact]
+    public void Draws_the_largest_of_many_layers_and_says_so()
+    {
+        LayerTrace[] layers = [.. Enumerable.Range(0, 100).Select(i => new LayerTrace($"layer{i}", 1, new Estimate(i % 50 == 0 ? -1000 : i, 1, 4, 4)))];
+        var figure = new LayerTraceFigure(layers);
+        Svg svg = new(figure.ToSvg(FigureTheme.Paper));
+        Assert.Equal("Trace by layer: the 30 largest of 100", figure.Title);
+        Assert.Contains("layer0", svg.Texts);
+        Assert.DoesNotContain("layer1", svg.Texts);
+        Assert.Equal(30, svg.Texts.Count(text => text.StartsWith("layer", StringComparison.Ordinal)));
+        Assert.InRange(figure.Height, 600, 800);
+    }
+
+    [Fact]
+    public void Shortens_long_names_in_the_middle()
+    {
+        string name = $"encoder.{new string('x', 300)}.weight";
+        Svg svg = new(new LayerTraceFigure([new LayerTrace(name, 1, Estimate.Exact(1, 1))]).ToSvg(FigureTheme.Paper));
+        Assert.Contains(svg.Texts, text => text.StartsWith("encoder.", StringComparison.Ordinal) && text.EndsWith("x.weight", StringComparison.Ordinal) && text.Contains('…'));
+    }
+
+    [Fact]
+    public void Keeps_intervals_within_the_axis()
+    {
+        Svg svg = new(new LayerTraceFigure([new LayerTrace("a", 1, new Estimate(1, 5, 4, 4)), new LayerTrace("b", 1, Estimate.Exact(2, 4))]).ToSvg(FigureTheme.Paper));
+        Assert.All(svg.Lines.SelectMany(line => line), point => Assert.InRange(point.X, 0, 420));
+    }
+
+    [Fact]
+    public void Says_in_words_what_is_to_be_seen() => Assert.Equal(
+        "3 bars, one for each layer. hidden: 21.5 ± 1.1. conv: 4.50 ± 0.50. output: 1.50 ± 0.25.", new LayerTraceFigure(Samples.Trace.Layers).Description);
+}
