@@ -7,7 +7,7 @@ using OxyPlot.Legends;
 using OxyPlot.Series;
 using Xunit;
 
-namespace Curvature.Tests.Compat.OxyPlot;
+namespace Curvature.Tests.Compat;
 
 /// <summary>What the figures rely on, of OxyPlot and of the stand-in alike.</summary>
 public class PlotModelTests
