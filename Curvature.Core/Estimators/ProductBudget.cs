@@ -5,7 +5,7 @@ namespace Curvature.Estimators;
 
 /// <summary>
 /// Fits a measurement into a time. What costs least in accuracy goes first: samples down to <see cref="ManySamples"/>, then runs of the
-/// density (in P dimensions one run already averages over P directions), then samples down to <see cref="FewSamples"/>, and only then
+/// density (in P dimensions one run already averages over P directions; two are kept, without which there is no standard error), then samples down to <see cref="FewSamples"/>, and only then
 /// steps, probes and eigenvalue products.
 /// </summary>
 public static class ProductBudget
@@ -14,7 +14,7 @@ public static class ProductBudget
     public const double Fill = 0.8;
 
     private const long ManySamples = 5000, FewSamples = 500;
-    private const int FewProbes = 8, FewEigenProducts = 30, FewSteps = 20, FewRuns = 1, SomeRuns = 2;
+    private const int FewProbes = 8, FewEigenProducts = 30, FewSteps = 20, FewRuns = 2;
 
     /// <summary>The largest plan that fits, found between the rungs of what may be given up.</summary>
     /// <param name="wanted">The plan without a limit.</param>
@@ -57,7 +57,7 @@ public static class ProductBudget
         long Samples(long few) => samplesFixed ? wanted.Samples : Math.Min(wanted.Samples, few);
         yield return wanted;
         yield return wanted with { Samples = Samples(ManySamples) };
-        WorkPlan fewRuns = wanted with { Samples = Samples(ManySamples), Runs = Math.Min(wanted.Runs, SomeRuns) };
+        WorkPlan fewRuns = wanted with { Samples = Samples(ManySamples), Runs = Math.Min(wanted.Runs, FewRuns) };
         yield return fewRuns;
         yield return fewRuns with { Samples = Samples(FewSamples) };
         yield return new WorkPlan(

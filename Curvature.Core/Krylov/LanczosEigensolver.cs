@@ -26,7 +26,11 @@ public sealed record LanczosEigensolver
     /// <value>Which ones. Default: largest magnitude.</value>
     public Spectrum Which { get; init; } = Spectrum.Magnitude;
 
-    /// <value>A pair has converged when its residual is at most this times the largest |eigenvalue|. Default 1e-5; float32 products allow about 1e-6.</value>
+    /// <value>
+    /// A pair has converged when its residual is at most this times the largest |eigenvalue|. Default 1e-5. Never less than 256 eps of the dtype
+    /// (3e-5 in float32): products of deep networks carry about that much rounding. A simple eigenvalue's error is far below its residual r: at most
+    /// r^2 over the gap to the next.
+    /// </value>
     public double Tolerance { get; init; } = 1e-5;
 
     /// <value>Products to spend, at most; pairs that did not converge are returned and say so. Default 1000.</value>
@@ -85,9 +89,9 @@ public sealed record LanczosEigensolver
 
             (double[] values, double[] residuals, Matrix<double> s) = basis.Ritz();
             int[] best = Best(values, sought);
-            double limit = Tolerance * search.Scale(values);
+            double limit = Limit(search.A.DType) * search.Scale(values);
             bool converged = basis.IsInvariant || (basis.Length >= best.Length && best.All(i => residuals[i] <= limit));
-            if (missing == 0 && !best.Any(i => Belongs(search, values[i], converged ? 0 : Doubt(residuals[i], limit, basis.Length))))
+            if (missing == 0 && !best.Any(i => Belongs(search, values[i], converged ? 0 : Doubt(residuals[i], search.Scale(values), basis.Length))))
             {
                 return true;
             }
@@ -118,8 +122,8 @@ public sealed record LanczosEigensolver
     /// How far an unconverged Ritz value may still move. Its residual bounds the distance to some eigenvalue, not to the extreme one, so before a
     /// dozen steps, or with a residual above 1 % of the scale, nothing is ruled out.
     /// </summary>
-    private double Doubt(double residual, double limit, int length) =>
-        length < 12 || residual > 0.01 * limit / Tolerance ? double.PositiveInfinity : 2 * residual;
+    private static double Doubt(double residual, double scale, int length) =>
+        length < 12 || residual > 0.01 * scale ? double.PositiveInfinity : 2 * residual;
 
     /// <summary>Rayleigh-Ritz on the wanted vectors with one product each, which also measures the residuals.</summary>
     private Eigenpairs Refine(Search search, bool verified)
@@ -140,11 +144,14 @@ public sealed record LanczosEigensolver
         int[] order = [.. Enumerable.Range(0, values.Length).OrderByDescending(i => Math.Abs(values[i]))];
         Tensor indices = tensor(order.Select(i => (long)i).ToArray(), device: V.device);
         return new Eigenpairs(
-            [.. order.Select(i => new Eigenvalue(values[i], errors[i] + rounding, errors[i] <= Math.Max(Tolerance * scale, rounding)))],
+            [.. order.Select(i => new Eigenvalue(values[i], errors[i] + rounding, errors[i] <= Limit(V.dtype) * scale))],
             V.index_select(1, indices),
             search.Products + best.Length,
             verified);
     }
+
+    /// <summary>The relative residual asked for, within what the dtype can give.</summary>
+    private double Limit(ScalarType dtype) => Math.Max(Tolerance, 256 * Precision.Epsilon(dtype));
 
     /// <summary>Positions of the best <paramref name="count"/> values, best first.</summary>
     private int[] Best(IReadOnlyList<double> values, int count)

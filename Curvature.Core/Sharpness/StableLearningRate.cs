@@ -15,14 +15,17 @@ public sealed class StableLearningRate : IFindingRule
     public IEnumerable<Finding> Examine(SharpnessSummary summary)
     {
         ArgumentNullException.ThrowIfNull(summary);
-        Eigenvalue? sharpest = summary.Eigenvalues.Where(eigenvalue => eigenvalue.Converged).MaxBy(eigenvalue => eigenvalue.Value);
+
+        // A Ritz value never exceeds lambda_max, converged or not: leaving one out would promise too large a learning rate.
+        Eigenvalue? sharpest = summary.Eigenvalues.MaxBy(eigenvalue => eigenvalue.Value);
         if (sharpest is { Value: > 0 and var lambda })
         {
+            string qualifier = sharpest.Converged ? "" : " at most, lambda_max having not converged";
             yield return Finding.Of(
                 Id,
                 Severity.Info,
                 FormattableString.Invariant(
-                    $"Plain full-batch gradient descent on this loss is stable up to a learning rate of 2 / lambda_max = {2 / lambda:G3}."),
+                    $"Plain full-batch gradient descent on this loss is stable up to a learning rate of 2 / lambda_max = {2 / lambda:G3}{qualifier}."),
                 ("learning_rate", 2 / lambda),
                 ("lambda_max", lambda));
         }

@@ -61,7 +61,7 @@ public class ProductBudgetTests
     public void Ends_at_the_smallest_sensible_plan_when_nothing_fits()
     {
         WorkPlan plan = ProductBudget.Fit(Report, Cost, 0.001, samplesFixed: false);
-        Assert.Equal(new WorkPlan(500, 8, 30, 20, 1), plan);
+        Assert.Equal(new WorkPlan(500, 8, 30, 20, 2), plan);
         Assert.Equal(5, plan.CutsFrom(Report).Count);
     }
 
