@@ -10,16 +10,16 @@ internal static class Choices
 {
     private delegate bool Reader<T>(string text, out T value);
 
-    /// <summary>A whole number of at least <paramref name="least"/>.</summary>
-    public static Option<int?> Whole(string name, string description, int least = 1) => Make<int?>(
+    /// <summary>A whole number of at least 1.</summary>
+    public static Option<int?> Count(string name, string description, int most = int.MaxValue) => Make<int?>(
         name,
         "N",
         description,
-        $"a whole number of at least {least}",
+        most == int.MaxValue ? "a whole number of at least 1" : $"a whole number from 1 to {most}",
         (string text, out int? value) =>
         {
             value = int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out int number) ? number : null;
-            return value >= least;
+            return value >= 1 && value <= most;
         });
 
     /// <summary>Any whole number of 32 bits.</summary>

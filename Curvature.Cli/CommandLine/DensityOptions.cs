@@ -8,8 +8,8 @@ internal sealed class DensityOptions
 {
     private static readonly StochasticLanczosQuadrature Default = new();
 
-    private readonly Option<int?> _steps = Choices.Whole("--steps", $"Lanczos steps of the density: how sharply it sees [{Default.Steps}]");
-    private readonly Option<int?> _runs = Choices.Whole("--runs", $"start vectors of the density: how well it averages [{Default.Runs}]");
+    private readonly Option<int?> _steps = Choices.Count("--steps", $"Lanczos steps of the density: how sharply it sees [{Default.Steps}]");
+    private readonly Option<int?> _runs = Choices.Count("--runs", $"start vectors of the density: how well it averages [{Default.Runs}]");
 
     public void AddTo(Command command)
     {

@@ -15,7 +15,7 @@ internal sealed class EigenvalueOptions(Spectrum preset)
         ["magnitude"] = Spectrum.Magnitude,
     };
 
-    private readonly Option<int?> _top = Choices.Whole("--top", "how many eigenvalues, with multiplicity; at each end for 'both' [5]");
+    private readonly Option<int?> _top = Choices.Count("--top", "how many eigenvalues, with multiplicity; at each end for 'both' [5]");
     private readonly Option<string?> _which = Choices.Word("--which", $"which of them [{Ends.First(end => end.Value == preset).Key}]", Ends.Keys);
     private readonly Option<double?> _tolerance = Choices.Real(
         "--tolerance", "T", "largest residual, as a share of the largest |eigenvalue| [1e-5]", "a number above 0", t => t > 0);

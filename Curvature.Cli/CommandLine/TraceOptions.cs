@@ -9,7 +9,7 @@ internal sealed class TraceOptions(bool withTolerance)
 {
     private const int Probes = 64, ProbesUnderTolerance = 4096;
 
-    private readonly Option<int?> _probes = Choices.Whole("--probes", $"products to spend [{Probes}]; as many as there are parameters give the exact trace");
+    private readonly Option<int?> _probes = Choices.Count("--probes", $"products to spend [{Probes}]; as many as there are parameters give the exact trace");
     private readonly Option<double?> _tolerance = Choices.Real(
         "--tolerance",
         "T",

@@ -26,13 +26,13 @@ internal sealed partial class WorkOptions
     private readonly Option<double?> _scale = Choices.Real("--scale", "S", "multiplies the inputs", "a finite number", _ => true);
     private readonly Option<string?> _matrix = Choices.Word("--matrix", "the curvature matrix [hessian]", "hessian");
     private readonly Option<string?> _parameters = Choices.Text("--parameters", "GLOB", "only parameters whose name fits, e.g. 'fc1.*' [*]");
-    private readonly Option<int?> _batchSize = Choices.Whole("--batch-size", "samples computed at once [256]; the result does not depend on it");
-    private readonly Option<int?> _samples = Choices.Whole("--samples", "a seeded subset of the data [all that fits the budget]");
-    private readonly Option<double?> _budget = Choices.Real("--budget", "MINUTES", "plan the work to end within this time [10]", "minutes above 0", minutes => minutes > 0);
+    private readonly Option<int?> _batchSize = Choices.Count("--batch-size", "samples computed at once [256]; the result does not depend on it");
+    private readonly Option<int?> _samples = Choices.Count("--samples", "a seeded subset of the data [all that fits the budget]");
+    private readonly Option<double?> _budget = Choices.Real("--budget", "MINUTES", "plan the work to end within this time [10]", "minutes from 0 (exclusive) to 100000", minutes => minutes is > 0 and <= 100_000);
     private readonly Option<int?> _seed = Choices.Integer("--seed", "of every random choice [0]");
     private readonly Option<string?> _precision = Choices.Word("--dtype", "compute in this precision [the model's]", "float32", "float64");
     private readonly Option<string?> _device = Choices.Word("--device", "DEVICE", "cpu, cuda or cuda:INDEX [cpu]", "cpu, cuda or cuda:INDEX", Device());
-    private readonly Option<int?> _threads = Choices.Whole("--threads", "CPU threads [all cores]");
+    private readonly Option<int?> _threads = Choices.Count("--threads", "CPU threads [all cores]", most: 1024);
     private readonly Option<bool> _trainMode = new("--train-mode") { Description = "leave dropout and batch norm in training mode" };
     private readonly Option<double?> _l2 = Choices.Real("--l2", "LAMBDA", "adds LAMBDA/2 |theta|^2 to the loss [0]", "a number of at least 0", lambda => lambda >= 0);
     private readonly Option<int?> _ignoreIndex = Choices.Integer("--ignore-index", "cross-entropy: targets with this label do not count");

@@ -30,7 +30,24 @@ internal static class Format
         _ => time.TotalMinutes.ToString("F1", Culture) + " min",
     };
 
-    /// <summary>A value with its standard error; an exact value says so.</summary>
-    public static string Estimate(Estimate estimate) =>
-        estimate.StandardError == 0 ? $"{Number(estimate.Value)} (exact)" : $"{Number(estimate.Value)} ± {Error(estimate.StandardError)}";
+    /// <summary>A value and its standard error, both to the error's second digit; an exact value says so.</summary>
+    public static string Estimate(Estimate estimate) => estimate.StandardError == 0
+        ? $"{Number(estimate.Value)} (exact)"
+        : $"{Rounded(estimate.Value, estimate.StandardError)} ± {Rounded(estimate.StandardError, estimate.StandardError)}";
+
+    /// <summary>The 95 % interval, to the digits that its standard error allows; nothing for an exact value.</summary>
+    public static string Interval(Estimate estimate)
+    {
+        (double low, double high) = estimate.ConfidenceInterval();
+        return estimate.StandardError == 0 ? "" : $"{Rounded(low, estimate.StandardError)} .. {Rounded(high, estimate.StandardError)}";
+    }
+
+    /// <summary>A number to the decimal place of the second significant digit of <paramref name="error"/>.</summary>
+    private static string Rounded(double value, double error)
+    {
+        double decimals = 1 - Math.Floor(Math.Log10(error));
+        return decimals is >= 0 and <= 6 ? value.ToString("F" + (int)decimals, Culture)
+            : decimals is < 0 and >= -6 ? value.ToString("F0", Culture)
+            : value == error ? Error(error) : Number(value);
+    }
 }

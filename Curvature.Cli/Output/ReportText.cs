@@ -91,17 +91,13 @@ internal static class ReportText
         }
     }
 
-    private static string[] TraceRow(string name, long parameters, Estimate trace, double total, double? exact)
-    {
-        (double low, double high) = trace.ConfidenceInterval();
-        return
-        [
-            name,
-            Format.Count(parameters),
-            Format.Estimate(trace),
-            trace.StandardError == 0 ? "" : $"{Format.Number(low)} .. {Format.Number(high)}",
-            Format.Percent(trace.Value / total),
-            .. exact is { } value ? [Format.Number(value)] : Array.Empty<string>(),
-        ];
-    }
+    private static string[] TraceRow(string name, long parameters, Estimate trace, double total, double? exact) =>
+    [
+        name,
+        Format.Count(parameters),
+        Format.Estimate(trace),
+        Format.Interval(trace),
+        Format.Percent(trace.Value / total),
+        .. exact is { } value ? [Format.Number(value)] : Array.Empty<string>(),
+    ];
 }

@@ -50,7 +50,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
 
     /// <summary>Runs <paramref name="work"/> and shows how many of its products are done.</summary>
     public T Track<T>(Func<IProgress<ProductProgress>, T> work) => PersonWatches
-        ? Canvas(error, framed: true).Progress().AutoClear(true).Start(context => work(new BarProgress(context)))
+        ? Canvas(error, framed: true).Progress().AutoClear(true).Columns(BarProgress.Columns).Start(context => work(new BarProgress(context)))
         : work(new PlainProgress(Say));
 
     private static IAnsiConsole Canvas(TextWriter writer, bool framed)

@@ -9,11 +9,11 @@ namespace Curvature.Cli.Work;
 internal static class DenseSpectrum
 {
     /// <summary>Adds all eigenvalues and each layer's exact trace. P products, and an eigensolver of O(P^3) in float64.</summary>
-    public static SharpnessSummary AddTo(SharpnessSummary summary, CurvatureOperator matrix)
+    public static SharpnessSummary AddTo(SharpnessSummary summary, CurvatureOperator matrix, IProgress<ProductProgress> progress)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGrad = no_grad();
-        Tensor dense = matrix.ToDense().to(ScalarType.Float64).cpu();
+        Tensor dense = matrix.ToDense(progress: progress).to(ScalarType.Float64).cpu();
         Tensor symmetric = (dense + dense.t()).mul(0.5);
         IReadOnlyList<Tensor> diagonal = matrix.Parameters.Split(dense.diagonal());
         return summary with

@@ -15,8 +15,8 @@ internal sealed record WorkRequest
     /// <summary>Whether model and data come out of this program: then their passing place on the disk is not worth a word.</summary>
     public bool Embedded { get; init; }
 
-    /// <summary>The data file's name without its folder.</summary>
-    public string DataName => string.Join(',', Data.Split(',').Select(file => Path.GetFileName(file)));
+    /// <summary>The data file's name without its folder; of an IDX pair that of the images.</summary>
+    public string DataName => Path.GetFileName(File.Exists(Data) ? Data : Data.Split(',')[0]);
 
     public string? ModelType { get; init; }
 

@@ -16,7 +16,7 @@ namespace Curvature.Estimators;
 public sealed record HutchinsonTrace
 {
     /// <summary>Probes that share one pass over the data.</summary>
-    private const int Chunk = 8;
+    public const int ProbesPerPass = 8;
 
     /// <value>Probes to draw, at most. Default 64.</value>
     public int MaxProbes { get; init; } = 64;
@@ -52,7 +52,7 @@ public sealed record HutchinsonTrace
         while (sums.Count < total)
         {
             cancellation.ThrowIfCancellationRequested();
-            int count = Math.Min(Chunk, total - sums.Count);
+            int count = Math.Min(ProbesPerPass, total - sums.Count);
             double[][] forms = QuadraticForms(a, layers, sums.Count, count, exact);
             for (int j = 0; j < count; j++)
             {

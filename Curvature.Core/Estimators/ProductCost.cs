@@ -11,6 +11,7 @@ public readonly record struct ProductCost(double Graph, double Product)
     /// <summary>The cost on a machine that is slower by <paramref name="factor"/>.</summary>
     public ProductCost Scaled(double factor) => new(factor * Graph, factor * Product);
 
-    /// <summary>Seconds of one pass.</summary>
-    public double Seconds(long samples, int vectors) => vectors == 0 ? 0 : samples * (Graph + (vectors * Product));
+    /// <summary>Seconds for products with <paramref name="vectors"/> vectors, at most <paramref name="together"/> of them in one pass.</summary>
+    public double Seconds(long samples, int vectors, int together = int.MaxValue) =>
+        samples * ((Math.Ceiling((double)vectors / together) * Graph) + (vectors * Product));
 }

@@ -2,7 +2,7 @@ namespace Curvature.Estimators;
 
 /// <summary>How much work a measurement is: samples looked at, and products by what they are for; 0 for what is not asked.</summary>
 /// <param name="Samples">Samples in each product.</param>
-/// <param name="Probes">Products of the trace, all in one pass over the data.</param>
+/// <param name="Probes">Products of the trace, <see cref="HutchinsonTrace.ProbesPerPass"/> in one pass.</param>
 /// <param name="EigenProducts">Products of the eigenvalue solver, one pass each.</param>
 /// <param name="Steps">Lanczos steps of the density, one pass each.</param>
 /// <param name="Runs">Start vectors of the density, advanced together.</param>
@@ -13,7 +13,7 @@ public sealed record WorkPlan(long Samples, int Probes, int EigenProducts, int S
 
     /// <summary>Seconds the plan takes.</summary>
     public double Seconds(ProductCost cost) =>
-        cost.Seconds(Samples, Probes)
+        cost.Seconds(Samples, Probes, HutchinsonTrace.ProbesPerPass)
         + (EigenProducts * cost.Seconds(Samples, 1))
         + (Steps * cost.Seconds(Samples, Runs));
 

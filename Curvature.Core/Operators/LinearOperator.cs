@@ -79,8 +79,9 @@ public abstract class LinearOperator : IDisposable
 
     /// <summary>All entries as a matrix <c>[Rows, Columns]</c>, by <see cref="Columns"/> products.</summary>
     /// <param name="limit">The largest number of columns allowed, against accidents: the cost grows with the square.</param>
+    /// <param name="progress">Told after each chunk of columns.</param>
     /// <exception cref="CurvatureException">More columns than <paramref name="limit"/>.</exception>
-    public Tensor ToDense(long limit = 4096)
+    public Tensor ToDense(long limit = 4096, IProgress<ProductProgress>? progress = null)
     {
         if (Columns > limit)
         {
@@ -96,6 +97,7 @@ public abstract class LinearOperator : IDisposable
             using DisposeScope inner = NewDisposeScope();
             long count = Math.Min(Chunk, Columns - first);
             dense.narrow(1, first, count).copy_(Apply(UnitVectors(first, count)));
+            progress?.Report(new ProductProgress("dense matrix", (int)(first + count), (int)Columns));
         }
 
         return dense.MoveToOuterDisposeScope();

@@ -1,6 +1,6 @@
 namespace Curvature.Sharpness;
 
-/// <summary>A trace whose 95 % interval is wider than a fifth of the trace on either side.</summary>
+/// <summary>A trace whose 95 % interval is wider than a fifth of the trace on either side, or unknown.</summary>
 public sealed class ImpreciseTrace : IFindingRule
 {
     private const double Acceptable = 0.2;
@@ -12,8 +12,14 @@ public sealed class ImpreciseTrace : IFindingRule
     public IEnumerable<Finding> Examine(SharpnessSummary summary)
     {
         ArgumentNullException.ThrowIfNull(summary);
-        if (summary.Trace is not { Total: var total } || !double.IsFinite(total.Value) || !double.IsFinite(total.StandardError))
+        if (summary.Trace is not { Total: var total } || !double.IsFinite(total.Value))
         {
+            yield break;
+        }
+
+        if (total.Samples == 1)
+        {
+            yield return Finding.Of(Id, Severity.Warning, "The trace rests on one probe: its error is unknown. Ask for more.", ("probes", 1));
             yield break;
         }
 

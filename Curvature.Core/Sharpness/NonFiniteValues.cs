@@ -36,7 +36,11 @@ public sealed class NonFiniteValues : IFindingRule
         if (summary.Trace is { } trace)
         {
             yield return ("trace", trace.Total.Value);
-            yield return ("standard error of the trace", trace.Total.StandardError);
+            if (trace.Total.Samples != 1) // one sample has no standard error; ImpreciseTrace says so
+            {
+                yield return ("standard error of the trace", trace.Total.StandardError);
+            }
+
             foreach (var layer in trace.Layers)
             {
                 yield return ($"trace of {layer.Name}", layer.Trace.Value);

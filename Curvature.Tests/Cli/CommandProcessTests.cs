@@ -12,7 +12,7 @@ public class CommandProcessTests
     {
         using var folder = new TemporaryFolder();
         using var process = new CommandProcess(["report", .. CommandRun.Digits, "--steps", "2000", "--runs", "16", "--out", folder.File("out")]);
-        process.WaitFor("planned");
+        process.WaitFor("Planned");
         process.Signal(signal);
         CommandRun run = process.Finish();
         Assert.Equal((CurvatureCommand.Cancelled, ""), (run.ExitCode, run.Output));
@@ -36,6 +36,6 @@ public class CommandProcessTests
         CommandRun run = process.Finish();
         Assert.Equal(CurvatureCommand.Success, run.ExitCode);
         Assert.Equal('{', run.Output[0]);
-        Assert.Contains("planned", run.Error, StringComparison.Ordinal);
+        Assert.Contains("Planned", run.Error, StringComparison.Ordinal);
     }
 }

@@ -42,7 +42,7 @@ public class OutputFolderTests
         string earlier = folder.Write("report.html", "earlier");
         using var cancellation = new CancellationTokenSource();
         using var output = new StringWriter();
-        using var error = new CancellingWriter(cancellation, on: "planned");
+        using var error = new CancellingWriter(cancellation, on: "Planned");
         int exitCode = CurvatureCommand.Run(
             ["report", .. CommandRun.Digits, .. Quick, "--out", Path.GetDirectoryName(earlier)!], output, error, cancellation.Token);
         Assert.Equal(CurvatureCommand.Cancelled, exitCode);

@@ -73,6 +73,13 @@ public class KnownFindingsTests
         Assert.Equal(Severity.Warning, Single("imprecise-trace", Nothing with { Trace = new TraceEstimate(new Estimate(1, 0.5, 8, 8), []) }).Severity);
 
     [Fact]
+    public void Says_of_one_probe_that_its_error_is_unknown()
+    {
+        var findings = KnownFindings.Examine(Nothing with { Trace = new TraceEstimate(Estimate.FromSamples([1.5], 1), []) });
+        Assert.Equal(["imprecise-trace"], findings.Select(finding => finding.Id));
+    }
+
+    [Fact]
     public void Takes_the_learning_rate_limit_from_the_largest_eigenvalue_converged_or_not() =>
         Assert.Equal(0.4, Single("stable-learning-rate", Nothing with { Eigenvalues = [new(-9, 0, true), new(5, 1, false), new(4, 0, true)] }).Evidence["learning_rate"]);
 
