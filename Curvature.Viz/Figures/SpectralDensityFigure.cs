@@ -20,6 +20,9 @@ public sealed class SpectralDensityFigure(SpectralDensity density, IReadOnlyList
 {
     private const int FewestPoints = 401, MostPoints = 1201, TickPlaces = 600;
 
+    // Nearer to zero the smallest eigenvalue is not to be told from the bulk, and a label would only cover it.
+    private const double LabelledShare = 0.03;
+
     private readonly double[] found = [.. eigenvalues.Select(eigenvalue => eigenvalue.Value).Where(double.IsFinite)];
 
     // A spectrum of a single eigenvalue has no kernel width of its own.
@@ -76,7 +79,7 @@ public sealed class SpectralDensityFigure(SpectralDensity density, IReadOnlyList
         {
             model.Series.Add(Points(At(0.07), theme));
             model.Annotations.Add(Label("λ_{max}", found.Max(), At(0.11), grid, theme));
-            if (found.Min() < 0)
+            if (found.Min() < -LabelledShare * (grid[^1] - grid[0]))
             {
                 model.Annotations.Add(Label("λ_{min}", found.Min(), At(0.11), grid, theme));
             }

@@ -51,7 +51,9 @@ internal static class ReportStyle
           font: .85rem/1.5 ui-monospace, Consolas, "DejaVu Sans Mono", monospace; }
         footer { color: var(--soft); font-size: .85rem; padding-top: 2rem; padding-bottom: 3rem; }
         @media print {
-          body { background: none; font-size: 10pt; }
+          :root { font-size: 8.5pt; }
+          body { background: none; }
+          th, td { padding: .3rem .5rem; }
           header, main, footer { max-width: none; padding-left: 0; padding-right: 0; }
           figure, tr, .headlines div, .findings li { break-inside: avoid; }
           h2, caption { break-after: avoid; }

@@ -51,7 +51,11 @@ public static class SharpnessContent
         {
             DensityMass mass = DensityMass.Of(density);
             yield return new("Flat directions", Percent(mass.NearZero), $"Eigenvalues within {NumberText.Of(mass.Band, 2)} of zero, that is 1 % of the largest magnitude.");
-            yield return new("Downward directions", Percent(mass.Negative), $"Eigenvalues below −{NumberText.Of(mass.Band, 2)}. A minimum has none.");
+            double lowest = summary.Eigenvalues.Select(eigenvalue => eigenvalue.Value).Append(density.Minimum).Min();
+            yield return new(
+                "Negative curvature",
+                lowest < 0 ? NumberText.Of(lowest) : "none found",
+                (lowest < 0 ? "Smallest eigenvalue found. A minimum has no negative one. " : "") + $"{Percent(mass.Negative)} of all eigenvalues lie below −{NumberText.Of(mass.Band, 2)}.");
         }
 
         if (summary.Loss is { } loss)
