@@ -23,7 +23,7 @@ internal static class HessianVectorProduct
 
         using var v = torch.ones(hessian.Columns);
         using var hv = hessian.Apply(v);
-        Console.WriteLine($"v'Hv = {v.dot(hv).ToDouble():F4}, |Hv| = {hv.norm().ToDouble():F4}");
+        Console.WriteLine($"v'Hv = {v.dot(hv).ToDouble():F2}, |Hv| = {hv.norm().ToDouble():F2}");
 
         Estimate trace = new HutchinsonTrace { MaxProbes = 64, Seed = 1 }.Estimate(hessian).Total;
         Console.WriteLine($"trace = {trace.Value:F3} +- {trace.StandardError:F3} after {trace.Products} products");
