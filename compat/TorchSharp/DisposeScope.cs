@@ -19,8 +19,6 @@ public sealed class DisposeScope : IDisposable
 
     public int DisposablesCount => members.Count;
 
-    public IReadOnlyList<IDisposable> DisposablesView => [.. members];
-
     public bool Contains(IDisposable disposable) => members.Contains(disposable);
 
     public void Attach(IDisposable disposable)
@@ -41,25 +39,8 @@ public sealed class DisposeScope : IDisposable
         return disposable;
     }
 
-    public (T1 first, T2 second) Detach<T1, T2>(T1 first, T2 second) where T1 : IDisposable where T2 : IDisposable => (Detach(first), Detach(second));
-
-    public void Detach(IEnumerable<IDisposable> disposables)
-    {
-        foreach (var disposable in disposables) Detach(disposable);
-    }
-
     /// <summary>Hands it to the enclosing scope; without one it is detached.</summary>
     public T MoveToOuter<T>(T disposable) where T : IDisposable => MoveToOther(Outer, disposable);
-
-    public (T1 first, T2 second) MoveToOuter<T1, T2>(T1 first, T2 second) where T1 : IDisposable where T2 : IDisposable => (MoveToOuter(first), MoveToOuter(second));
-
-    public (T1 first, T2 second, T3 third) MoveToOuter<T1, T2, T3>(T1 first, T2 second, T3 third)
-        where T1 : IDisposable where T2 : IDisposable where T3 : IDisposable => (MoveToOuter(first), MoveToOuter(second), MoveToOuter(third));
-
-    public void MoveToOuter(IEnumerable<IDisposable> disposables)
-    {
-        foreach (var disposable in disposables) MoveToOuter(disposable);
-    }
 
     public T MoveToOther<T>(DisposeScope? scope, T disposable) where T : IDisposable
     {

@@ -44,16 +44,6 @@ public class ThreadDisposeScopeStatistics
 {
     public LifetimeStatistics TensorStatistics { get; } = new();
 
-    public long CreatedOutsideScopeCount => TensorStatistics.CreatedOutsideScopeCount;
-
-    public long CreatedInScopeCount => TensorStatistics.CreatedInScopeCount;
-
-    public long DisposedInScopeCount => TensorStatistics.DisposedInScopeCount;
-
-    public long DetachedFromScopeCount => TensorStatistics.DetachedFromScopeCount;
-
-    public long ThreadTotalLiveCount => TensorStatistics.ThreadTotalLiveCount;
-
     public void Reset() => TensorStatistics.Reset();
 }
 

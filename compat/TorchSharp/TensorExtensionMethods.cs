@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using TorchSharp.Interop;
 
 namespace TorchSharp;
 
@@ -33,13 +32,5 @@ public static class TensorExtensionMethods
     {
         var text = new StringBuilder("[").AppendJoin('x', tensor.shape).Append("], type = ").Append(tensor.dtype).Append(", device = ").Append(tensor.device);
         return (tensor.ndim == 0 && tensor.is_cpu() ? text.Append(", value = ").Append(tensor.ToScalar().Real.ToString(CultureInfo.InvariantCulture)) : text).ToString();
-    }
-
-    /// <summary>The elements as libtorch prints them.</summary>
-    public static string str(this torch.Tensor tensor, string? fltFormat = null, int? width = null, string? newLine = null, CultureInfo? cultureInfo = null, TensorStringStyle style = TensorStringStyle.Default)
-    {
-        Native.Check(Native.cv_tensor_text(tensor.Handle, out var text));
-        GC.KeepAlive(tensor);
-        return Native.TakeText(text);
     }
 }

@@ -23,8 +23,6 @@ public static partial class torch
         public override string ToString() =>
             type.ToString().ToLowerInvariant() + (index < 0 ? "" : ":" + index.ToString(CultureInfo.InvariantCulture));
 
-        public static implicit operator Device(string description) => new(description);
-
         /// <summary>As one number for the native side (abi.h).</summary>
         internal long Code => ((long)type << 32) | (uint)index;
 
@@ -40,9 +38,11 @@ public static partial class torch
 
     public static readonly Device CPU = new(DeviceType.CPU);
 
-    public static Device CUDA => new(DeviceType.CUDA);
-
-    public static Device device(string description) => new(description);
-
-    public static Device device(DeviceType deviceType, int index = -1) => new(deviceType, index);
+    public static Device device(string description)
+    {
+        var device = new Device(description);
+        return device.type != DeviceType.CUDA || cuda.is_available()
+            ? device
+            : throw new InvalidOperationException("Torch device type CUDA did not initialise on the current machine: this libtorch finds no CUDA device.");
+    }
 }

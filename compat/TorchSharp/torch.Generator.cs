@@ -69,8 +69,6 @@ public static partial class torch
     /// <summary>Seeds the default generators of all devices.</summary>
     public static Generator manual_seed(long seed) => random.manual_seed(seed);
 
-    public static Tensor get_rng_state() => random.get_rng_state();
-
     /// <summary>The default CPU generator.</summary>
     public static class random
     {
@@ -78,12 +76,6 @@ public static partial class torch
         {
             Native.Check(Native.cv_manual_seed((ulong)seed));
             return Generator.Default;
-        }
-
-        public static long initial_seed()
-        {
-            using var generator = Generator.Default;
-            return generator.initial_seed();
         }
 
         public static Tensor get_rng_state()

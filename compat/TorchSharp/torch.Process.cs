@@ -27,11 +27,5 @@ public static partial class torch
         public static bool is_available() => device_count() > 0;
 
         public static int device_count() => Native.cv_cuda_count();
-
-        public static void manual_seed(long seed) => Native.Check(Native.cv_cuda_manual_seed((ulong)seed, 0));
-
-
-        /// <summary>Waits for everything queued on a device.</summary>
-        public static void synchronize(Device? device = null) => Native.Check(Native.cv_cuda_synchronize(device?.index ?? -1));
     }
 }

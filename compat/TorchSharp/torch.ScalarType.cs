@@ -20,22 +20,13 @@ public static partial class torch
     }
 
     public static ScalarType @bool = ScalarType.Bool;
-    public static ScalarType uint8 = ScalarType.Byte;
-    public static ScalarType int8 = ScalarType.Int8;
-    public static ScalarType int16 = ScalarType.Int16;
     public static ScalarType int32 = ScalarType.Int32;
     public static ScalarType int64 = ScalarType.Int64;
-    public static ScalarType bfloat16 = ScalarType.BFloat16;
-    public static ScalarType float16 = ScalarType.Float16;
     public static ScalarType float32 = ScalarType.Float32;
     public static ScalarType float64 = ScalarType.Float64;
 
-    public static bool is_integral(ScalarType type) =>
-        type is ScalarType.Byte or ScalarType.Int8 or ScalarType.Int16 or ScalarType.Int32 or ScalarType.Int64 or ScalarType.Bool;
-
     public static bool is_floating_point(ScalarType type) =>
         type is ScalarType.Float16 or ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16;
-
 
     /// <summary>The element type that holds a .NET primitive, or null.</summary>
     internal static ScalarType? TypeOf(Type type) => Type.GetTypeCode(type) switch

@@ -4,8 +4,6 @@ namespace TorchSharp;
 
 public static partial class torch
 {
-    public static DisposeScope? CurrentDisposeScope => DisposeScopeManager.ThreadSingleton.Current;
-
     /// <summary>Opens a dispose scope on this thread.</summary>
     public static DisposeScope NewDisposeScope() => DisposeScopeManager.ThreadSingleton.Open();
 

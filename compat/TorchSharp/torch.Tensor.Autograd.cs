@@ -6,7 +6,7 @@ public static partial class torch
 {
     public partial class Tensor
     {
-        private static readonly Op Detach = new("detach"), DetachInPlace = new("detach_");
+        private static readonly Op Detach = new("detach");
 
         public bool requires_grad
         {
@@ -35,22 +35,10 @@ public static partial class torch
             return this;
         }
 
-        /// <summary>A second handle to this tensor, after setting the flag.</summary>
-        public Tensor with_requires_grad(bool requires_grad = true)
-        {
-            this.requires_grad = requires_grad;
-            return new(Native.cv_tensor_retain(Handle));
-        }
-
         public Tensor detach() => Detach.Call(this);
-
-        public Tensor detach_() => DetachInPlace.CallInPlace(this);
 
         public void retain_grad() => Native.Check(Native.cv_retain_grad(Handle));
 
         public void backward() => autograd.Run([this], null, 0, false, null);
-
-        public void backward(IList<Tensor>? grad_tensors = null, bool retain_graph = false, bool create_graph = false, IList<Tensor>? inputs = null) =>
-            autograd.Run([this], grad_tensors, retain_graph ? 1 : 0, create_graph, inputs);
     }
 }

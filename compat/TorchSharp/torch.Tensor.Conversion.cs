@@ -18,38 +18,7 @@ public static partial class torch
         public Tensor to(ScalarType type, Device device, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
             Converted(type, device, copy, disposeAfter, non_blocking);
 
-        public Tensor to(string device, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
-            Converted(null, new Device(device), copy, disposeAfter, non_blocking);
-
-        public Tensor to(DeviceType deviceType, int deviceIndex = -1, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
-            Converted(null, new Device(deviceType, deviceIndex), copy, disposeAfter, non_blocking);
-
-        public Tensor to(Tensor other, bool non_blocking = false) => Converted(other.dtype, other.device, false, false, non_blocking);
-
-
-        public Tensor type(ScalarType dtype) => to(dtype);
-
-
         public Tensor cpu() => to(CPU);
-
-        public Tensor cuda(Device? device = null, bool non_blocking = false) => to(device ?? CUDA, non_blocking: non_blocking);
-
-        public Tensor @float() => to(ScalarType.Float32);
-
-        public Tensor @double() => to(ScalarType.Float64);
-
-        public Tensor @long() => to(ScalarType.Int64);
-
-        public Tensor @int() => to(ScalarType.Int32);
-
-        public Tensor @bool() => to(ScalarType.Bool);
-
-        public Tensor half() => to(ScalarType.Float16);
-
-        public Tensor bfloat16() => to(ScalarType.BFloat16);
-
-        public Tensor @byte() => to(ScalarType.Byte);
-
 
         public Scalar ToScalar()
         {

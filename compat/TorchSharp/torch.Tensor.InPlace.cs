@@ -7,7 +7,6 @@ public static partial class torch
         private static readonly Op CopyInPlace = new("copy_"), FillInPlace = new("fill_", "Scalar"), ZeroInPlace = new("zero_");
         private static readonly Op TrilInPlace = new("tril_"), TriuInPlace = new("triu_");
         private static readonly Op NormalInPlace = new("normal_"), UniformInPlace = new("uniform_"), BernoulliInPlace = new("bernoulli_", "float");
-        private static readonly Op BernoulliOp = new("bernoulli"), Multinomial = new("multinomial");
 
         public Tensor copy_(Tensor source, bool nonBlocking = false) => CopyInPlace.CallInPlace(this, source, nonBlocking);
         public Tensor fill_(Scalar value) => FillInPlace.CallInPlace(this, value);
@@ -21,10 +20,5 @@ public static partial class torch
         public Tensor normal_(double mean = 0, double std = 1, Generator? generator = null) => NormalInPlace.CallInPlace(this, mean, std, generator);
         public Tensor uniform_(double from, double to, Generator? generator = null) => UniformInPlace.CallInPlace(this, from, to, generator);
         public Tensor bernoulli_(double p = 0.5, Generator? generator = null) => BernoulliInPlace.CallInPlace(this, p, generator);
-        public Tensor bernoulli(Generator? generator = null) => BernoulliOp.Call(this, generator);
-        public Tensor multinomial(long num_samples, bool replacement = false, Generator? generator = null) => Multinomial.Call(this, num_samples, replacement, generator);
     }
-
-    public static Tensor bernoulli(Tensor input, Generator? generator = null) => input.bernoulli(generator);
-    public static Tensor multinomial(Tensor input, long num_samples, bool replacement = false, Generator? generator = null) => input.multinomial(num_samples, replacement, generator);
 }

@@ -6,8 +6,7 @@ public static partial class torch
     {
         private static readonly Op Matmul = new("matmul"), Mm = new("mm"), Bmm = new("bmm"), Mv = new("mv"), Dot = new("dot");
         private static readonly Op Outer = new("outer"), Kron = new("kron"), Trace = new("trace");
-        private static readonly Op Addmm = new("addmm"), Baddbmm = new("baddbmm");
-        private static readonly Op AddmmInPlace = new("addmm_"), CholeskySolve = new("cholesky_solve"), CholeskyInverse = new("cholesky_inverse");
+        private static readonly Op CholeskySolve = new("cholesky_solve"), CholeskyInverse = new("cholesky_inverse");
 
         public Tensor matmul(Tensor target) => Matmul.Call(this, target);
         public Tensor mm(Tensor target) => Mm.Call(this, target);
@@ -17,24 +16,13 @@ public static partial class torch
         public Tensor outer(Tensor vec2) => Outer.Call(this, vec2);
         public Tensor kron(Tensor other) => Kron.Call(this, other);
         public Tensor trace() => Trace.Call(this);
-        public Tensor addmm(Tensor mat1, Tensor mat2, float beta = 1f, float alpha = 1f) => Addmm.Call(this, mat1, mat2, beta, alpha);
-        public Tensor addmm_(Tensor mat1, Tensor mat2, float beta = 1f, float alpha = 1f) => AddmmInPlace.CallInPlace(this, mat1, mat2, beta, alpha);
-        public Tensor baddbmm(Tensor batch1, Tensor batch2, float beta = 1f, float alpha = 1f) => Baddbmm.Call(this, batch1, batch2, beta, alpha);
         public Tensor cholesky_solve(Tensor input2, bool upper = false) => CholeskySolve.Call(this, input2, upper);
         public Tensor cholesky_inverse(bool upper = false) => CholeskyInverse.Call(this, upper);
     }
 
     private static readonly Op Einsum = new("einsum");
 
-    public static Tensor matmul(Tensor input, Tensor target) => input.matmul(target);
-    public static Tensor mm(Tensor input, Tensor target) => input.mm(target);
-    public static Tensor bmm(Tensor input, Tensor batch2) => input.bmm(batch2);
-    public static Tensor mv(Tensor input, Tensor target) => input.mv(target);
-    public static Tensor dot(Tensor input, Tensor other) => input.dot(other);
-    public static Tensor outer(Tensor input, Tensor vec2) => input.outer(vec2);
     public static Tensor kron(Tensor input, Tensor other) => input.kron(other);
-    public static Tensor trace(Tensor input) => input.trace();
     public static Tensor einsum(string equation, params Tensor[] tensors) => Einsum.Call(equation, tensors);
-    public static Tensor cholesky_solve(Tensor input, Tensor input2, bool upper = false) => input.cholesky_solve(input2, upper);
     public static Tensor cholesky_inverse(Tensor input, bool upper = false) => input.cholesky_inverse(upper);
 }

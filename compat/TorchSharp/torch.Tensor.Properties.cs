@@ -6,11 +6,7 @@ public static partial class torch
 {
     public unsafe partial class Tensor
     {
-        public long Dimensions => dim();
-
         public long ndim => dim();
-
-        public long NumberOfElements => numel();
 
         public long ElementSize => dtype.ElementSize();
 
@@ -20,23 +16,13 @@ public static partial class torch
 
         public DeviceType device_type => device.type;
 
-        public int device_index => device.index;
-
-        public bool is_cuda => device_type == DeviceType.CUDA;
-
         public bool is_cpu() => device_type == DeviceType.CPU;
 
         public bool is_leaf => Ask(TensorFact.IsLeaf);
 
-        public bool is_sparse => Ask(TensorFact.IsSparse);
-
         public bool is_contiguous() => Ask(TensorFact.IsContiguous);
 
-
         public bool is_floating_point() => torch.is_floating_point(dtype);
-
-        public bool is_integral() => torch.is_integral(dtype);
-
 
         public long[] shape
         {
@@ -48,24 +34,11 @@ public static partial class torch
             }
         }
 
-        public long[] size() => shape;
-
-        public long size(int dim)
-        {
-            var sizes = shape;
-            return sizes[dim < 0 ? dim + sizes.Length : dim];
-        }
-
         public long dim() => Native.cv_tensor_dim(Handle);
 
         public long numel() => Native.cv_tensor_numel(Handle);
 
-
         public long[] stride() => Strides().strides;
-
-        public long stride(int dim) => Strides().strides[dim < 0 ? dim + ndim : dim];
-
-        public long storage_offset() => Strides().offset;
 
         /// <summary>The memory of a contiguous CPU tensor; valid as long as the tensor is.</summary>
         public Span<byte> bytes
@@ -83,11 +56,6 @@ public static partial class torch
             }
         }
 
-        public Tensor T => NumpyT.Call(this);
-
-        public Tensor mT => MatrixT.Call(this);
-
-        private static readonly Op NumpyT = new("numpy_T"), MatrixT = new("mT");
 
         internal IntPtr DataPointer()
         {
@@ -119,10 +87,4 @@ public static partial class torch
             GC.KeepAlive(this);
         }
     }
-
-    public static long numel(Tensor input) => input.numel();
-
-    public static bool is_floating_point(Tensor input) => input.is_floating_point();
-
-    public static bool is_integral(Tensor t) => t.is_integral();
 }

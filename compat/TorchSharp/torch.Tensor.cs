@@ -11,7 +11,7 @@ public static partial class torch
     /// </summary>
     public partial class Tensor : IDisposable
     {
-        private static long totalCount, peakCount;
+        private static long totalCount;
 
         private IntPtr handle;
 
@@ -19,15 +19,12 @@ public static partial class torch
         internal Tensor(IntPtr handle)
         {
             this.handle = handle;
-            var count = Interlocked.Increment(ref totalCount);
-            if (count > peakCount) peakCount = count;
+            Interlocked.Increment(ref totalCount);
             DisposeScopeManager.ThreadSingleton.Register(this);
         }
 
         /// <summary>Handles alive in this process (disposed and finalized ones are gone).</summary>
         public static long TotalCount => totalCount;
-
-        public static long PeakCount => peakCount;
 
         internal DisposeScope? OwningDisposeScope { get; set; }
 
@@ -62,9 +59,6 @@ public static partial class torch
             return Interlocked.Exchange(ref handle, 0);
         }
 
-        /// <summary>A Tensor over an owned handle.</summary>
-        public static Tensor UnsafeCreateTensor(IntPtr handle) => new(handle);
-
         public Tensor DetachFromDisposeScope()
         {
             OwningDisposeScope?.Detach(this);
@@ -74,15 +68,6 @@ public static partial class torch
         public Tensor MoveToOuterDisposeScope()
         {
             OwningDisposeScope?.MoveToOuter(this);
-            return this;
-        }
-
-        public Tensor MoveToOtherDisposeScope(Tensor other) => MoveToOtherDisposeScope(other.OwningDisposeScope);
-
-        public Tensor MoveToOtherDisposeScope(DisposeScope? other)
-        {
-            if (OwningDisposeScope is not null) OwningDisposeScope.MoveToOther(other, this);
-            else other?.Attach(this);
             return this;
         }
 

@@ -30,8 +30,6 @@ public static partial class torch
         /// <summary>A new dimension of length 1 (as None in Python).</summary>
         public static TensorIndex None = new() { Kind = TensorIndexKind.NewAxis };
 
-        public static TensorIndex Null = new() { Kind = TensorIndexKind.NewAxis };
-
         public static TensorIndex Colon = Slice();
 
         public static TensorIndex Slice(long? start = null, long? stop = null, long? step = null) =>
@@ -49,16 +47,6 @@ public static partial class torch
         public static implicit operator TensorIndex(Range range) => Slice(range);
 
         public static implicit operator TensorIndex(Index index) => Single(Position(index, false));
-
-        public static implicit operator TensorIndex((int? start, int? end) range) => Slice(range.start, range.end);
-
-        // As with Scalar: where a number could become either, overload resolution must prefer TensorIndex.
-        public static implicit operator Tensor(TensorIndex value) => value.Kind switch
-        {
-            TensorIndexKind.Tensor => value.Value!,
-            TensorIndexKind.Single => tensor(value.Start!.Value),
-            _ => throw new InvalidOperationException("Only a number or a tensor converts to a tensor."),
-        };
 
         // ^0 as an end is "to the end", which libtorch writes as no end at all.
         private static long? Position(Index index, bool isEnd) =>

@@ -15,7 +15,7 @@ public static partial class torch
         private static readonly Op Cholesky = new("linalg_cholesky"), CholeskyEx = new("linalg_cholesky_ex"), Eigh = new("linalg_eigh"), Eigvalsh = new("linalg_eigvalsh");
         private static readonly Op Qr = new("linalg_qr"), Svd = new("linalg_svd"), Svdvals = new("linalg_svdvals"), Inv = new("linalg_inv");
         private static readonly Op Pinv = new("linalg_pinv", "atol_rtol_float"), Solve = new("linalg_solve"), SolveTriangular = new("linalg_solve_triangular");
-        private static readonly Op Lstsq = new("linalg_lstsq"), Slogdet = new("linalg_slogdet"), Det = new("linalg_det");
+        private static readonly Op Lstsq = new("linalg_lstsq"), Slogdet = new("linalg_slogdet");
         private static readonly Op Norm = new("linalg_norm"), VectorNorm = new("linalg_vector_norm"), MatrixNorm = new("linalg_matrix_norm"), MatrixNormNamed = new("linalg_matrix_norm", "str_ord");
 
         public static Tensor cholesky(Tensor input) => Cholesky.Call(input);
@@ -46,8 +46,6 @@ public static partial class torch
         }
 
         public static (Tensor, Tensor) slogdet(Tensor input) => Pair(Slogdet.CallMany(input));
-        public static Tensor det(Tensor input) => Det.Call(input);
-        public static Tensor norm(Tensor input, double ord, long[]? dims = null, bool keepdim = false) => Norm.Call(input, ord, dims, keepdim);
         public static Tensor norm(Tensor input, long[]? dims = null, bool keepdim = false) => Norm.Call(input, Val.None, dims, keepdim);
         public static Tensor vector_norm(Tensor input, double ord = 2, long[]? dims = null, bool keepdim = false) => VectorNorm.Call(input, ord, dims, keepdim);
         public static Tensor matrix_norm(Tensor input, string ord = "fro", long[]? dims = null, bool keepdim = false) => MatrixNormNamed.Call(input, ord, dims ?? [-2, -1], keepdim);

@@ -5,6 +5,7 @@ using Xunit;
 namespace Curvature.Tests.Compat;
 
 /// <summary>Every public member of a stand-in is one of the package that it stands in for: same names, parameters, defaults and types.</summary>
+[Trait("Engine", "StandIn")]
 public sealed class SignatureTests
 {
     [ReferenceFact]

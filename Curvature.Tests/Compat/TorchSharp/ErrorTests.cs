@@ -42,11 +42,12 @@ public sealed class ErrorTests
     }
 
     [Fact]
-    public void An_unknown_device_is_named()
+    public void A_device_that_is_unknown_or_absent_is_refused()
     {
         Assert.ThrowsAny<Exception>(() => device("warp"));
-        Assert.Equal("cuda:1", device("cuda:1").ToString());
-        Assert.Equal(DeviceType.CPU, CPU.type);
+        if (!cuda.is_available()) Assert.Throws<InvalidOperationException>(() => device("cuda:1"));
+        Assert.Equal("cuda:1", new Device("cuda:1").ToString());
+        Assert.Equal(DeviceType.CPU, device("cpu").type);
     }
 
     // In TorchSharp these end the process instead; product code never lets it come to that.

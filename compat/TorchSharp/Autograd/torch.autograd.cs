@@ -40,9 +40,6 @@ public static partial class torch
         public static void backward(Tensor tensor, IList<Tensor>? grad_tensors = null, bool? retain_graph = null, bool create_graph = false, IList<Tensor>? inputs = null) =>
             backward([tensor], grad_tensors, retain_graph, create_graph, inputs);
 
-        public static void backward(Tensor tensor, Tensor grad_tensor, bool? retain_graph = null, bool create_graph = false, IList<Tensor>? inputs = null) =>
-            backward([tensor], [grad_tensor], retain_graph, create_graph, inputs);
-
         internal static void Run(IList<Tensor> tensors, IList<Tensor>? gradTensors, int retain, bool create, IList<Tensor>? inputs)
         {
             var (ys, vs, xs) = (Results.Handles(tensors), Results.Handles(gradTensors), Results.Handles(inputs));

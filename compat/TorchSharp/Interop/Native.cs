@@ -29,7 +29,6 @@ internal static unsafe partial class Native
     internal static partial int cv_tensor_wrap(IntPtr data, long* sizes, int dim, int dtype, delegate* unmanaged<IntPtr, void> release, IntPtr context, out IntPtr result);
     [LibraryImport(Library)] internal static partial int cv_tensor_read(IntPtr tensor, void* target, long bytes);
     [LibraryImport(Library)] internal static partial int cv_tensor_item(IntPtr tensor, out long integer, out double real, out int isInt);
-    [LibraryImport(Library)] internal static partial int cv_tensor_text(IntPtr tensor, out IntPtr text);
 
     // autograd.cpp
     [LibraryImport(Library)] internal static partial int cv_set_requires_grad(IntPtr tensor, int value);
@@ -49,7 +48,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int cv_node_new(string name, IntPtr context, delegate* unmanaged<IntPtr, IntPtr*, int, IntPtr*, int, int> backward,
         delegate* unmanaged<IntPtr, void> release, IntPtr[] inputs, int nInputs, out IntPtr node, out IntPtr raw);
-    [LibraryImport(Library)] internal static partial int cv_node_attach(IntPtr node, IntPtr[] outputs, int[] differentiable, int nOutputs, int materialize, IntPtr* results);
+    [LibraryImport(Library)] internal static partial int cv_node_attach(IntPtr node, IntPtr[] outputs, int nOutputs, IntPtr* results);
     [LibraryImport(Library)] internal static partial int cv_node_save(IntPtr node, IntPtr[] tensors, int n);
     [LibraryImport(Library)] internal static partial int cv_node_saved(IntPtr raw, IntPtr* results);
     [LibraryImport(Library)] internal static partial void cv_node_drop(IntPtr node);
@@ -68,10 +67,8 @@ internal static unsafe partial class Native
     // system.cpp
     [LibraryImport(Library)] internal static partial IntPtr cv_last_error();
     [LibraryImport(Library)] internal static partial void cv_free(IntPtr memory);
-    [LibraryImport(Library)] internal static partial void cv_set_warning_callback(delegate* unmanaged<IntPtr, void> callback);
     [LibraryImport(Library)] internal static partial int cv_torch_version();
     [LibraryImport(Library)] internal static partial int cv_manual_seed(ulong seed);
-    [LibraryImport(Library)] internal static partial int cv_cuda_manual_seed(ulong seed, int all);
     [LibraryImport(Library)] internal static partial int cv_generator(long device, int fresh, out IntPtr generator);
     [LibraryImport(Library)] internal static partial void cv_generator_release(IntPtr generator);
     [LibraryImport(Library)] internal static partial int cv_generator_seed(IntPtr generator, ulong seed);
@@ -81,9 +78,6 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial int cv_get_threads();
     [LibraryImport(Library)] internal static partial int cv_set_threads(int count);
     [LibraryImport(Library)] internal static partial int cv_cuda_count();
-    [LibraryImport(Library)] internal static partial int cv_cuda_synchronize(long index);
-    [LibraryImport(Library)] internal static partial int cv_cuda_memory(int index, out long current, out long peak, out long reserved);
-    [LibraryImport(Library)] internal static partial int cv_config(out IntPtr build, out IntPtr parallel, out IntPtr openblas);
 
     /// <summary>Turns the result code of a call into an exception with libtorch's own message.</summary>
     internal static void Check(int code)

@@ -26,7 +26,6 @@ internal readonly struct Val
 
     public static implicit operator Val(torch.Tensor? value) => value is null ? None : new(ValTag.Tensor, value);
     public static implicit operator Val(torch.Tensor[] value) => new(ValTag.Tensors, value);
-    public static implicit operator Val(List<torch.Tensor> value) => new(ValTag.Tensors, value.ToArray());
     public static implicit operator Val(long value) => new(ValTag.Int, null, value);
     public static implicit operator Val(long? value) => value is long some ? some : None;
     public static implicit operator Val(double value) => new(ValTag.Float, null, BitConverter.DoubleToInt64Bits(value));

@@ -16,8 +16,8 @@ public static partial class torch
             private const int MaxResults = 64;
 
             private IntPtr handle;
-            private List<(string name, Parameter parameter)> parameterList;
-            private List<(string name, Tensor buffer)> bufferList;
+            private readonly List<(string name, Parameter parameter)> parameterList;
+            private readonly List<(string name, Tensor buffer)> bufferList;
 
             internal ScriptModule(IntPtr handle) : base(nameof(ScriptModule))
             {
@@ -55,8 +55,6 @@ public static partial class torch
 
             public object forward(params object[] input) => invoke("forward", input);
 
-            public object call(params object[] input) => forward(input);
-
             /// <summary>A tensor, a number, or an array of tensors where the method returns several (tuples are flattened).</summary>
             public object invoke(string name, params object[] objs)
             {
@@ -86,14 +84,9 @@ public static partial class torch
 
             internal void Save(string path) => Native.Check(Native.cv_jit_save(Handle, path));
 
-            internal override void Move(ScalarType? dtype, Device? device, Dictionary<Tensor, Tensor> replaced)
-            {
+            // The tensors keep their identity, and with it the handles that were given out; only their data is replaced.
+            internal override void Move(ScalarType? dtype, Device? device, Dictionary<Tensor, Tensor> replaced) =>
                 Native.Check(Native.cv_jit_to(Handle, (int?)dtype ?? -1, device?.Code ?? -1));
-                var (oldParameters, oldBuffers) = (parameterList, bufferList);
-                (parameterList, bufferList) = ReadTensors();
-                for (var i = 0; i < oldParameters.Count; i++) replaced[oldParameters[i].parameter] = parameterList[i].parameter;
-                for (var i = 0; i < oldBuffers.Count; i++) replaced[oldBuffers[i].buffer] = bufferList[i].buffer;
-            }
 
             protected override void Dispose(bool disposing)
             {

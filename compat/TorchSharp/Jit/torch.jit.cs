@@ -9,16 +9,8 @@ public static partial class torch
     {
         public static ScriptModule load(string filename, DeviceType device_type = DeviceType.CPU, long device_index = -1) => new(Open(filename, new(device_type, (int)device_index)));
 
-        public static ScriptModule load(string filename, Device map_location) => new(Open(filename, map_location));
-
-        public static ScriptModule load(string filename, string map_location) => new(Open(filename, new(map_location)));
-
         public static ScriptModule<T1, TResult> load<T1, TResult>(string filename, DeviceType device_type = DeviceType.CPU, long device_index = -1) =>
             new(Open(filename, new(device_type, (int)device_index)));
-
-        public static ScriptModule<T1, TResult> load<T1, TResult>(string filename, Device map_location) => new(Open(filename, map_location));
-
-        public static ScriptModule<T1, TResult> load<T1, TResult>(string filename, string map_location) => new(Open(filename, new(map_location)));
 
         public static void save(ScriptModule module, string filename) => module.Save(filename);
 

@@ -6,7 +6,7 @@ public abstract class NormBase : torch.nn.Module<torch.Tensor, torch.Tensor>
     private protected NormBase(long num_features, double eps, double? momentum, bool affine, bool track_running_stats, torch.Device? device,
         torch.ScalarType? dtype, string name) : base(name)
     {
-        (this.num_features, this.eps, this.momentum) = (num_features, eps, momentum);
+        (this.eps, this.momentum) = (eps, momentum);
         (this.affine, this.track_running_stats) = (affine, track_running_stats);
         if (affine)
         {
@@ -26,7 +26,6 @@ public abstract class NormBase : torch.nn.Module<torch.Tensor, torch.Tensor>
     public torch.Tensor? running_mean { get => Buffer(); set => SetBuffer(value); }
     public torch.Tensor? running_var { get => Buffer(); set => SetBuffer(value); }
     public torch.Tensor? num_batches_tracked { get => Buffer(); set => SetBuffer(value); }
-    public long num_features { get; }
     public double eps { get; set; }
     public double? momentum { get; set; }
     public bool affine { get; }

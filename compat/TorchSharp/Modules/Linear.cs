@@ -17,8 +17,6 @@ public sealed class Linear : torch.nn.Module<torch.Tensor, torch.Tensor>
 
     public Parameter weight { get => Get()!; set => Set(value); }
     public Parameter? bias { get => Get(); set => Set(value); }
-    public long in_features => weight.shape[1];
-    public long out_features => weight.shape[0];
 
     public override torch.Tensor forward(torch.Tensor tensor) => torch.nn.functional.linear(tensor, weight, bias);
 }

@@ -67,17 +67,7 @@ public static class ModuleExtensionMethods
     public static T to<T>(this T module, torch.Device device, bool non_blocking = false) where T : torch.nn.Module =>
         Moved(module, null, device);
 
-    public static T to<T>(this T module, torch.Device device, torch.ScalarType type, bool non_blocking = false) where T : torch.nn.Module =>
-        Moved(module, type, device);
-
     public static T cpu<T>(this T module, bool non_blocking = false) where T : torch.nn.Module => module.to(torch.CPU);
-
-    public static T cuda<T>(this T module, int deviceIndex = -1, bool non_blocking = false) where T : torch.nn.Module =>
-        module.to(torch.device(DeviceType.CUDA, deviceIndex));
-
-    public static T @float<T>(this T module, bool non_blocking = false) where T : torch.nn.Module => module.to(torch.float32);
-
-    public static T @double<T>(this T module, bool non_blocking = false) where T : torch.nn.Module => module.to(torch.float64);
 
     private static T Moved<T>(T module, torch.ScalarType? dtype, torch.Device? device) where T : torch.nn.Module
     {

@@ -10,7 +10,6 @@ public class ModuleList<T> : torch.nn.Module, IEnumerable<T> where T : torch.nn.
     public ModuleList(params T[] modules) : base("ModuleList") => append(modules);
 
     public int Count => _items.Count;
-    public T this[int index] => _items[index];
 
     public void append(params T[] parameters)
     {

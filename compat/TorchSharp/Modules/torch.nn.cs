@@ -40,12 +40,6 @@ public static partial class torch
             new(in_channels, out_channels, [kernel_size, kernel_size], [stride, stride], [padding, padding], null, [dilation, dilation],
                 padding_mode, groups, bias, device, dtype);
 
-        public static Conv2d Conv2d(long in_channels, long out_channels, (long, long) kernel_size, (long, long)? stride = null,
-            (long, long)? padding = null, (long, long)? dilation = null, PaddingModes padding_mode = PaddingModes.Zeros, long groups = 1,
-            bool bias = true, Device? device = null, ScalarType? dtype = null) =>
-            new(in_channels, out_channels, Pair(kernel_size), Pair(stride) ?? [1, 1], Pair(padding) ?? [0, 0], null,
-                Pair(dilation) ?? [1, 1], padding_mode, groups, bias, device, dtype);
-
         public static Conv2d Conv2d(long in_channels, long out_channels, long kernel_size, Padding padding, long stride = 1,
             long dilation = 1, PaddingModes padding_mode = PaddingModes.Zeros, long groups = 1, bool bias = true, Device? device = null,
             ScalarType? dtype = null) =>
@@ -93,11 +87,6 @@ public static partial class torch
         public static AdaptiveAvgPool2d AdaptiveAvgPool2d(long output_size) => new([output_size, output_size]);
         public static Sequential Sequential(params (string name, Module<Tensor, Tensor> submodule)[] modules) => new(modules);
         public static Sequential Sequential(params Module<Tensor, Tensor>[] modules) => new(modules);
-        public static Sequential Sequential(IEnumerable<(string name, Module<Tensor, Tensor> submodule)> modules) => new([.. modules]);
-        public static Sequential Sequential(IEnumerable<Module<Tensor, Tensor>> modules) => new([.. modules]);
-
-        public static CrossEntropyLoss CrossEntropyLoss(Tensor? weight = null, long? ignore_index = null,
-            Reduction reduction = Reduction.Mean) => new(weight, ignore_index, reduction);
 
         public static MSELoss MSELoss(Reduction reduction = Reduction.Mean) => new(reduction);
 

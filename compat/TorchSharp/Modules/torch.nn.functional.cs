@@ -68,10 +68,6 @@ public static partial class torch
                 AvgPool2d.Call(
                     input, kernel_size, stride ?? kernel_size, padding ?? [0, 0], ceil_mode, count_include_pad, divisor_override);
 
-            public static Tensor avg_pool2d(Tensor input, long kernel_size, long? stride = null, long padding = 0, bool ceil_mode = false,
-                bool count_include_pad = true, long? divisor_override = null) =>
-                avg_pool2d(input, Pair(kernel_size)!, Pair(stride)!, Pair(padding)!, ceil_mode, count_include_pad, divisor_override);
-
             public static Tensor adaptive_avg_pool2d(Tensor input, long[] output_size) => AdaptiveAvgPool2d.Call(input, output_size);
 
             public static Tensor pad(Tensor input, long[] pad, PaddingModes mode = PaddingModes.Constant, double value = 0) => mode switch

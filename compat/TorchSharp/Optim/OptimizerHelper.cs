@@ -1,4 +1,3 @@
-using System.Text;
 using TorchSharp.Utils;
 
 namespace TorchSharp.Modules;
@@ -51,11 +50,6 @@ public abstract class OptimizerHelper : torch.optim.Optimizer
         _parameter_groups.Add(group);
     }
 
-    public void to(torch.Device device)
-    {
-        foreach (OptimizerState state in _state.Values) state.to(device);
-    }
-
     public virtual StateDictionary state_dict()
     {
         var dictionary = new StateDictionary();
@@ -77,12 +71,6 @@ public abstract class OptimizerHelper : torch.optim.Optimizer
         for (int i = 0; i < own.State.Count; i++) own.State[i].LoadStateDict(state_dict.State[i]);
     }
 
-    public void save_state_dict(string location)
-    {
-        using var writer = new BinaryWriter(File.Create(location), Encoding.UTF8);
-        save_state_dict(writer);
-    }
-
     public void save_state_dict(BinaryWriter writer)
     {
         StateDictionary own = state_dict();
@@ -91,12 +79,6 @@ public abstract class OptimizerHelper : torch.optim.Optimizer
         writer.Write7BitEncodedInt64(own.State.Count);
         own.Options.ForEach(options => options.SaveStateDict(writer));
         own.State.ForEach(state => state.SaveStateDict(writer));
-    }
-
-    public void load_state_dict(string location)
-    {
-        using var reader = new BinaryReader(File.OpenRead(location), Encoding.UTF8);
-        load_state_dict(reader);
     }
 
     public void load_state_dict(BinaryReader reader) => DatFormat.Guarded(() =>

@@ -1,5 +1,4 @@
 using System.Collections;
-using System.Diagnostics.CodeAnalysis;
 
 namespace TorchSharp.Utils;
 
@@ -8,8 +7,6 @@ public class OrderedDict<TKey, TValue> : IEnumerable<(TKey, TValue)> where TKey 
 {
     private readonly OrderedDictionary<TKey, TValue> _entries = [];
 
-    public int Count => _entries.Count;
-    public ICollection<TKey> Keys => _entries.Keys;
     public ICollection<TValue> Values => _entries.Values;
 
     public TValue this[TKey key]
@@ -19,10 +16,6 @@ public class OrderedDict<TKey, TValue> : IEnumerable<(TKey, TValue)> where TKey 
     }
 
     public bool ContainsKey(TKey key) => _entries.ContainsKey(key);
-
-    public bool TryGetValue(TKey key, [MaybeNullWhen(false)] out TValue value) => _entries.TryGetValue(key, out value);
-
-    public bool Remove(TKey key) => _entries.Remove(key);
 
     public void Clear() => _entries.Clear();
 

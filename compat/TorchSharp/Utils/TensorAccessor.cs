@@ -20,8 +20,6 @@ public sealed unsafe class TensorAccessor<T> : IDisposable, IEnumerable<T> where
 
     public long Count { get; }
 
-    public bool IsReadOnly => false;
-
     public T this[params long[] indices]
     {
         get => first[Offset(indices)];
@@ -46,8 +44,6 @@ public sealed unsafe class TensorAccessor<T> : IDisposable, IEnumerable<T> where
         }
         for (var i = tensorIndex; i < Count && arrayIndex < array.Length; i++) array[arrayIndex++] = first[Flat(i)];
     }
-
-    public void CopyFrom(T[] array, int arrayIndex = 0, long tensorIndex = 0) => CopyFrom(array.AsSpan(), arrayIndex, tensorIndex);
 
     public void CopyFrom(ReadOnlySpan<T> array, int arrayIndex = 0, long tensorIndex = 0)
     {

@@ -74,7 +74,6 @@ struct ManagedNode final : Node {
   Release release;
   std::vector<torch::autograd::SavedVariable> saved;
   std::vector<bool> tracked;  // per output: whether it has history
-  bool materialize = true;
 
   ManagedNode(const char* name, void* context, Backward backward, Release release)
       : label(name), context(context), backward(backward), release(release) {}
@@ -89,7 +88,7 @@ struct ManagedNode final : Node {
   variable_list apply(variable_list&& grads) override {
     std::vector<void*> incoming;
     for (size_t i = 0; i < grads.size(); i++) {
-      if (!grads[i].defined() && materialize && tracked[i]) grads[i] = input_metadata(i).zeros_like();
+      if (!grads[i].defined() && tracked[i]) grads[i] = input_metadata(i).zeros_like();
       incoming.push_back(grads[i].defined() ? grads[i].unsafeGetTensorImpl() : nullptr);
     }
     std::vector<void*> results(num_outputs());
@@ -131,14 +130,13 @@ CV_API int cv_node_new(const char* name, void* context, Backward backward, Relea
 }
 
 // Makes the outputs results of the node and saves variables in it. An output that already is a variable of the graph (an input handed through, or
-// a view) is replaced by a detached alias first, as it must not lose its own history. `differentiable[i]` 0 leaves an output without history.
-CV_API int cv_node_attach(void* node, void* const* outputs, const int32_t* differentiable, int32_t n_outputs, int32_t materialize, void** results) {
+// a view) is replaced by a detached alias first, as it must not lose its own history.
+CV_API int cv_node_attach(void* node, void* const* outputs, int32_t n_outputs, void** results) {
   return cv::guarded([&] {
     auto& self = held(node);
-    self->materialize = materialize != 0;
     for (int i = 0; i < n_outputs; i++) {
       auto output = cv::borrow(outputs[i]).detach();
-      self->tracked.push_back(differentiable[i] && torch::autograd::isDifferentiableType(output.scalar_type()));
+      self->tracked.push_back(torch::autograd::isDifferentiableType(output.scalar_type()));
       if (self->tracked[i]) torch::autograd::set_history(output, self);
       else self->add_input_metadata(Node::undefined_input());
       results[i] = cv::give(std::move(output));

@@ -1,17 +1,9 @@
-// Errors, warnings, random numbers, threads, devices, and what this build of libtorch is made of.
+// Errors, warnings, random numbers, threads, devices.
 #include "abi.h"
 
-#include <ATen/Config.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <torch/cuda.h>
-
-#include <dlfcn.h>
-#include <link.h>
-
-#ifdef CV_CUDA
-#include <c10/cuda/CUDACachingAllocator.h>
-#endif
 
 namespace {
 
@@ -76,9 +68,6 @@ at::Generator cv::borrow_generator(void* handle) {
 CV_API int cv_manual_seed(uint64_t seed) {
   return cv::guarded([&] { at::manual_seed(seed); });
 }
-CV_API int cv_cuda_manual_seed(uint64_t seed, int32_t all) {
-  return cv::guarded([&] { all ? torch::cuda::manual_seed_all(seed) : torch::cuda::manual_seed(seed); });
-}
 
 // The device's own generator (shared), or a copy of it that draws apart.
 CV_API int cv_generator(int64_t device, int32_t fresh, void** generator) {
@@ -122,50 +111,4 @@ CV_API int32_t cv_cuda_count() {
   int32_t count = 0;
   cv::guarded([&] { count = static_cast<int32_t>(torch::cuda::device_count()); });
   return count;
-}
-CV_API int cv_cuda_synchronize(int64_t index) {
-  return cv::guarded([&] { torch::cuda::synchronize(index); });
-}
-
-// Bytes in use now, at most so far, and held from the driver; 2 where the build had no CUDA headers.
-CV_API int cv_cuda_memory(int32_t index, int64_t* current, int64_t* peak, int64_t* reserved) {
-#ifdef CV_CUDA
-  return cv::guarded([&] {
-    auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(static_cast<c10::DeviceIndex>(index));
-    *current = stats.allocated_bytes[0].current;
-    *peak = stats.allocated_bytes[0].peak;
-    *reserved = stats.reserved_bytes[0].current;
-  });
-#else
-  return 2;
-#endif
-}
-
-// ---- What is inside ------------------------------------------------------------------------------------------------------------------
-
-namespace {
-
-// The first loaded library that names its OpenBLAS configuration. (dlsym on the whole process sees nothing: the runtime loads us locally.)
-int find_openblas(dl_phdr_info* info, size_t, void* answer) {
-  std::string path = info->dlpi_name ? info->dlpi_name : "";
-  if (path.find("blas") == std::string::npos) return 0;
-  void* library = dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
-  if (!library) return 0;
-  auto config = reinterpret_cast<char* (*)()>(dlsym(library, "openblas_get_config"));
-  if (config) *static_cast<std::string*>(answer) = config();
-  dlclose(library);
-  return config != nullptr;
-}
-
-}  // namespace
-
-// Build configuration, then the parallel back end, then the OpenBLAS in the process if there is one.
-CV_API int cv_config(char** build, char** parallel, char** openblas) {
-  return cv::guarded([&] {
-    std::string blas;
-    dl_iterate_phdr(find_openblas, &blas);
-    *build = cv::copy(at::show_config());
-    *parallel = cv::copy(at::get_parallel_info());
-    *openblas = cv::copy(blas);
-  });
 }

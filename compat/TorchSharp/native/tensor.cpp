@@ -3,8 +3,6 @@
 
 #include <torch/csrc/autograd/variable.h>
 
-#include <sstream>
-
 CV_API void cv_tensor_release(void* tensor) {
   if (tensor) c10::raw::intrusive_ptr::decref(cv::impl(tensor));
 }
@@ -100,10 +98,3 @@ CV_API int cv_tensor_item(void* tensor, int64_t* integer, double* real, int32_t*
   });
 }
 
-CV_API int cv_tensor_text(void* tensor, char** text) {
-  return cv::guarded([&] {
-    std::ostringstream out;
-    out << cv::borrow(tensor);
-    *text = cv::copy(out.str());
-  });
-}
