@@ -43,6 +43,11 @@ public sealed record HutchinsonTrace
     {
         Check(a);
         layers ??= (a as CurvatureOperator)?.Parameters;
+        if (layers is not null && layers.Count != a.Columns)
+        {
+            throw new CurvatureException($"The layers have {layers.Count} entries and the operator {a.Columns} columns: they must be of one parameter space.");
+        }
+
         int blocks = layers?.Layers.Count ?? 1;
         bool exact = MaxProbes >= a.Columns;
         int total = exact ? (int)a.Columns : MaxProbes;

@@ -26,7 +26,7 @@ public sealed record StochasticLanczosQuadrature
     public int Seed { get; init; }
 
     /// <value>
-    /// Standard deviation of the smoothing Gaussian in units of the eigenvalues; null (default): <c>range / ((Steps - 1) sqrt(8 ln 3))</c>, at which two
+    /// Standard deviation of the smoothing Gaussian in units of the eigenvalues; null (default): <c>range / ((m - 1) sqrt(8 ln 3))</c> with m the nodes of the longest run, at which two
     /// neighbours of an equally spaced set just merge (Lin, Saad, Yang 2016, Approximating Spectral Densities of Large Matrices, section 3.2.2, with their
     /// kappa = 3). It scales with the matrix.
     /// </value>

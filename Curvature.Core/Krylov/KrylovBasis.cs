@@ -33,7 +33,7 @@ internal sealed class KrylovBasis : IDisposable
         Tensor w = start.clone();
         Orthogonalise(w, locked);
         Orthogonalise(w, locked);
-        _q.select(0, 0).copy_(w.div_(w.norm()));
+        _q.select(0, 0).copy_(w.div_(Precision.Norm(w)));
     }
 
     /// <summary>Largest number of basis vectors.</summary>
@@ -54,7 +54,7 @@ internal sealed class KrylovBasis : IDisposable
         using DisposeScope scope = NewDisposeScope();
         int j = Length++;
         Tensor w = _a.Apply(_q.select(0, j)).clone();
-        double before = w.norm().ToDouble();
+        double before = Precision.Norm(w);
         Tensor basis = _q.narrow(0, 0, j + 1);
         Orthogonalise(w, _locked);
         Tensor h = Orthogonalise(w, basis);
@@ -66,10 +66,10 @@ internal sealed class KrylovBasis : IDisposable
             _t[i, j] = _t[j, i] = column[i];
         }
 
-        double beta = w.norm().ToDouble();
+        double beta = Precision.Norm(w);
         _scale = Math.Max(_scale, before);
         bool exhausted = Length + _locked.shape[0] >= _a.Columns;
-        Beta = exhausted || beta <= Precision.Epsilon(_a.DType) * Math.Sqrt(_a.Columns) * _scale ? 0 : beta;
+        Beta = exhausted || beta <= 10 * Precision.Epsilon(_a.DType) * _scale ? 0 : beta;
         if (!IsInvariant)
         {
             _q.select(0, j + 1).copy_(w.div_(beta));

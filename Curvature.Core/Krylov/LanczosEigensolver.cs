@@ -36,7 +36,7 @@ public sealed record LanczosEigensolver
     /// <value>Products to spend, at most; pairs that did not converge are returned and say so. Default 1000.</value>
     public int MaxProducts { get; init; } = 1000;
 
-    /// <value>Krylov vectors kept at once; null (default): 20 more than twice the wanted ones, at least 40.</value>
+    /// <value>Krylov vectors kept at once, never fewer than the wanted ones and 2; null (default): 20 more than twice the wanted ones, at least 40.</value>
     public int? BasisSize { get; init; }
 
     /// <value>Seed of the start vectors.</value>
@@ -60,7 +60,7 @@ public sealed record LanczosEigensolver
             verified = Round(search, round);
         }
 
-        return Refine(search, verified);
+        return Refine(search, verified || search.Values.Count >= a.Columns);
     }
 
     /// <summary>
@@ -73,8 +73,8 @@ public sealed record LanczosEigensolver
         int missing = Math.Max(search.Wanted - search.Values.Count, 0);
         int sought = missing > 0 ? missing : Which == Spectrum.Both ? 2 : 1;
         long room = search.A.Columns - search.Values.Count;
-        int size = (int)Math.Min(room, BasisSize ?? Math.Max(40, (2 * search.Wanted) + 20));
-        HostMemory.RequireVectors(size + 1L, search.A.Columns, search.A.DType, search.A.Device, "Ask for fewer eigenvalues or a smaller BasisSize.");
+        int size = (int)Math.Min(room, Math.Max(BasisSize ?? Math.Max(40, (2 * search.Wanted) + 20), search.Wanted + 2));
+        HostMemory.RequireVectors((4L * (size + 1) / 3) + search.Wanted, search.A.Columns, search.A.DType, search.A.Device, "Ask for fewer eigenvalues or a smaller BasisSize.");
         Tensor start = Probes.Draw(ProbeKind.Gaussian, search.A.Columns, round, 1, Seed, search.A.DType, search.A.Device).squeeze(1);
         using KrylovBasis basis = new(search.A, size, search.Locked, start);
         while (true)
@@ -91,14 +91,14 @@ public sealed record LanczosEigensolver
             int[] best = Best(values, sought);
             double limit = Limit(search.A.DType) * search.Scale(values);
             bool converged = basis.IsInvariant || (basis.Length >= best.Length && best.All(i => residuals[i] <= limit));
-            if (missing == 0 && !best.Any(i => Belongs(search, values[i], converged ? 0 : Doubt(residuals[i], search.Scale(values), basis.Length))))
+            if (missing == 0 && !best.Any(i => Belongs(search, values[i], converged ? -limit : Doubt(residuals[i], search.Scale(values), basis.Length))))
             {
                 return true;
             }
 
             if (converged || last)
             {
-                int[] chosen = missing > 0 ? best : [.. best.Where(i => Belongs(search, values[i], 0) && (converged || residuals[i] <= limit))];
+                int[] chosen = missing > 0 ? best : [.. best.Where(i => Belongs(search, values[i], -limit) && (converged || residuals[i] <= limit))];
                 search.Lock(basis.Vectors(s, chosen), chosen.Select(i => values[i]));
                 return false;
             }
@@ -111,11 +111,21 @@ public sealed record LanczosEigensolver
         }
     }
 
-    /// <summary>Whether a value, give or take its doubt, would be among the wanted ones of the locked set.</summary>
-    private bool Belongs(Search search, double value, double doubt)
+    /// <summary>
+    /// Whether a value would be among the wanted ones of the locked set if it moved outwards by <paramref name="shift"/>: by its doubt while it has not
+    /// converged, inwards by the tolerance (a negative shift) when it has, so that copies that differ by rounding are not collected for ever.
+    /// </summary>
+    private bool Belongs(Search search, double value, double shift)
     {
-        double[] candidates = [value, value + doubt, value - doubt];
-        return candidates.Any(c => Best([.. search.Values, c], search.Wanted).Contains(search.Values.Count));
+        double[] moved = Which switch
+        {
+            Spectrum.Largest => [value + shift],
+            Spectrum.Smallest => [value - shift],
+            Spectrum.Magnitude => [value + (value < 0 ? -shift : shift)],
+            _ => [value + shift, value - shift],
+        };
+        int needed = Which == Spectrum.Both && shift < 0 ? 2 : 1;
+        return moved.Count(c => Best([.. search.Values, c], search.Wanted).Contains(search.Values.Count)) >= needed;
     }
 
     /// <summary>
@@ -131,14 +141,14 @@ public sealed record LanczosEigensolver
         int[] best = Best(search.Values, search.Wanted);
         Tensor V = stack(best.Select(i => search.Locked.select(0, i))).t().contiguous();        // [P, k]
         Tensor AV = search.A.Apply(V);
-        Tensor M = V.t().mm(AV).to(ScalarType.Float64);
-        (Tensor theta, Tensor rotation) = linalg.eigh(M.add(M.t()).mul_(0.5).cpu());
+        Tensor M = Precision.Gram(V, AV);
+        (Tensor theta, Tensor rotation) = linalg.eigh(M.add(M.t()).mul_(0.5));
         Tensor S = rotation.to(V.dtype, V.device);
         (V, AV) = (V.mm(S), AV.mm(S));
-        Tensor residuals = AV.sub(V.mul(theta.to(V.dtype, V.device))).norm(0);
+        Tensor residuals = Precision.RowNorms(AV.sub(V.mul(theta.to(V.dtype, V.device))).t());
 
         double[] values = theta.data<double>().ToArray();
-        double[] errors = residuals.to(ScalarType.Float64).cpu().data<double>().ToArray();
+        double[] errors = residuals.squeeze(1).to(ScalarType.Float64).cpu().data<double>().ToArray();
         double scale = search.Scale(values);
         double rounding = 4 * Precision.Epsilon(V.dtype) * scale;
         int[] order = [.. Enumerable.Range(0, values.Length).OrderByDescending(i => Math.Abs(values[i]))];

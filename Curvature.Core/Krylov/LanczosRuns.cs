@@ -10,7 +10,7 @@ namespace Curvature.Krylov;
 /// orthonormal basis Q_r of the Krylov space of its start vector and the tridiagonal <c>T_r = Q_r^T A Q_r</c> (diagonal alpha, off-diagonal
 /// beta), by <c>beta_{j+1} q_{j+1} = A q_j - alpha_j q_j - beta_j q_{j-1}</c>, orthogonalised twice against the whole basis (Parlett 1998,
 /// section 6.9: twice is enough). Without that, converged eigenvalues come back as copies.
-/// <para>A run ends early where its Krylov space is invariant: <c>beta</c> at rounding level of the largest Ritz value; its T is then exact.</para>
+/// <para>A run ends early where its Krylov space is invariant: <c>beta</c> at rounding level, 10 eps, of the largest alpha or beta; its T is then exact.</para>
 /// </summary>
 /// <param name="Alphas">Diagonals, one array a run.</param>
 /// <param name="Betas">Off-diagonals, one shorter than the diagonal.</param>
@@ -41,13 +41,13 @@ public sealed record LanczosRuns(IReadOnlyList<double[]> Alphas, IReadOnlyList<d
         using DisposeScope scope = NewDisposeScope();
         Tensor Q = zeros([runs, steps, a.Columns], a.DType, a.Device);
         Tensor q = Probes.Draw(ProbeKind.Gaussian, a.Columns, 0, runs, seed, a.DType, a.Device).t().contiguous(); // [runs, P]
-        q.div_(q.norm(1, keepdim: true));
+        q.div_(Precision.RowNorms(q));
 
         List<double>[] alphas = [.. Enumerable.Range(0, runs).Select(_ => new List<double>())];
         List<double>[] betas = [.. Enumerable.Range(0, runs).Select(_ => new List<double>())];
         bool[] ended = new bool[runs];
         double[] scale = new double[runs];
-        double rounding = Precision.Epsilon(a.DType) * Math.Sqrt(a.Columns);
+        double rounding = 10 * Precision.Epsilon(a.DType);
         int products = 0;
         for (int j = 0; j < steps; j++)
         {
@@ -61,7 +61,7 @@ public sealed record LanczosRuns(IReadOnlyList<double[]> Alphas, IReadOnlyList<d
             double[] alpha = ToDoubles(w.mul(q).sum(1));
             Orthogonalise(w, basis);
             Orthogonalise(w, basis);
-            double[] beta = ToDoubles(w.norm(1));
+            double[] beta = ToDoubles(Precision.RowNorms(w));
             double[] next = new double[runs];
             for (int r = 0; r < runs; r++)
             {

@@ -10,8 +10,23 @@ internal sealed class ClosureObjective<TBatch>(
     Func<TBatch, Tensor> loss,
     Func<TBatch, double> terms,
     Reduction reduction,
-    double l2) : Objective(parameters, reduction, l2)
+    double l2,
+    nn.Module? module) : Objective(parameters, reduction, l2)
 {
+    private readonly ModuleState? _state = module is null ? null : new ModuleState(module);
+
+    /// <inheritdoc/>
+    protected internal override bool GraphsCanBeKept => _state?.GraphsCanBeKept(Parameters.Device) ?? true;
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<Tensor> Constants => _state?.Constants ?? [];
+
+    /// <inheritdoc/>
+    protected internal override int Mode => _state?.Mode ?? 0;
+
+    /// <inheritdoc/>
+    protected internal override IDisposable? PreserveState() => _state?.Preserve();
+
     /// <inheritdoc/>
     protected internal override IEnumerable<ObjectiveBatch> Batches()
     {

@@ -17,8 +17,11 @@ namespace Curvature.Objectives;
 /// </summary>
 public abstract class Objective
 {
-    private bool _deterministic;
-    private bool _twiceDifferentiable;
+    private const string NoTerms = "The data has no loss terms: it is empty, or every term is ignored or has weight 0.";
+
+    private readonly HashSet<int> _deterministic = [];
+    private readonly HashSet<int> _differentiable = [];
+    private readonly HashSet<int> _twiceDifferentiable = [];
 
     /// <param name="parameters">theta.</param>
     /// <param name="reduction">How batches combine.</param>
@@ -50,10 +53,19 @@ public abstract class Objective
     /// </summary>
     protected internal virtual bool GraphsCanBeKept => true;
 
+    /// <summary>Tensors that the loss reads beside the chosen parameters, as far as they are known: a kept graph is void once one is written to.</summary>
+    protected internal virtual IEnumerable<Tensor> Constants => [];
+
+    /// <summary>A number that changes when parts of the model go from train to eval mode or back: checks and graphs belong to one mode.</summary>
+    protected internal virtual int Mode => 0;
+
     /// <summary>A model and a loss over batches of inputs and targets.</summary>
     /// <param name="model">An <c>IModule&lt;Tensor, Tensor&gt;</c>; TorchScript modules are. Floating-point inputs are cast to the parameters' dtype, integers never.</param>
     /// <param name="loss">See <see cref="KnownLosses"/>.</param>
-    /// <param name="batches">Enumerated once a pass; must give the same batches each time. A list is best.</param>
+    /// <param name="batches">
+    /// Enumerated once a pass; must give the same batches each time. A list is best. A streamed source disposes its own batches, as TorchSharp's
+    /// DataLoader does when it moves on.
+    /// </param>
     /// <param name="parameters">Default: all trainable parameters of the model.</param>
     /// <param name="l2">lambda.</param>
     public static Objective Supervised(
@@ -67,13 +79,15 @@ public abstract class Objective
     /// <param name="terms">The number of terms of a batch, e.g. its rows or its valid tokens; not used for sums.</param>
     /// <param name="reduction">What <paramref name="loss"/> returns.</param>
     /// <param name="l2">lambda.</param>
+    /// <param name="module">The module that the closure evaluates, whose running statistics are then put back after each pass.</param>
     public static Objective FromClosure<TBatch>(
         ParameterSpace parameters,
         IEnumerable<TBatch> batches,
         Func<TBatch, Tensor> loss,
         Func<TBatch, double> terms,
         Reduction reduction = Reduction.Mean,
-        double l2 = 0) => new ClosureObjective<TBatch>(parameters, batches, loss, terms, reduction, l2);
+        double l2 = 0,
+        nn.Module? module = null) => new ClosureObjective<TBatch>(parameters, batches, loss, terms, reduction, l2, module);
 
     /// <summary>The objective's value; one forward pass over the data.</summary>
     /// <exception cref="NonFiniteException">The loss of a batch is NaN or infinite.</exception>
@@ -94,14 +108,21 @@ public abstract class Objective
             terms += batch.Terms;
         }
 
+        double value = Reduction == Reduction.Mean ? sum / terms : sum;
+        if (L2 == 0)
+        {
+            return value;
+        }
+
         using Tensor theta = Parameters.Snapshot();
-        return (Reduction == Reduction.Mean ? sum / terms : sum) + (L2 / 2 * theta.dot(theta).ToDouble());
+        return value + (L2 / 2 * Math.Pow(Precision.Norm(theta), 2));
     }
 
     /// <summary>The gradient <c>dL/dtheta</c>, <c>[P]</c> of the parameters' dtype, in the caller's scope; one forward and backward pass over the data.</summary>
     /// <exception cref="NonFiniteException">An entry is NaN or infinite; the message names the parameter.</exception>
     public Tensor Gradient(CancellationToken cancellation = default)
     {
+        EnsureDifferentiable();
         using DisposeScope scope = NewDisposeScope();
         Tensor sum = zeros(Parameters.Count, Parameters.DType, Parameters.Device);
         double terms = 0;
@@ -135,20 +156,14 @@ public abstract class Objective
     /// <exception cref="NonDeterministicException">What differed, with the likely cause.</exception>
     public void CheckDeterminism()
     {
+        EnsureDifferentiable();
         using DisposeScope scope = NewDisposeScope();
-        using Tensor randomState = random.get_rng_state();
-        try
+        using Undisturbed state = new(this);
+        IReadOnlyList<(string What, Tensor Value)> first = Observe();
+        IReadOnlyList<(string What, Tensor Value)> second = Observe();
+        foreach (((string what, Tensor a), (_, Tensor b)) in first.Zip(second))
         {
-            IReadOnlyList<(string What, Tensor Value)> first = Observe();
-            IReadOnlyList<(string What, Tensor Value)> second = Observe();
-            foreach (((string what, Tensor a), (_, Tensor b)) in first.Zip(second))
-            {
-                ThrowUnlessSame(what, a, b);
-            }
-        }
-        finally
-        {
-            random.set_rng_state(randomState);
+            ThrowUnlessSame(what, a, b);
         }
     }
 
@@ -159,7 +174,21 @@ public abstract class Objective
     protected internal virtual IDisposable? PreserveState() => null;
 
     /// <summary>A loss with the same operators as the batches' but over few rows, where that can be had.</summary>
-    protected virtual Tensor SmallLoss() => Batches().First(b => b.Terms != 0).Loss();
+    protected virtual Tensor SmallLoss() => FirstLoss();
+
+    /// <summary>The loss of the first batch that has terms, evaluated while its enumerator still holds the batch.</summary>
+    protected Tensor FirstLoss()
+    {
+        foreach (ObjectiveBatch batch in OutsideScope(Batches()))
+        {
+            if (batch.Terms != 0)
+            {
+                return batch.Loss();
+            }
+        }
+
+        throw new CurvatureException(NoTerms);
+    }
 
     /// <summary>Data and predictions of the first batch, for the determinism probe; names as they should appear in the message.</summary>
     protected virtual IEnumerable<(string What, Tensor Value)> ObserveBatch() => [];
@@ -167,12 +196,33 @@ public abstract class Objective
     /// <summary>What in the model could be random, for the message of the determinism probe.</summary>
     protected virtual string LikelyCause() => "The closure or its data is random; fix its seed or its batches.";
 
+    /// <summary>
+    /// Enumerates a source of batches so that what it makes stays its own: in the caller's scope a streamed data set would pile up over the pass,
+    /// and one that keeps its batches for the next pass would find them disposed.
+    /// </summary>
+    private protected static IEnumerable<T> OutsideScope<T>(IEnumerable<T> source)
+    {
+        using IEnumerator<T> items = source.GetEnumerator();
+        while (Advance(items))
+        {
+            yield return items.Current;
+        }
+
+        static bool Advance(IEnumerator<T> items)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            bool moved = items.MoveNext();
+            scope.Detach(scope.DisposablesView);
+            return moved;
+        }
+    }
+
     /// <summary>One pass with cancellation, state preservation and refusal of an empty data set.</summary>
     internal IEnumerable<ObjectiveBatch> Pass(CancellationToken cancellation)
     {
-        using IDisposable? state = PreserveState();
+        using Undisturbed state = new(this);
         double terms = 0;
-        foreach (ObjectiveBatch batch in Batches())
+        foreach (ObjectiveBatch batch in OutsideScope(Batches()))
         {
             cancellation.ThrowIfCancellationRequested();
             terms += batch.Terms;
@@ -184,33 +234,43 @@ public abstract class Objective
 
         if (!(terms > 0))
         {
-            throw new CurvatureException("The data has no loss terms: it is empty, or every term is ignored or has weight 0.");
+            throw new CurvatureException(NoTerms);
         }
     }
 
     /// <summary>The determinism probe, once an objective.</summary>
     internal void EnsureDeterministic()
     {
-        if (!_deterministic)
+        if (!_deterministic.Contains(Mode))
         {
             CheckDeterminism();
-            _deterministic = true;
+            _deterministic.Add(Mode);
         }
     }
 
     /// <summary>The guarded first double backward, once an objective.</summary>
     internal void EnsureTwiceDifferentiable()
     {
-        if (!_twiceDifferentiable)
-        {
-            using IDisposable? state = PreserveState();
-            using Tensor randomState = random.get_rng_state();
-            using IDisposable grad = enable_grad();
-            Gradients.CheckTwiceDifferentiable(SmallLoss, Parameters.Parameters);
-            random.set_rng_state(randomState);
-            _twiceDifferentiable = true;
-        }
+        CheckOnce(_twiceDifferentiable, twice: true);
+        _differentiable.Add(Mode);
     }
+
+    /// <summary>The guarded first backward, once an objective and mode: nothing unguarded comes before it.</summary>
+    private void EnsureDifferentiable() => CheckOnce(_differentiable, twice: false);
+
+    private void CheckOnce(HashSet<int> done, bool twice)
+    {
+        if (done.Contains(Mode))
+        {
+            return;
+        }
+
+        using Undisturbed state = new(this);
+        using IDisposable grad = enable_grad();
+        Gradients.Check(SmallLoss, Parameters.Parameters, twice);
+        done.Add(Mode);
+    }
+
 
     /// <summary>Adds <c>scale * parts</c> to a vector <c>[P]</c>, null parts being zero.</summary>
     internal void Accumulate(Tensor vector, IReadOnlyList<Tensor?> parts, double scale)
@@ -251,13 +311,7 @@ public abstract class Objective
         }
 
         using IDisposable grad = enable_grad();
-        Tensor loss = (Batches().FirstOrDefault(b => b.Terms != 0)
-            ?? throw new CurvatureException("The data has no loss terms: it is empty, or every term is ignored or has weight 0.")).Loss();
-        if (loss.numel() != 1)
-        {
-            throw new CurvatureException($"A loss is a scalar; this one has shape [{string.Join(", ", loss.shape)}]. Reduce it to its mean or sum.");
-        }
-
+        Tensor loss = FirstLoss();
         Tensor gradient = zeros(Parameters.Count, Parameters.DType, Parameters.Device);
         Accumulate(gradient, Gradients.Of(loss, Parameters.Parameters, createGraph: false), 1);
         return [.. seen, ("the loss", loss.detach().reshape(1)), ("the gradient", gradient)];
@@ -301,5 +355,19 @@ public abstract class Objective
         }
 
         return "The parameters are finite: look for extreme inputs, a logarithm or a division in the model, or use float64.";
+    }
+
+    /// <summary>Puts running statistics and the global random state back as they were.</summary>
+    private sealed class Undisturbed(Objective objective) : IDisposable
+    {
+        private readonly IDisposable? _statistics = objective.PreserveState();
+        private readonly Tensor _random = random.get_rng_state().DetachFromDisposeScope();
+
+        public void Dispose()
+        {
+            random.set_rng_state(_random);
+            _random.Dispose();
+            _statistics?.Dispose();
+        }
     }
 }

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Curvature.Data;
 using Curvature.Tensors;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Curvature.Objectives;
@@ -9,7 +8,7 @@ namespace Curvature.Objectives;
 /// <summary>An objective made of a model, a loss and batches of inputs and targets.</summary>
 internal sealed class SupervisedObjective : Objective
 {
-    private readonly nn.Module _module;
+    private readonly ModuleState _state;
     private readonly nn.IModule<Tensor, Tensor> _model;
     private readonly ISupervisedLoss _loss;
     private readonly IEnumerable<Batch> _batches;
@@ -19,7 +18,7 @@ internal sealed class SupervisedObjective : Objective
     public SupervisedObjective(nn.Module model, ISupervisedLoss loss, IEnumerable<Batch> batches, ParameterSpace parameters, double l2)
         : base(parameters, loss.Reduction, l2)
     {
-        _module = model;
+        _state = new ModuleState(model);
         _model = model as nn.IModule<Tensor, Tensor>
             ?? throw new CurvatureException(
                 $"The model {model.GetType().Name} does not map one tensor to one tensor (IModule<Tensor, Tensor>); use Objective.FromClosure.");
@@ -28,7 +27,13 @@ internal sealed class SupervisedObjective : Objective
     }
 
     /// <inheritdoc/>
-    protected internal override bool GraphsCanBeKept => Parameters.Device.type == DeviceType.CPU || !MovesRunningStatistics();
+    protected internal override bool GraphsCanBeKept => _state.GraphsCanBeKept(Parameters.Device);
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<Tensor> Constants => _state.Constants;
+
+    /// <inheritdoc/>
+    protected internal override int Mode => _state.Mode;
 
     /// <inheritdoc/>
     protected internal override IEnumerable<ObjectiveBatch> Batches()
@@ -42,32 +47,43 @@ internal sealed class SupervisedObjective : Objective
     }
 
     /// <inheritdoc/>
-    protected internal override IDisposable? PreserveState() => MovesRunningStatistics() ? new BufferSnapshot(_module) : null;
+    protected internal override IDisposable? PreserveState() => _state.Preserve();
 
     /// <inheritdoc/>
     protected override Tensor SmallLoss()
     {
-        Batch batch = _batches.First();
-        long rows = Math.Min(2, batch.Inputs.shape[0]);
-        Tensor inputs = batch.Inputs.narrow(0, 0, rows), targets = batch.Targets.narrow(0, 0, rows);
-        return _loss.Value(Forward(0, inputs), Place(targets));
+        foreach (Batch batch in OutsideScope(_batches))
+        {
+            long rows = Math.Min(2, batch.Inputs.shape[0]);
+            try
+            {
+                Tensor outputs = Forward(0, batch.Inputs.narrow(0, 0, rows)), targets = Place(batch.Targets.narrow(0, 0, rows));
+                _loss.Check(outputs, targets);
+                return _loss.Value(outputs, targets);
+            }
+            catch (CurvatureException)
+            {
+                break; // a model may be made for one batch size, and two rows may have nothing to learn from
+            }
+        }
+
+        return FirstLoss();
     }
 
     /// <inheritdoc/>
     protected override IEnumerable<(string What, Tensor Value)> ObserveBatch()
     {
-        if (_batches.FirstOrDefault() is not { } batch)
+        foreach (Batch batch in OutsideScope(_batches))
         {
+            yield return ("the data: its inputs", batch.Inputs.clone());
+            yield return ("the data: its targets", batch.Targets.clone());
+            yield return ("the predictions", Forward(0, batch.Inputs));
             yield break;
         }
-
-        yield return ("the data: its inputs", batch.Inputs.clone());
-        yield return ("the data: its targets", batch.Targets.clone());
-        yield return ("the predictions", Forward(0, batch.Inputs));
     }
 
     /// <inheritdoc/>
-    protected override string LikelyCause() => IsTraining()
+    protected override string LikelyCause() => _state.IsTraining
         ? "The model is in train mode: dropout draws anew at each call, and batch norm depends on how shuffled batches fall. Call eval(), "
             + "or remove the randomness, and keep the order of the data fixed."
         : "Keep the order of the data fixed (no shuffling between passes, no random augmentation), and seed whatever the model draws.";
@@ -123,8 +139,4 @@ internal sealed class SupervisedObjective : Objective
             ? t.alias()
             : t.to(dtype, Parameters.Device);
     }
-
-    private bool IsTraining() => _module.training || _module.modules().Any(m => m.training);
-
-    private bool MovesRunningStatistics() => IsTraining() && _module.named_buffers().Any();
 }

@@ -25,6 +25,7 @@ public abstract class CurvatureOperator : LinearOperator
     private double _firstTerms;
     private double _terms;
     private int _batches;
+    private int _mode;
 
     /// <param name="objective">The loss; stays the caller's.</param>
     /// <param name="options">Null for the defaults.</param>
@@ -135,10 +136,10 @@ public abstract class CurvatureOperator : LinearOperator
             }
             else
             {
-                if (_graphs.IsEmpty)
+                if (_graphs.IsEmpty && _graphs.CanKeep)
                 {
                     _sentinel?.Dispose();
-                    _sentinel = new VersionSentinel(Parameters.Parameters);
+                    _sentinel = new VersionSentinel(Parameters.Parameters.Concat(Objective.Constants));
                 }
 
                 _graphs.BeforeBatch();
@@ -199,12 +200,15 @@ public abstract class CurvatureOperator : LinearOperator
     private void FollowParameters()
     {
         IReadOnlyList<Tensor> now = Parameters.Parameters;
-        int[] changed = [.. Enumerable.Range(0, now.Count).Where(i => !SameBits(_theta[i], now[i]))];
-        if (changed.Length == 0 && (_graphs.IsEmpty || _sentinel!.IsIntact()))
+        int[] changed = HaveMoved() ? [.. Enumerable.Range(0, now.Count).Where(i => !SameBits(_theta[i], now[i]))] : [];
+        int mode = Objective.Mode;
+        if (changed.Length == 0 && (_graphs.IsEmpty || (mode == _mode && _sentinel!.IsIntact())))
         {
+            _mode = mode;
             return;
         }
 
+        _mode = mode;
         if (Options.Frozen && changed.Length > 0)
         {
             throw new CurvatureException(
@@ -217,6 +221,18 @@ public abstract class CurvatureOperator : LinearOperator
         {
             _theta[i].copy_(now[i].detach());
         }
+    }
+
+    /// <summary>Whether any parameter differs from its copy. On a GPU all are compared first, for one synchronisation.</summary>
+    private bool HaveMoved()
+    {
+        if (Device.type == DeviceType.CPU)
+        {
+            return true; // comparing bytes one by one costs no more than this question
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        return stack(_theta.Zip(Parameters.Parameters, (a, b) => a.ne(b.detach()).any())).any().ToBoolean();
     }
 
     /// <summary>Whether two tensors hold the same values. In main memory bytes are compared, at a sixth of what the engine's comparison costs.</summary>

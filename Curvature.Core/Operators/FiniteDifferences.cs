@@ -26,14 +26,22 @@ internal sealed class FiniteDifferences(ObjectiveBatch batch, ParameterSpace par
             return new Tensor?[v.Count];
         }
 
-        double epsilon = theta.dtype == ScalarType.Float64 ? double.BitIncrement(1) - 1 : MathF.BitIncrement(1) - 1;
-        double h = Math.Cbrt(epsilon) * Math.Max(1, theta.norm().ToDouble());
+        double h = Math.Cbrt(Precision.Epsilon(theta.dtype)) * Math.Max(1, theta.norm().ToDouble());
         try
         {
             Tensor?[] plus = GradientAt(theta.add(direction, h / length));
             Tensor?[] minus = GradientAt(theta.sub(direction.mul(h / length)));
             double scale = length / (2 * h);
-            return [.. plus.Zip(minus, (p, m) => p is null || m is null ? null : p.sub(m).mul_(scale).MoveToOuterDisposeScope())];
+            return
+            [
+                .. plus.Zip(minus, (p, m) => (p, m) switch
+                {
+                    (null, null) => null,
+                    (null, _) => m.mul(-scale).MoveToOuterDisposeScope(),
+                    (_, null) => p.mul(scale).MoveToOuterDisposeScope(),
+                    _ => p.sub(m).mul_(scale).MoveToOuterDisposeScope(),
+                }),
+            ];
         }
         finally
         {

@@ -17,6 +17,9 @@ internal sealed class GraphCache(long? budget, bool onCpu) : IDisposable
     /// <summary>Whether all of the first <paramref name="batches"/> batches are kept, so that a pass need not touch the data.</summary>
     public bool Holds(int batches) => batches > 0 && _kept.Count == batches;
 
+    /// <summary>Whether the budget allows for any graph.</summary>
+    public bool CanKeep => _budget > 0;
+
     /// <summary>Whether nothing is kept.</summary>
     public bool IsEmpty => _kept.Count == 0;
 

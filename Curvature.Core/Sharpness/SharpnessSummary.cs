@@ -33,8 +33,11 @@ public sealed record SharpnessSummary
     /// <summary>Euclidean norm of the gradient there.</summary>
     public double? GradientNorm { get; init; }
 
-    /// <summary>The largest of <see cref="Eigenvalues"/>, called the sharpness.</summary>
-    public Eigenvalue? Largest => Eigenvalues.MaxBy(eigenvalue => eigenvalue.Value);
+    /// <summary>Which eigenvalues were looked for.</summary>
+    public Spectrum Which { get; init; } = Spectrum.Both;
+
+    /// <summary>The largest of <see cref="Eigenvalues"/>, called the sharpness; absent where only the smallest were looked for.</summary>
+    public Eigenvalue? Largest => Which == Spectrum.Smallest ? null : Eigenvalues.MaxBy(eigenvalue => eigenvalue.Value);
 
     /// <summary>
     /// <c>2 / lambda_max</c>: gradient descent with a larger constant step diverges along the sharpest direction of the quadratic model;

@@ -1,5 +1,3 @@
-using Curvature.Krylov;
-
 namespace Curvature.Sharpness;
 
 /// <summary>
@@ -17,15 +15,14 @@ public sealed class StableLearningRate : IFindingRule
         ArgumentNullException.ThrowIfNull(summary);
 
         // A Ritz value never exceeds lambda_max, converged or not: leaving one out would promise too large a learning rate.
-        Eigenvalue? sharpest = summary.Eigenvalues.MaxBy(eigenvalue => eigenvalue.Value);
-        if (sharpest is { Value: > 0 and var lambda })
+        if (summary.Largest is { Value: > 0 and var lambda } largest)
         {
-            string qualifier = sharpest.Converged ? "" : " at most, lambda_max having not converged";
+            string verdict = largest.Converged ? "is stable up to" : "is not stable beyond";
             yield return Finding.Of(
                 Id,
                 Severity.Info,
                 FormattableString.Invariant(
-                    $"Plain full-batch gradient descent on this loss is stable up to a learning rate of 2 / lambda_max = {2 / lambda:G3}{qualifier}."),
+                    $"Plain full-batch gradient descent on this loss {verdict} a learning rate of 2 / lambda_max = {2 / lambda:G3}."),
                 ("learning_rate", 2 / lambda),
                 ("lambda_max", lambda));
         }

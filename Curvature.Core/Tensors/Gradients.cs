@@ -8,7 +8,7 @@ namespace Curvature.Tensors;
 /// <summary>
 /// The only caller of <c>autograd.grad</c>. In TorchSharp an error inside it ends the process, so nothing reaches it that could fail:
 /// outputs without a graph and frozen inputs are left out, unused inputs are allowed, and an objective is first differentiated
-/// through the guarded <c>autograd.backward</c> (<see cref="CheckTwiceDifferentiable"/>). A derivative that is identically zero comes as null.
+/// through the guarded <c>autograd.backward</c> (<see cref="Check"/>). A derivative that is identically zero comes as null.
 /// </summary>
 internal static partial class Gradients
 {
@@ -16,8 +16,10 @@ internal static partial class Gradients
     /// <param name="output">A scalar.</param>
     /// <param name="parameters">Leaves; a frozen one gets null.</param>
     /// <param name="createGraph">Whether the gradient is to be differentiated again; the graph is then kept.</param>
-    public static Tensor?[] Of(Tensor output, IReadOnlyList<Tensor> parameters, bool createGraph) =>
-        Pull([output], null, parameters, retainGraph: createGraph, createGraph);
+    /// <exception cref="CurvatureException">The output is not a scalar.</exception>
+    public static Tensor?[] Of(Tensor output, IReadOnlyList<Tensor> parameters, bool createGraph) => output.numel() == 1
+        ? Pull([output], null, parameters, retainGraph: createGraph, createGraph)
+        : throw new CurvatureException($"A loss is a scalar; this one has shape [{string.Join(", ", output.shape)}]. Reduce it to its mean or sum.");
 
     /// <summary>
     /// Vector-Jacobian product <c>sum_i J_i^T v_i</c> of the outputs, <c>J_i = d outputs_i / d parameters</c>, null where it is zero. The
@@ -28,39 +30,54 @@ internal static partial class Gradients
         Pull(outputs, v, parameters, retainGraph: true, createGraph: false);
 
     /// <summary>
-    /// Differentiates <paramref name="loss"/> twice by <c>autograd.backward</c>, which reports errors where <c>autograd.grad</c> would end
-    /// the process. Every <c>.grad</c> is put back as it was.
+    /// Differentiates <paramref name="loss"/> once, or twice, by <c>autograd.backward</c>, which reports errors where <c>autograd.grad</c> would end the
+    /// process. Every <c>.grad</c> is put back as it was.
     /// </summary>
-    /// <exception cref="NoSecondDerivativeException">An operator has no first or no second derivative.</exception>
-    public static void CheckTwiceDifferentiable(Func<Tensor> loss, IReadOnlyList<Tensor> parameters)
+    /// <exception cref="NoSecondDerivativeException">An operator has no second derivative.</exception>
+    /// <exception cref="CurvatureException">The loss is no scalar or cannot be differentiated at all.</exception>
+    public static void Check(Func<Tensor> loss, IReadOnlyList<Tensor> parameters, bool twice)
     {
         Tensor[] leaves = [.. parameters.Where(p => p.requires_grad)];
         using DisposeScope scope = NewDisposeScope();
+        Tensor value = loss();
+        if (!value.requires_grad || leaves.Length == 0)
+        {
+            return;
+        }
+
         Tensor?[] before = [.. leaves.Select(p => p.grad)];
+        bool second = false;
         try
         {
             Clear(leaves);
-            Tensor value = loss();
-            if (!value.requires_grad || leaves.Length == 0)
+            if (value.numel() == 1)
+            {
+                autograd.backward([value], retain_graph: true, inputs: leaves);
+            }
+
+            Clear(leaves);
+            if (!twice)
             {
                 return;
             }
 
-            autograd.backward([value], retain_graph: true, inputs: leaves);
-            Clear(leaves);
             Tensor[] gradients = [.. Of(value, leaves, createGraph: true).OfType<Tensor>().Where(g => g.requires_grad)];
+            second = true;
             if (gradients.Length > 0)
             {
                 autograd.backward(gradients, [.. gradients.Select(g => ones_like(g))], inputs: leaves);
             }
         }
+        catch (ExternalException error) when (second && MissingDerivative().Match(error.Message) is { Success: true } named)
+        {
+            throw new NoSecondDerivativeException(
+                $"The loss cannot be differentiated twice: the operator {named.Groups[1].Value} has no second derivative in libtorch "
+                + $"({EngineError.Summary(error)}). Compose it from operators that have one, or allow finite differences (FiniteDifferenceFallback).",
+                error);
+        }
         catch (ExternalException error)
         {
-            Match named = MissingDerivative().Match(error.Message);
-            string operation = named.Success ? $"the operator {named.Groups[1].Value}" : "an operator of the model";
-            throw new NoSecondDerivativeException(
-                $"The loss cannot be differentiated twice: {operation} has no second derivative in libtorch ({EngineError.Summary(error)}). "
-                + "Compose it from operators that have one, or allow finite differences (FiniteDifferenceFallback).", error);
+            throw new CurvatureException($"The loss cannot be differentiated{(second ? " twice" : "")}: {EngineError.Summary(error)}", error);
         }
         finally
         {

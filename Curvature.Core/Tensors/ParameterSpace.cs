@@ -139,7 +139,7 @@ public sealed class ParameterSpace
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        return cat([.. Parameters.Select(p => p.detach().reshape(-1))]).clone().MoveToOuterDisposeScope();
+        return cat([.. Parameters.Select(p => p.detach().reshape(-1))]).MoveToOuterDisposeScope();
     }
 
     /// <summary>Writes a vector <c>[P]</c> into the parameters, in place and without graph.</summary>
@@ -193,9 +193,8 @@ public sealed class ParameterSpace
 
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor entry = a.detach().reshape(-1).narrow(0, 0, 1);
-        Tensor before = entry.clone();
-        entry.add_(1);
+        Tensor entry = VersionSentinel.FirstEntry(a), before = entry.clone();
+        entry.fill_(before.ToDouble() == 0 ? 1 : 0);
         bool same = a.Equals(b);
         entry.copy_(before);
         return same;

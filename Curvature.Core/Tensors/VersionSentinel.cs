@@ -20,8 +20,20 @@ internal sealed class VersionSentinel : IDisposable
         using DisposeScope scope = NewDisposeScope();
         using IDisposable grad = enable_grad();
         _entries = [.. parameters.Where(p => p.numel() > 0).Select(p =>
-            p.detach().reshape(-1).narrow(0, 0, 1).requires_grad_().DetachFromDisposeScope())];
+            FirstEntry(p).requires_grad_().DetachFromDisposeScope())];
         _sum = stack(_entries.Select(e => e.dot(e))).sum().DetachFromDisposeScope();
+    }
+
+    /// <summary>The first entry, <c>[1]</c>: always a view, whatever the memory format (reshaping a channels-last weight would copy it).</summary>
+    public static Tensor FirstEntry(Tensor tensor)
+    {
+        Tensor entry = tensor.detach();
+        for (int d = 0; d < tensor.dim(); d++)
+        {
+            entry = entry.narrow(d, 0, 1);
+        }
+
+        return entry.view(1);
     }
 
     /// <summary>Whether every parameter is as the graphs made since then saved it.</summary>

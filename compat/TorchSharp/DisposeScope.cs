@@ -19,6 +19,8 @@ public sealed class DisposeScope : IDisposable
 
     public int DisposablesCount => members.Count;
 
+    public IReadOnlyList<IDisposable> DisposablesView => [.. members];
+
     public bool Contains(IDisposable disposable) => members.Contains(disposable);
 
     public void Attach(IDisposable disposable)
@@ -37,6 +39,11 @@ public sealed class DisposeScope : IDisposable
     {
         if (members.Remove(disposable)) Leave(disposable, null);
         return disposable;
+    }
+
+    public void Detach(IEnumerable<IDisposable> disposables)
+    {
+        foreach (var disposable in disposables) Detach(disposable);
     }
 
     /// <summary>Hands it to the enclosing scope; without one it is detached.</summary>

@@ -63,6 +63,11 @@ public sealed class HutchinsonTraceTests
         Assert.Equal(hessian.Columns, trace.Layers.Sum(l => l.Parameters));
         Assert.Equal(13, trace.Total.Products);
         Assert.Equal(trace.Total, new HutchinsonTrace { MaxProbes = 13 }.Estimate(hessian).Total);
+        Tensor five = Curvature.Tensors.Probes.Draw(Curvature.Tensors.ProbeKind.Rademacher, 9, 0, 5, 1, ScalarType.Float64, CPU);
+        Tensor two = Curvature.Tensors.Probes.Draw(Curvature.Tensors.ProbeKind.Rademacher, 9, 3, 2, 1, ScalarType.Float64, CPU);
+        Assert.True(five.narrow(1, 3, 2).Equals(two));
+        Assert.Throws<CurvatureException>(() =>
+            new HutchinsonTrace().Estimate(hessian, Curvature.Tensors.ParameterSpace.Of(problem.Model, "conv.*")));
     }
 
     [Fact]

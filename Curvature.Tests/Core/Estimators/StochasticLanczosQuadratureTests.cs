@@ -81,6 +81,18 @@ public sealed class StochasticLanczosQuadratureTests
     }
 
     [Fact]
+    public void Does_not_stop_early_on_a_large_matrix_with_a_small_bulk()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor d = randn(1_000_000).abs().mul_(0.003);
+        d.narrow(0, 0, 5).copy_(tensor([100f, 80f, 60f, 40f, 20f]));
+        using DiagonalOperator a = new(d);
+        SpectralDensity density = new StochasticLanczosQuadrature { Steps = 25, Runs = 1 }.Estimate(a);
+        Assert.Equal(25, density.Runs[0].Nodes.Length);
+        Assert.Equal(100, density.Maximum, 1e-3);
+    }
+
+    [Fact]
     public void Handles_zero_and_identity()
     {
         using DisposeScope scope = NewDisposeScope();

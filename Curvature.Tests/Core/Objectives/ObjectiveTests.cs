@@ -153,6 +153,85 @@ public sealed class ObjectiveTests
     }
 
     [Fact]
+    public void A_source_may_dispose_each_batch_when_it_moves_on_or_keep_them_for_the_next_pass()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Linear model = nn.Linear(4, 3);
+        Tensor kept = null!;
+        IEnumerable<Batch> Streamed()
+        {
+            kept ??= zeros(2, ScalarType.Int64);
+            for (int i = 0; i < 3; i++)
+            {
+                using Tensor own = full([2, 4], i + 1.0, ScalarType.Float32);
+                yield return new Batch(own, kept);
+            }
+        }
+
+        Objective objective = Objective.Supervised(model, new CrossEntropy(), Streamed());
+        using Curvature.Operators.HessianOperator hessian = new(objective, new Curvature.Operators.CurvatureOptions { GraphMemory = 0 });
+        Tensor first = hessian.Apply(ones(hessian.Columns));
+        Assert.True(hessian.Apply(ones(hessian.Columns)).Equals(first));
+        Assert.True(double.IsFinite(objective.Value()));
+        Assert.True(objective.Gradient().isfinite().all().ToBoolean());
+        kept.Dispose();
+    }
+
+    [Fact]
+    public void A_loss_that_is_no_scalar_is_refused()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Parameter theta = new(ones(3));
+        Objective objective = Objective.FromClosure(new ParameterSpace([("theta", theta)]), [0], _ => theta.square(), _ => 3);
+        Assert.Contains("[3]", Assert.Throws<CurvatureException>(() => objective.Gradient()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_closure_that_seeds_or_draws_leaves_the_random_state_alone()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Parameter theta = new(ones(3));
+        Objective objective = Objective.FromClosure(
+            new ParameterSpace([("theta", theta)]),
+            [0],
+            _ =>
+            {
+                random.manual_seed(5);
+                return theta.mul(randn(3)).square().sum();
+            },
+            _ => 1);
+        Tensor before = random.get_rng_state();
+        objective.CheckDeterminism();
+        objective.Value();
+        objective.Gradient();
+        Assert.True(random.get_rng_state().Equals(before));
+    }
+
+    [Fact]
+    public void A_model_made_for_one_batch_size_is_measured_at_it()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Parameter weight = new(randn(3, 4));
+        Objective objective = Objective.Supervised(
+            new FixedBatch(weight), new CrossEntropy(), [new Batch(randn(5, 4), zeros(5, ScalarType.Int64))]);
+        using Curvature.Operators.HessianOperator hessian = new(objective);
+        Assert.True(hessian.Apply(ones(hessian.Columns)).isfinite().all().ToBoolean());
+    }
+
+    private sealed class FixedBatch : nn.Module<Tensor, Tensor>
+    {
+        private readonly Parameter _weight;
+
+        public FixedBatch(Parameter weight) : base(nameof(FixedBatch))
+        {
+            _weight = weight;
+            register_parameter("weight", _weight);
+        }
+
+        public override Tensor forward(Tensor input) => input.view(5, 4).mm(_weight.t());
+    }
+
+    [Fact]
     public void Cancellation_ends_a_pass_between_batches()
     {
         using DisposeScope scope = NewDisposeScope();

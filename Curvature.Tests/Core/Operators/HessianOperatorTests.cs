@@ -155,6 +155,95 @@ public sealed class HessianOperatorTests
     }
 
     [Fact]
+    public void Follows_a_parameter_that_was_not_chosen()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp cross-entropy");
+        foreach ((string chosen, string other) in ((string, string)[])[("fc2.*", "fc1.weight"), ("fc1.*", "fc2.weight")])
+        {
+            ParameterSpace space = ParameterSpace.Of(problem.Model, chosen);
+            using HessianOperator hessian = new(Objective.Supervised(problem.Model, problem.Loss, problem.Batches(4, 3), space));
+            Tensor v = randn(hessian.Columns, ScalarType.Float64);
+            hessian.Apply(v);
+            using (no_grad())
+            {
+                problem.Model.get_parameter(other)!.mul_(1.5);
+            }
+
+            using HessianOperator anew = new(Objective.Supervised(problem.Model, problem.Loss, problem.Batches(4, 3), space));
+            Assert.True(Matrices.RelativeDifference(hessian.Apply(v), anew.Apply(v)) < 1e-14);
+        }
+    }
+
+    [Fact]
+    public void Follows_the_models_mode()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("conv, batch norm in eval mode");
+        using HessianOperator hessian = new(problem.Objective(4, 3));
+        Tensor v = randn(hessian.Columns, ScalarType.Float64), eval = hessian.Apply(v);
+        problem.Model.train();
+        using HessianOperator anew = new(problem.Objective(4, 3));
+        Tensor train = hessian.Apply(v);
+        Assert.True(Matrices.RelativeDifference(train, anew.Apply(v)) < 1e-14);
+        Assert.True(Matrices.RelativeDifference(train, eval) > 1e-3);
+    }
+
+    [Fact]
+    public void Dropout_switched_on_between_products_is_named()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Sequential model = nn.Sequential(("fc", nn.Linear(4, 30)), ("drop", nn.Dropout(0.5)), ("out", nn.Linear(30, 3)));
+        model.eval();
+        using HessianOperator hessian = new(Objective.Supervised(model, new CrossEntropy(), [new Batch(randn(8, 4), zeros(8, ScalarType.Int64))]));
+        hessian.Apply(ones(hessian.Columns));
+        model.train();
+        Assert.Throws<NonDeterministicException>(() => hessian.Apply(ones(hessian.Columns)));
+    }
+
+    [Fact]
+    public void A_channels_last_weight_is_watched_like_any_other()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor image = randn(2, 3, 5, 5, ScalarType.Float64);
+        Parameter weight = new(randn(4, 3, 3, 3, ScalarType.Float64).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2));
+        Objective objective = Objective.FromClosure(
+            new ParameterSpace([("weight", weight)]), [0], _ => nn.functional.conv2d(image, weight).tanh().square().mean(), _ => 1);
+        using HessianOperator hessian = new(objective);
+        Tensor v = randn(hessian.Columns, ScalarType.Float64), before = hessian.Apply(v);
+        objective.Parameters.Assign(objective.Parameters.Snapshot());
+        Assert.True(Matrices.RelativeDifference(hessian.Apply(v), before) < 1e-13);
+    }
+
+    [Fact]
+    public void A_product_cancelled_half_way_leaves_a_usable_operator()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp cross-entropy");
+        using CancellationTokenSource source = new();
+        int loaded = 0;
+        IEnumerable<Batch> CancelAfterThree()
+        {
+            foreach (Batch batch in problem.Batches(3, 1, 3))
+            {
+                if (++loaded == 6)
+                {
+                    source.Cancel();
+                }
+
+                yield return batch;
+            }
+        }
+
+        Objective objective = Objective.Supervised(problem.Model, problem.Loss, CancelAfterThree());
+        using HessianOperator cancelled = new(objective, new CurvatureOptions { Cancellation = source.Token }), expected = new(problem.Objective());
+        Tensor v = randn(expected.Columns, ScalarType.Float64);
+        Assert.Throws<OperationCanceledException>(() => cancelled.Apply(v));
+        using HessianOperator again = new(objective);
+        Assert.True(Matrices.RelativeDifference(again.Apply(v), expected.Apply(v)) < 1e-12);
+    }
+
+    [Fact]
     public void Refuses_to_follow_when_frozen()
     {
         using DisposeScope scope = NewDisposeScope();
