@@ -32,6 +32,7 @@ run_tests() {
     rm -rf "$results"
     dotnet test Curvature.sln --configuration Release --no-build --nologo --results-directory "$results" --logger trx \
         --logger 'console;verbosity=minimal' --blame-hang-timeout 20m --blame-hang-dump-type none "$@" </dev/null || status=$?
+    skipped
     passed=$(count passed)
     failed=$(($(count failed) + $(count error) + $(count timeout) + $(count aborted)))
     if [ "$failed" -eq 0 ] && { [ "$status" -ne 0 ] || [ "$passed" -eq 0 ]; }; then
@@ -46,6 +47,13 @@ run_tests() {
 count() {
     { grep -ohE '<Counters [^>]*' "$results"/*.trx 2>/dev/null || true; } |
         awk -v name=" $1=\"" '{ at = index($0, name); if (at) sum += substr($0, at + length(name)) } END { print sum + 0 }'
+}
+
+# Each test that was skipped, with its reason: the runner prints the name alone.
+skipped() {
+    cat "$results"/*.trx 2>/dev/null | awk '
+        /outcome="NotExecuted"/ && match($0, /testName="[^"]*/) { test = substr($0, RSTART + 10, RLENGTH - 10) }
+        test && /<Message>/ { sub(/.*<Message>/, ""); sub(/<\/Message>.*/, ""); print "skipped " test ": " $0; test = "" }' || true
 }
 
 case "${1:-help}" in

@@ -32,6 +32,16 @@ public sealed class BuildScriptTests : IDisposable
     }
 
     [Fact]
+    public void Says_why_a_test_was_skipped()
+    {
+        Dotnet(0, ["passed=\"7\" failed=\"0\"/>\n<UnitTestResult testName=\"A.B\" outcome=\"NotExecuted\"><Output>\n<ErrorInfo>\n<Message>needs a GPU</Message>\n<x"]);
+
+        (_, string output, _) = sandbox.Run("build.sh", "test");
+
+        Assert.Equal(["skipped A.B: needs a GPU", "7 passed, 0 failed"], output.TrimEnd('\n').Split('\n')[^2..]);
+    }
+
+    [Fact]
     public void Says_which_sdk_is_too_old()
     {
         sandbox.Stub("dotnet", "[ $1 = --list-sdks ] && echo '8.0.100 [/usr/lib/dotnet/sdk]' && exit 0; exit 1");
