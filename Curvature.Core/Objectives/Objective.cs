@@ -17,6 +17,9 @@ namespace Curvature.Objectives;
 /// </summary>
 public abstract class Objective
 {
+    /// <summary>Evaluations after which TorchScript's optimiser has done its work.</summary>
+    private const int Repetitions = 4;
+
     private const string NoTerms = "The data has no loss terms: it is empty, or every term is ignored or has weight 0.";
 
     private readonly HashSet<int> _deterministic = [];
@@ -197,6 +200,30 @@ public abstract class Objective
     protected virtual string LikelyCause() => "The closure or its data is random; fix its seed or its batches.";
 
     /// <summary>
+    /// TorchScript optimises a model after its first evaluations, and libtorch's optimised form of some (1.13, convolution with batch norm) has a wrong
+    /// second derivative, while values and gradients are right. The stand-in evaluates without the optimiser; TorchSharp offers no such switch.
+    /// </summary>
+    private void RequireSameDerivative(Tensor?[] first, Tensor?[] again)
+    {
+        foreach ((Tensor? a, Tensor? b) in first.Zip(again))
+        {
+            if (a is null || b is null)
+            {
+                continue;
+            }
+
+            double change = Precision.Norm(a.sub(b)), size = Precision.Norm(a);
+            if (change > (a.dtype == ScalarType.Float64 ? 1e-8 : 1e-3) * size)
+            {
+                CheckDeterminism(); // where values or gradients change too, their message is the right one
+                throw new NonDeterministicException(FormattableString.Invariant(
+                    $"Second derivatives change when the same batch is evaluated again (by {change:g3} beside {size:g3}), gradients do not: a TorchScript optimiser ")
+                    + "is at work. Load the weights into a C# model, or allow finite differences (FiniteDifferenceFallback).");
+            }
+        }
+    }
+
+    /// <summary>
     /// Enumerates a source of batches so that what it makes stays its own: in the caller's scope a streamed data set would pile up over the pass,
     /// and one that keeps its batches for the next pass would find them disposed.
     /// </summary>
@@ -265,9 +292,15 @@ public abstract class Objective
             return;
         }
 
+        using DisposeScope scope = NewDisposeScope();
         using Undisturbed state = new(this);
         using IDisposable grad = enable_grad();
-        Gradients.Check(SmallLoss, Parameters.Parameters, twice);
+        Tensor?[] first = Gradients.Check(SmallLoss, Parameters.Parameters, twice);
+        for (int i = 1; twice && i < Repetitions; i++)
+        {
+            RequireSameDerivative(first, Gradients.Check(SmallLoss, Parameters.Parameters, twice));
+        }
+
         done.Add(Mode);
     }
 

@@ -35,20 +35,20 @@ public sealed class HessianOperator : CurvatureOperator
     /// <inheritdoc/>
     protected override void Prepare()
     {
-        base.Prepare();
-        if (_byDifferences)
-        {
-            return;
-        }
-
+        // Before anything else evaluates the model: a TorchScript optimiser that spoils second derivatives is seen only while it sets in.
         try
         {
-            Objective.EnsureTwiceDifferentiable();
+            if (!_byDifferences)
+            {
+                Objective.EnsureTwiceDifferentiable();
+            }
         }
-        catch (NoSecondDerivativeException) when (Options.FiniteDifferenceFallback)
+        catch (CurvatureException error) when (Options.FiniteDifferenceFallback && error is NoSecondDerivativeException or NonDeterministicException)
         {
             _byDifferences = true;
         }
+
+        base.Prepare();
     }
 
     /// <inheritdoc/>

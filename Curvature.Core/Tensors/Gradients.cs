@@ -35,14 +35,15 @@ internal static partial class Gradients
     /// </summary>
     /// <exception cref="NoSecondDerivativeException">An operator has no second derivative.</exception>
     /// <exception cref="CurvatureException">The loss is no scalar or cannot be differentiated at all.</exception>
-    public static void Check(Func<Tensor> loss, IReadOnlyList<Tensor> parameters, bool twice)
+    /// <returns>The second derivative's product with ones, one part per leaf and null where zero; nothing for <paramref name="twice"/> false.</returns>
+    public static Tensor?[] Check(Func<Tensor> loss, IReadOnlyList<Tensor> parameters, bool twice)
     {
         Tensor[] leaves = [.. parameters.Where(p => p.requires_grad)];
         using DisposeScope scope = NewDisposeScope();
         Tensor value = loss();
         if (!value.requires_grad || leaves.Length == 0)
         {
-            return;
+            return [];
         }
 
         Tensor?[] before = [.. leaves.Select(p => p.grad)];
@@ -58,7 +59,7 @@ internal static partial class Gradients
             Clear(leaves);
             if (!twice)
             {
-                return;
+                return [];
             }
 
             Tensor[] gradients = [.. Of(value, leaves, createGraph: true).OfType<Tensor>().Where(g => g.requires_grad)];
@@ -67,6 +68,8 @@ internal static partial class Gradients
             {
                 autograd.backward(gradients, [.. gradients.Select(g => ones_like(g))], inputs: leaves);
             }
+
+            return [.. leaves.Select(p => p.grad?.detach().MoveToOuterDisposeScope())];
         }
         catch (ExternalException error) when (second && MissingDerivative().Match(error.Message) is { Success: true } named)
         {
