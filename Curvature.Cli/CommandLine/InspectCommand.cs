@@ -10,7 +10,7 @@ namespace Curvature.Cli.CommandLine;
 /// <summary><c>curvature inspect FILE...</c>: what is in a checkpoint or data file.</summary>
 internal static class InspectCommand
 {
-    private static readonly string[] CheckpointEndings = [".pt", ".pth", ".dat", ".ts", ".torchscript"];
+    private static readonly string[] DataEndings = [".npz", ".npy", ".csv", ".txt", ".safetensors"];
 
     public static Command Create(Terminal terminal)
     {
@@ -34,11 +34,13 @@ internal static class InspectCommand
         return command;
     }
 
-    /// <summary>A name that says checkpoint is read as one; any other is data if it is of a known kind, else again a checkpoint.</summary>
+    /// <summary>A name that says data is read as data, any other as a checkpoint: TorchScript files have many endings, or none.</summary>
     private static FileContents Describe(string path)
     {
-        string ending = Path.GetExtension(path).ToLowerInvariant();
-        return CheckpointEndings.Contains(ending) ? Checkpoint.Describe(path) : DataFile.Describe(path);
+        string name = Path.GetFileName(path).ToLowerInvariant();
+        name = name.EndsWith(".gz", StringComparison.Ordinal) ? name[..^3] : name;
+        bool isData = DataEndings.Contains(Path.GetExtension(name)) || name.Contains("idx", StringComparison.Ordinal);
+        return isData ? DataFile.Describe(path) : Checkpoint.Describe(path);
     }
 
     private static string Json(FileContents[] files) => new JsonReport(new EnvironmentReport().Entries)

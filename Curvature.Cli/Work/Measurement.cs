@@ -56,6 +56,10 @@ internal sealed class Measurement
             plan = stages.Plan;
             return measured;
         });
+        if (summary.EigenvaluesAreComplete && summary.Eigenvalues.All(eigenvalue => eigenvalue.Converged))
+        {
+            plan = plan with { EigenProducts = _whole.EigenProducts }; // an iteration that converged lacks nothing
+        }
 
         _environment.Add("samples", plan.Samples);
         _environment.Add("samples_available", _work.Data.Count);
@@ -81,7 +85,7 @@ internal sealed class Measurement
 
     private string Announcement(WorkPlan plan)
     {
-        string product = Format.Duration(TimeSpan.FromSeconds(_cost.Seconds(_whole.Samples, 1)));
+        string product = Format.Duration(TimeSpan.FromSeconds((_cost with { Kept = 0 }).Seconds(_whole.Samples, passes: 1, vectors: 1)));
         string total = Format.Duration(TimeSpan.FromSeconds(plan.Seconds(_cost)));
         string cut = plan.CutsFrom(_whole).Count == 0 ? "" : $" {Reason()} cut to {string.Join(", ", plan.CutsFrom(_whole))}.";
         return $"One product over {Format.Count(_whole.Samples)} samples takes about {product}. Planned: {Quantities.Describe(plan)}, about {total}.{cut}";

@@ -8,7 +8,7 @@ namespace Curvature.Cli.Work;
 internal sealed record Quantities
 {
     // Seen on networks from 2,000 to 60,000 parameters; fresh starts and the last check included.
-    private const int ProductsPerEigenvalue = 30;
+    private const int ProductsPerEigenvalue = 15;
 
     public HutchinsonTrace? Trace { get; init; }
 

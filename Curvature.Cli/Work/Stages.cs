@@ -51,7 +51,7 @@ internal sealed class Stages(
     {
         double before = secondsLeft();
         TraceEstimate estimate = (trace with { MaxProbes = Plan.Probes }).Estimate(hessian, null, progress, cancellation);
-        Calibrate(before - secondsLeft(), cost.Seconds(Plan.Samples, estimate.Total.Products, HutchinsonTrace.ProbesPerPass));
+        Calibrate(before - secondsLeft(), Plan.TraceSeconds(cost, estimate.Total.Products));
         Plan = ProductBudget.Fit(Plan with { Probes = 0 }, cost, secondsLeft(), samplesFixed: true) with { Probes = Plan.Probes };
         return estimate;
     }
@@ -60,14 +60,15 @@ internal sealed class Stages(
     {
         double before = secondsLeft();
         SpectralDensity estimate = (density with { Steps = Plan.Steps, Runs = Plan.Runs }).Estimate(hessian, progress, cancellation);
-        Calibrate(before - secondsLeft(), Plan.Steps * cost.Seconds(Plan.Samples, Plan.Runs));
+        Calibrate(before - secondsLeft(), Plan.DensitySeconds(cost));
         return estimate;
     }
 
     /// <summary>An iteration ends when it has converged: it may take what is left, and at least what was planned.</summary>
     private Eigenpairs Measure(LanczosEigensolver solver, HessianOperator hessian)
     {
-        double affordable = ProductBudget.Fill * secondsLeft() / cost.Seconds(Plan.Samples, 1);
+        double another = cost.Seconds(Plan.Samples, passes: 2, vectors: 2) - cost.Seconds(Plan.Samples, passes: 1, vectors: 1);
+        double affordable = ProductBudget.Fill * secondsLeft() / another;
         int least = Math.Min(Math.Max(Plan.EigenProducts, 3 * wanted.EigenvaluesWanted), solver.MaxProducts);
         return (solver with
         {

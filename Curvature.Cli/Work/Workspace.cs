@@ -1,11 +1,9 @@
-using System.Diagnostics;
 using Curvature.Checkpoints;
 using Curvature.Data;
 using Curvature.Estimators;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Tensors;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Curvature.Cli.Work;
@@ -64,21 +62,14 @@ internal sealed class Workspace : IDisposable
         Objective.Supervised(_model.Module, _loss, samples.Batches(_request.BatchSize), Parameters, _request.L2);
 
     /// <summary>
-    /// Times products on the first batch, each with a fresh graph. This is also where a model, data and a loss that do not fit each other, or a
-    /// model that draws random numbers, are found out, before any long work.
+    /// Times products on one batch. This is also where a model, data and a loss that do not fit each other, or a model that draws random
+    /// numbers, are found out, before any long work.
     /// </summary>
     public ProductCost Time(CancellationToken cancellation)
     {
-        const int Columns = 3, Repetitions = 5;
-        using DisposeScope scope = NewDisposeScope();
         using Dataset batch = Data.Sample(Math.Min(_request.BatchSize, Data.Count), _request.Seed);
-        using var hessian = new HessianOperator(Over(batch), new CurvatureOptions { GraphMemory = 0, Cancellation = cancellation });
-        Tensor V = ones([Parameters.Count, Columns], Parameters.DType, Parameters.Device);
-        Seconds(hessian, V, 1); // warm-up
-        double several = Seconds(hessian, V, Repetitions);
-        double one = Seconds(hessian, V.narrow(1, 0, 1).contiguous(), Repetitions);
-        double product = Math.Max(several - one, 0) / (Columns - 1);
-        return new ProductCost(Math.Max(one - product, 0) / batch.Count, product / batch.Count);
+        Objective objective = Over(batch);
+        return ProductCost.Measure(options => new HessianOperator(objective, options), batch.Count, cancellation);
     }
 
     /// <summary>Adds what was read to the head of the report.</summary>
@@ -99,21 +90,6 @@ internal sealed class Workspace : IDisposable
         Data.Dispose();
         _model.Dispose();
         _classWeights?.Dispose();
-    }
-
-    /// <summary>The median of some products, with whatever else the machine has to do. Slow ones are not repeated.</summary>
-    private static double Seconds(HessianOperator hessian, Tensor V, int repetitions)
-    {
-        const double Slow = 0.3;
-        var times = new List<double>();
-        for (int i = 0; i < repetitions && (i == 0 || times[0] < Slow); i++)
-        {
-            long start = Stopwatch.GetTimestamp();
-            hessian.Apply(V).Dispose();
-            times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
-        }
-
-        return times.Order().ElementAt(times.Count / 2);
     }
 
     private static ScalarType? Precision(string? name) => name switch

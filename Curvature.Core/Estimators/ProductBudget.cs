@@ -5,8 +5,8 @@ namespace Curvature.Estimators;
 
 /// <summary>
 /// Fits a measurement into a time. What costs least in accuracy goes first: samples down to <see cref="ManySamples"/>, then runs of the
-/// density (in P dimensions one run already averages over P directions; two are kept, without which there is no standard error), then samples down to <see cref="FewSamples"/>, and only then
-/// steps, probes and eigenvalue products.
+/// density (in P dimensions one run already averages over P directions; two are kept, without which there is no standard error), then samples
+/// down to <see cref="FewSamples"/>, and only then steps, probes and eigenvalue products.
 /// </summary>
 public static class ProductBudget
 {

@@ -1,17 +1,77 @@
+using System.Diagnostics;
+using Curvature.Operators;
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
 namespace Curvature.Estimators;
 
 /// <summary>
-/// What a pass over data costs: <c>n samples with k vectors take n (Graph + k Product)</c> seconds. The graph of first derivatives is built
-/// once for all vectors of a pass.
+/// What products over data cost. A pass builds the graph of first derivatives of each batch, unless it was kept from the pass before, and takes
+/// its products with all vectors of the pass: <c>seconds = Graph (samples not kept) passes + Product (samples) (vectors in all)</c>.
 /// </summary>
 /// <param name="Graph">Seconds a sample for the graph.</param>
 /// <param name="Product">Seconds a sample for each product on it.</param>
-public readonly record struct ProductCost(double Graph, double Product)
+/// <param name="Kept">Samples whose graphs fit into the memory for kept graphs.</param>
+public readonly record struct ProductCost(double Graph, double Product, long Kept = 0)
 {
-    /// <summary>The cost on a machine that is slower by <paramref name="factor"/>.</summary>
-    public ProductCost Scaled(double factor) => new(factor * Graph, factor * Product);
+    private const int Columns = 3, Repetitions = 5;
 
-    /// <summary>Seconds for products with <paramref name="vectors"/> vectors, at most <paramref name="together"/> of them in one pass.</summary>
-    public double Seconds(long samples, int vectors, int together = int.MaxValue) =>
-        samples * ((Math.Ceiling((double)vectors / together) * Graph) + (vectors * Product));
+    // Slower products than this, in seconds, are not repeated.
+    private const double Slow = 0.3;
+
+    /// <summary>The cost on a machine that is slower by <paramref name="factor"/>.</summary>
+    public ProductCost Scaled(double factor) => this with { Graph = factor * Graph, Product = factor * Product };
+
+    /// <summary>Seconds for <paramref name="vectors"/> products in <paramref name="passes"/> passes over the data.</summary>
+    public double Seconds(long samples, int passes, int vectors) =>
+        (Graph * (Math.Min(samples, Kept) + ((double)passes * Math.Max(0, samples - Kept)))) + (Product * samples * vectors);
+
+    /// <summary>Times products over one batch, with whatever else the machine has to do. A dozen products.</summary>
+    /// <param name="make">
+    /// Makes the operator over that batch with the options it is given. Its first product finds out whether model, data and loss fit each other
+    /// and whether the model draws random numbers: before any long work.
+    /// </param>
+    /// <param name="samples">Samples in the batch.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    public static ProductCost Measure(Func<CurvatureOptions, CurvatureOperator> make, long samples, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(make);
+        long kept = SamplesKept(make, samples, cancellation); // the warm-up, too
+        using DisposeScope scope = NewDisposeScope();
+        using CurvatureOperator fresh = make(new CurvatureOptions { GraphMemory = 0, Cancellation = cancellation });
+        Tensor V = ones([fresh.Columns, Columns], fresh.DType, fresh.Device);
+        double several = Time(fresh, V);
+        double one = Time(fresh, V.narrow(1, 0, 1).contiguous());
+        double product = Math.Max(several - one, 0) / (Columns - 1);
+        return new ProductCost(Math.Max(one - product, 0) / samples, product / samples, kept);
+    }
+
+    /// <summary>
+    /// From the growth of the process while it keeps one batch's graph for the first time; what else grows then makes the answer smaller. On a
+    /// GPU one batch is kept, see <see cref="CurvatureOptions.GraphMemory"/>.
+    /// </summary>
+    private static long SamplesKept(Func<CurvatureOptions, CurvatureOperator> make, long samples, CancellationToken cancellation)
+    {
+        long before = Environment.WorkingSet;
+        using CurvatureOperator keeping = make(new CurvatureOptions { Cancellation = cancellation });
+        using Tensor v = ones(keeping.Columns, keeping.DType, keeping.Device);
+        keeping.Apply(v).Dispose();
+        double grown = Math.Max(Environment.WorkingSet - before, 1);
+        return keeping.Device.type == DeviceType.CPU ? (long)(HostMemory.Free() / 2 / grown * samples) : samples;
+    }
+
+    /// <summary>The median of some products.</summary>
+    private static double Time(LinearOperator a, Tensor v)
+    {
+        var times = new List<double>();
+        while (times.Count < Repetitions && (times.Count == 0 || times[0] < Slow))
+        {
+            long start = Stopwatch.GetTimestamp();
+            a.Apply(v).Dispose();
+            times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+
+        return times.Order().ElementAt(times.Count / 2);
+    }
 }

@@ -13,9 +13,16 @@ public sealed record WorkPlan(long Samples, int Probes, int EigenProducts, int S
 
     /// <summary>Seconds the plan takes.</summary>
     public double Seconds(ProductCost cost) =>
-        cost.Seconds(Samples, Probes, HutchinsonTrace.ProbesPerPass)
-        + (EigenProducts * cost.Seconds(Samples, 1))
-        + (Steps * cost.Seconds(Samples, Runs));
+        TraceSeconds(cost, Probes)
+        + cost.Seconds(Samples, EigenProducts, EigenProducts)
+        + DensitySeconds(cost);
+
+    /// <summary>Seconds that a trace with a number of probes takes.</summary>
+    public double TraceSeconds(ProductCost cost, int probes) =>
+        cost.Seconds(Samples, (int)Math.Ceiling((double)probes / HutchinsonTrace.ProbesPerPass), probes);
+
+    /// <summary>Seconds that the density takes.</summary>
+    public double DensitySeconds(ProductCost cost) => cost.Seconds(Samples, Steps, Steps * Runs);
 
     /// <summary>The plan a share <paramref name="t"/> of the way from this one to <paramref name="other"/>, every number rounded down.</summary>
     public WorkPlan Towards(WorkPlan other, double t) => new(

@@ -96,6 +96,17 @@ public class JsonContractTests
     }
 
     [Fact]
+    public void A_budget_that_is_too_small_for_all_says_what_it_cut_before_and_after()
+    {
+        CommandRun run = CommandRun.Of(["measure", "density", .. CommandRun.Digits, "--budget", "0.0001", "--json"]);
+        Assert.Equal(CurvatureCommand.Success, run.ExitCode);
+        Assert.Contains("the work is cut to 500 of 1,797 samples", run.Error, StringComparison.Ordinal);
+        JsonElement finding = Assert.Single(run.Json().GetProperty("findings").EnumerateArray(), f => f.GetProperty("id").GetString() == "cut-budget");
+        Assert.Equal("500 of 1,797 samples", finding.GetProperty("evidence").GetProperty("cuts")[0].GetString());
+        Assert.Equal(500, run.Json().GetProperty("environment").GetProperty("samples").GetInt32());
+    }
+
+    [Fact]
     public void A_trace_that_misses_its_tolerance_says_so()
     {
         JsonElement json = Measure("trace", "--probes", "4", "--tolerance", "1e-9");

@@ -1,5 +1,10 @@
 using Curvature.Estimators;
+using Curvature.Objectives;
+using Curvature.Operators;
+using Curvature.Tensors;
+using TorchSharp;
 using Xunit;
+using static TorchSharp.torch;
 
 namespace Curvature.Tests.Core.Estimators;
 
@@ -10,8 +15,23 @@ public class ProductBudgetTests
     private static readonly WorkPlan Report = new(Samples: 60_000, Probes: 64, EigenProducts: 100, Steps: 80, Runs: 8);
     private static readonly ProductCost Cost = new(Graph: 1e-4, Product: 2e-4);
 
+    [Theory]
+    [InlineData(0, 10 * ((2 * 1e-4) + (6 * 2e-4)))]
+    [InlineData(4, (4 * 1e-4) + (6 * 2 * 1e-4) + (10 * 6 * 2e-4))]
+    [InlineData(100, 10 * (1e-4 + (6 * 2e-4)))]
+    public void A_pass_pays_for_the_graphs_that_were_not_kept(long kept, double seconds) =>
+        Assert.Equal(seconds, (Cost with { Kept = kept }).Seconds(10, passes: 2, vectors: 6), 12);
+
     [Fact]
-    public void A_pass_pays_for_its_graph_once() => Assert.Equal(10 * (1e-4 + (3 * 2e-4)), Cost.Seconds(10, 3), 12);
+    public void The_cost_of_a_product_is_measured()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        var x = new TorchSharp.Modules.Parameter(ones(1000, dtype: ScalarType.Float64));
+        Objective objective = Objective.FromClosure(new ParameterSpace([("x", x)]), [0], _ => x.pow(4).sum(), _ => 1);
+        ProductCost cost = ProductCost.Measure(options => new HessianOperator(objective, options), samples: 10);
+        Assert.InRange(cost.Seconds(10, passes: 1, vectors: 1), 1e-7, 1);
+        Assert.True(cost.Kept > 10);
+    }
 
     [Fact]
     public void Leaves_a_plan_that_fits_as_it_is() =>
