@@ -4,7 +4,7 @@ using Curvature.Viz.Report;
 
 namespace Curvature.Tests.Viz;
 
-/// <summary>Made-up measurements of a matrix of size 40 with a known spectrum: a flat bulk, a few negative eigenvalues, three large ones.</summary>
+/// <summary>Made-up measurements of a matrix of size 40 with a known spectrum: a flat bulk, three negative eigenvalues, three large ones.</summary>
 internal static class Samples
 {
     /// <summary>Names that attack XML, HTML and the layout.</summary>
@@ -81,5 +81,7 @@ internal static class Samples
         ExactLayerTraces = new Dictionary<string, double> { ["a"] = double.NaN },
     };
 
-    private static QuadratureRule Run(double stretch) => new([-0.9, -0.3 * stretch, 0.1, 0.4 * stretch, 3, 5.5, 9], [0.025, 0.05, 0.5 * stretch, 0.85 - (0.5 * stretch), 0.02, 0.03, 0.025]);
+    private static QuadratureRule Run(double stretch) => new(
+        [-0.9, -0.3 * stretch, 0.1, 0.4 * stretch, 3, 5.5, 9],
+        [0.025, 0.05, 0.5 * stretch, 0.85 - (0.5 * stretch), 0.02, 0.03, 0.025]);
 }

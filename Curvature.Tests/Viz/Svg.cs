@@ -35,7 +35,8 @@ internal sealed class Svg
 
     private List<(double X, double Y)[]> Points(string element) =>
     [
-        .. Root.Descendants(Name + element).Select(line => line.Attribute("points")!.Value.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Point).ToArray()),
+        .. Root.Descendants(Name + element)
+            .Select(line => line.Attribute("points")!.Value.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Point).ToArray()),
     ];
 
     private static (double X, double Y) Point(string pair)

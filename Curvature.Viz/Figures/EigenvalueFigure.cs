@@ -6,8 +6,8 @@ using OxyPlot.Series;
 namespace Curvature.Viz.Figures;
 
 /// <summary>
-/// Eigenvalues by rank with bars of one residual up and down: an exact eigenvalue lies within each bar. Where the spectrum is known, the exact
-/// partner of each stands beside it. Those that did not converge are hollow.
+/// Eigenvalues by rank with bars of one residual up and down: an exact eigenvalue lies within each bar. Where the spectrum is known, the
+/// exact partner of each stands beside it. Those that did not converge are hollow.
 /// </summary>
 /// <param name="eigenvalues">The eigenvalues, in any order.</param>
 /// <param name="exact">All exact eigenvalues, where known.</param>
@@ -16,7 +16,8 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
     private const double Aside = 0.2;
     private const int MostLabels = 12;
 
-    private readonly Eigenvalue[] ranked = [.. eigenvalues.Where(eigenvalue => double.IsFinite(eigenvalue.Value)).OrderByDescending(eigenvalue => eigenvalue.Value)];
+    private readonly Eigenvalue[] ranked =
+        [.. eigenvalues.Where(eigenvalue => double.IsFinite(eigenvalue.Value)).OrderByDescending(eigenvalue => eigenvalue.Value)];
 
     /// <inheritdoc/>
     public override string Name => "eigenvalues";
@@ -28,25 +29,25 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
     public override string Description => ranked.Length == 0
         ? "No eigenvalue."
         : $"{ranked.Length} eigenvalues from {NumberText.Of(ranked[0].Value)} down to {NumberText.Of(ranked[^1].Value)}, " +
-          $"{ranked.Count(eigenvalue => eigenvalue.Converged)} of them converged; the largest residual is {NumberText.Of(ranked.Max(eigenvalue => eigenvalue.Residual), 2)}.";
+          $"{ranked.Count(eigenvalue => eigenvalue.Converged)} of them converged; the largest residual is " +
+          $"{NumberText.Of(ranked.Max(eigenvalue => eigenvalue.Residual), 2)}.";
 
     /// <inheritdoc/>
     public override PlotModel Draw(FigureTheme theme)
     {
         PlotModel model = Model(theme);
-        model.Axes.Add(Styled(
-            new LinearAxis
-            {
-                Position = AxisPosition.Bottom,
-                Title = "rank",
-                Minimum = 0.5,
-                Maximum = Math.Max(1, ranked.Length) + 0.5,
-                MajorStep = ranked.Length <= MostLabels ? 1 : double.NaN,
-            },
-            theme,
-            false));
+        var ranks = new LinearAxis
+        {
+            Position = AxisPosition.Bottom,
+            Title = "rank",
+            Minimum = 0.5,
+            Maximum = Math.Max(1, ranked.Length) + 0.5,
+            MajorStep = ranked.Length <= MostLabels ? 1 : double.NaN,
+        };
         (double low, double high) = Range();
-        model.Axes.Add(Styled(new LinearAxis { Position = AxisPosition.Left, Title = "eigenvalue λ", Minimum = low, Maximum = high }, theme, true));
+        var values = new LinearAxis { Position = AxisPosition.Left, Title = "eigenvalue λ", Minimum = low, Maximum = high };
+        model.Axes.Add(Styled(ranks, theme, gridlines: false));
+        model.Axes.Add(Styled(values, theme, gridlines: true));
         model.Series.Add(Points("eigenvalue ± residual", theme, theme.Measured, eigenvalue => eigenvalue.Converged));
         if (ranked.Any(eigenvalue => !eigenvalue.Converged))
         {
@@ -61,12 +62,13 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
         return model;
     }
 
-    /// <summary>The axis from zero to the ends of all bars and beyond by a margin: signs and ratios are what eigenvalues are read for.</summary>
+    /// <summary>The axis from zero to the ends of all bars and beyond by a margin: eigenvalues are read for signs and ratios.</summary>
     private (double Low, double High) Range()
     {
         const double Margin = 0.05;
-        IEnumerable<double> ends = ranked.SelectMany(eigenvalue => (double[])[eigenvalue.Value - eigenvalue.Residual, eigenvalue.Value + eigenvalue.Residual]);
-        double[] finite = [0, .. ends.Concat(ranked.Select(eigenvalue => eigenvalue.Value)).Where(double.IsFinite)];
+        IEnumerable<double> ends = ranked.SelectMany(eigenvalue =>
+            (double[])[eigenvalue.Value - eigenvalue.Residual, eigenvalue.Value, eigenvalue.Value + eigenvalue.Residual]);
+        double[] finite = [0, .. ends.Where(double.IsFinite)];
         double low = finite.Min(), high = finite.Max(), margin = Margin * (high > low ? high - low : 1);
         return (low < 0 ? low - margin : 0, high > 0 || low == 0 ? high + margin : 0);
     }
@@ -99,7 +101,7 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
 
     private ScatterSeries Partners(IReadOnlyList<double> all, FigureTheme theme)
     {
-        var series = new ScatterSeries { Title = "exact", MarkerType = MarkerType.Diamond, MarkerSize = 3.5, MarkerFill = theme.Exact, MarkerStrokeThickness = 0 };
+        ScatterSeries series = ExactPoints(theme);
         double[] partners = ExactPairing.Of([.. ranked.Select(eigenvalue => eigenvalue.Value)], all);
         series.Points.AddRange(partners.Select((value, i) => new ScatterPoint(i + 1 + Aside, value)));
         return series;

@@ -4,9 +4,9 @@ namespace Curvature.Viz.Figures;
 public static class ExactPairing
 {
     /// <summary>
-    /// A solver finds eigenvalues from the two ends of the spectrum inwards, however it was asked: sorted, the first s found belong to the s
-    /// largest and the others to the smallest. The s with the least sum of differences is taken. Pairing by rank rather than by nearness shows
-    /// an eigenvalue that was missed.
+    /// A solver finds eigenvalues from the two ends of the spectrum inwards, however it was asked: sorted, the first s found belong to the
+    /// s largest and the others to the smallest. The s with the least sum of differences is taken. Pairing by rank rather than by nearness
+    /// shows an eigenvalue that was missed.
     /// </summary>
     /// <param name="found">Eigenvalues in any order; NaN is paired with NaN.</param>
     /// <param name="exact">All eigenvalues.</param>
@@ -15,7 +15,8 @@ public static class ExactPairing
     {
         double[] partners = [.. Enumerable.Repeat(double.NaN, found.Count)];
         double[] descending = [.. exact.OrderDescending()];
-        int[] order = [.. Enumerable.Range(0, found.Count).Where(i => double.IsFinite(found[i])).OrderByDescending(i => found[i]).Take(exact.Count)];
+        IEnumerable<int> finite = Enumerable.Range(0, found.Count).Where(i => double.IsFinite(found[i]));
+        int[] order = [.. finite.OrderByDescending(i => found[i]).Take(exact.Count)];
 
         int PartnerRank(int rank, int fromTop) => rank < fromTop ? rank : descending.Length - order.Length + rank;
         double Difference(int fromTop) => order.Select((i, rank) => Math.Abs(found[i] - descending[PartnerRank(rank, fromTop)])).Sum();

@@ -2,6 +2,7 @@ using System.Globalization;
 using OxyPlot;
 using OxyPlot.Axes;
 using OxyPlot.Legends;
+using OxyPlot.Series;
 
 namespace Curvature.Viz.Figures;
 
@@ -88,6 +89,10 @@ public abstract class Figure
             return mantissa == 1 ? power : string.Create(CultureInfo.InvariantCulture, $"{mantissa}·{power}");
         }
     }
+
+    /// <summary>An empty series for numbers that are known exactly.</summary>
+    private protected static ScatterSeries ExactPoints(FigureTheme theme) =>
+        new() { Title = "exact", MarkerType = MarkerType.Diamond, MarkerSize = 3.5, MarkerFill = theme.Exact, MarkerStrokeThickness = 0 };
 
     private protected static T Styled<T>(T axis, FigureTheme theme, bool gridlines)
         where T : Axis

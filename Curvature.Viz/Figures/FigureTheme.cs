@@ -4,7 +4,8 @@ namespace Curvature.Viz.Figures;
 
 /// <summary>
 /// The house palette. Roles rather than colours: what is measured is blue, what is exact is orange, in hues of Okabe and Ito (2008, Color
-/// universal design) that people with the common colour-vision deficiencies tell apart; shapes differ too, so that grey prints stay readable.
+/// universal design) that people with the common colour-vision deficiencies tell apart; shapes differ too, so that grey prints stay
+/// readable.
 /// </summary>
 public sealed record FigureTheme
 {

@@ -17,7 +17,9 @@ public static class KnownFigures
         new(
             "spectral-density",
             "Density of all eigenvalues on a logarithmic scale, with its interval and the eigenvalues found one by one.",
-            summary => summary.Density is { } density ? new SpectralDensityFigure(density, summary.Eigenvalues, summary.ExactEigenvalues) : null),
+            summary => summary.Density is { } density
+                ? new SpectralDensityFigure(density, summary.Eigenvalues, summary.ExactEigenvalues)
+                : null),
         new(
             "eigenvalues",
             "Eigenvalues by rank with residual bars, beside exact ones where known.",

@@ -6,8 +6,8 @@ using OxyPlot.Series;
 namespace Curvature.Viz.Figures;
 
 /// <summary>
-/// The trace of each layer's block as a bar with its 95 % interval, in the order of the model, beside the exact trace where known. Of many layers
-/// the <see cref="MostLayers"/> with the largest traces are drawn.
+/// The trace of each layer's block as a bar with its 95 % interval, in the order of the model, beside the exact trace where known. Of many
+/// layers the <see cref="MostLayers"/> with the largest traces are drawn.
 /// </summary>
 /// <param name="layers">Traces by layer.</param>
 /// <param name="exact">Exact traces by layer name, where known.</param>
@@ -24,13 +24,15 @@ public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnly
     public override string Name => "layer-traces";
 
     /// <inheritdoc/>
-    public override string Title => drawn.Length == layers.Count ? "Trace by layer" : $"Trace by layer: the {drawn.Length} largest of {layers.Count}";
+    public override string Title =>
+        drawn.Length == layers.Count ? "Trace by layer" : $"Trace by layer: the {drawn.Length} largest of {layers.Count}";
 
     /// <inheritdoc/>
     public override string Description => string.Join(' ', (string[])
     [
         $"{drawn.Length} bars, one for each layer.",
-        .. drawn.OrderByDescending(layer => layer.Trace.Value).Take(3).Select(layer => $"{PrintableName.Of(layer.Name)}: {NumberText.Of(layer.Trace)}."),
+        .. drawn.OrderByDescending(layer => layer.Trace.Value).Take(3)
+            .Select(layer => $"{PrintableName.Of(layer.Name)}: {NumberText.Of(layer.Trace)}."),
     ]);
 
     /// <inheritdoc/>
@@ -40,12 +42,19 @@ public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnly
     public override PlotModel Draw(FigureTheme theme)
     {
         PlotModel model = Model(theme);
-        CategoryAxis names = Styled(
-            new CategoryAxis { Position = AxisPosition.Left, StartPosition = 1, EndPosition = 0, GapWidth = 0.6, TickStyle = TickStyle.None }, theme, false);
+        var names = new CategoryAxis
+        {
+            Position = AxisPosition.Left,
+            StartPosition = 1, // the first layer on top
+            EndPosition = 0,
+            GapWidth = 0.6,
+            TickStyle = TickStyle.None,
+        };
         names.Labels.AddRange(drawn.Select(layer => PrintableName.Of(layer.Name, LongestName)));
-        model.Axes.Add(names);
+        model.Axes.Add(Styled(names, theme, gridlines: false));
         (double low, double high) = Range();
-        model.Axes.Add(Styled(new LinearAxis { Position = AxisPosition.Bottom, Title = "trace", Minimum = low, Maximum = high }, theme, true));
+        var traces = new LinearAxis { Position = AxisPosition.Bottom, Title = "trace", Minimum = low, Maximum = high };
+        model.Axes.Add(Styled(traces, theme, gridlines: true));
 
         var bars = new BarSeries { Title = "estimate, 95 % interval", FillColor = OxyColor.FromAColor(150, theme.Measured) };
         bars.Items.AddRange(drawn.Select((layer, i) => new BarItem(layer.Trace.Value, i)));
@@ -69,10 +78,11 @@ public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnly
     private (double Low, double High) Range()
     {
         const double Margin = 0.04;
-        IEnumerable<double> ends = drawn.SelectMany(layer => (double[])
-        [
-            layer.Trace.Value, layer.Trace.ConfidenceInterval().Low, layer.Trace.ConfidenceInterval().High, exact?.GetValueOrDefault(layer.Name) ?? 0,
-        ]);
+        IEnumerable<double> ends = drawn.SelectMany(layer =>
+        {
+            (double low, double high) = layer.Trace.ConfidenceInterval();
+            return (double[])[layer.Trace.Value, low, high, exact?.GetValueOrDefault(layer.Name) ?? 0];
+        });
         double[] finite = [0, .. ends.Where(double.IsFinite)];
         double low = finite.Min(), high = finite.Max(), margin = Margin * (high > low ? high - low : 1);
         return (low < 0 ? low - margin : 0, high + margin);
@@ -98,7 +108,7 @@ public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnly
 
     private ScatterSeries Exact(IReadOnlyDictionary<string, double> traces, FigureTheme theme)
     {
-        var series = new ScatterSeries { Title = "exact", MarkerType = MarkerType.Diamond, MarkerSize = 4, MarkerFill = theme.Exact, MarkerStrokeThickness = 0 };
+        ScatterSeries series = ExactPoints(theme);
         for (int i = 0; i < drawn.Length; i++)
         {
             if (traces.TryGetValue(drawn[i].Name, out double trace))

@@ -3,10 +3,13 @@ using Curvature.Estimators;
 
 namespace Curvature.Viz.Figures;
 
-/// <summary>Numbers as people read them: rounded to what is known, powers of ten beyond the ordinary range, the same under every culture.</summary>
+/// <summary>
+/// Numbers as people read them: rounded to what is known, powers of ten beyond the ordinary range, the same under every culture. No line
+/// breaks within a number.
+/// </summary>
 public static class NumberText
 {
-    private const string Superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+    private const string Superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹", TimesTen = "\u00A0×\u00A010", PlusMinus = "\u00A0±\u00A0";
     private const int LeastExponent = -4, MostExponent = 6, MostDigits = 7;
 
     /// <summary>A number rounded to <paramref name="digits"/> significant digits.</summary>
@@ -41,29 +44,38 @@ public static class NumberText
 
         if (!double.IsFinite(estimate.StandardError))
         {
-            return $"{Of(estimate.Value)} ± unknown";
+            return $"{Of(estimate.Value)}{PlusMinus}unknown";
         }
 
-        if (IsRounding(estimate))
+        if (!HasSamplingError(estimate))
         {
-            return $"{Of(estimate.Value, MostDigits)} ± {Of(estimate.StandardError, 1)}";
+            return $"{Of(estimate.Value, MostDigits)}{PlusMinus}{Of(estimate.StandardError, 1)}";
         }
 
         int place = Exponent(estimate.StandardError) - 1; // power of ten of the last digit worth showing
         int lead = Math.Max(Exponent(estimate.Value), place + 1);
-        return lead is > LeastExponent and < MostExponent && place < MostExponent
-            ? $"{Rounded(estimate.Value, place)} ± {Rounded(estimate.StandardError, place)}"
-            : $"({Fixed(estimate.Value / Power(lead), lead - place)} ± {Fixed(estimate.StandardError / Power(lead), lead - place)}) × 10{Superscript(lead)}";
+        if (lead is > LeastExponent and < MostExponent && place < MostExponent)
+        {
+            return $"{Rounded(estimate.Value, place)}{PlusMinus}{Rounded(estimate.StandardError, place)}";
+        }
+
+        string value = Fixed(estimate.Value / Power(lead), lead - place), error = Fixed(estimate.StandardError / Power(lead), lead - place);
+        return $"({value}{PlusMinus}{error}){TimesTen}{Superscript(lead)}";
     }
 
-    /// <summary>Whether a standard error is so small beside its value that it tells of rounding and not of sampling.</summary>
-    internal static bool IsRounding(Estimate estimate) => estimate.StandardError < Math.Abs(estimate.Value) * Math.Pow(10, -MostDigits);
+    /// <summary>Whether a standard error is there and not so small beside its value that it tells of rounding only.</summary>
+    internal static bool HasSamplingError(Estimate estimate) =>
+        estimate.StandardError > 0 && estimate.StandardError >= Math.Abs(estimate.Value) * Power(-MostDigits);
 
     /// <summary>A count with thin spaces between thousands.</summary>
     public static string Of(long count) => count.ToString("#,0", CultureInfo.InvariantCulture).Replace(',', '\u202F');
 
     /// <summary>A fraction as a percentage to one decimal.</summary>
-    public static string Percent(double fraction) => double.IsFinite(fraction) ? $"{Fixed(100 * fraction, 1)} %" : Of(fraction);
+    public static string Percent(double fraction) => double.IsFinite(fraction) ? $"{Fixed(100 * fraction, 1)}\u00A0%" : Of(fraction);
+
+    /// <summary>An estimated fraction as a percentage with its standard error.</summary>
+    public static string Percent(Estimate fraction) =>
+        Of(fraction with { Value = 100 * fraction.Value, StandardError = 100 * fraction.StandardError }) + "\u00A0%";
 
     private static string Rounded(double value, int place) => place < 0
         ? Fixed(value, -place)
@@ -75,10 +87,14 @@ public static class NumberText
         return text.AsSpan().ContainsAnyInRange('1', '9') ? text.Replace('-', '−') : text.TrimStart('-');
     }
 
-    private static string Scientific(double mantissa, int decimals, int exponent) => $"{Fixed(mantissa, decimals)} × 10{Superscript(exponent)}";
+    private static string Scientific(double mantissa, int decimals, int exponent) =>
+        $"{Fixed(mantissa, decimals)}{TimesTen}{Superscript(exponent)}";
 
-    private static string Superscript(int exponent) =>
-        (exponent < 0 ? "⁻" : "") + string.Concat(Math.Abs(exponent).ToString(CultureInfo.InvariantCulture).Select(digit => Superscripts[digit - '0']));
+    private static string Superscript(int exponent)
+    {
+        string digits = Math.Abs(exponent).ToString(CultureInfo.InvariantCulture);
+        return (exponent < 0 ? "⁻" : "") + string.Concat(digits.Select(digit => Superscripts[digit - '0']));
+    }
 
     private static int Exponent(double value) => value == 0 ? int.MinValue / 2 : (int)Math.Floor(Math.Log10(Math.Abs(value)));
 

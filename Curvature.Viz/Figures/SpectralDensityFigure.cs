@@ -15,8 +15,10 @@ namespace Curvature.Viz.Figures;
 /// <param name="density">The density.</param>
 /// <param name="eigenvalues">Eigenvalues found one by one, in any order; may be empty.</param>
 /// <param name="exact">All exact eigenvalues, where known.</param>
-public sealed class SpectralDensityFigure(SpectralDensity density, IReadOnlyList<Eigenvalue> eigenvalues, IReadOnlyList<double>? exact = null)
-    : Figure
+public sealed class SpectralDensityFigure(
+    SpectralDensity density,
+    IReadOnlyList<Eigenvalue> eigenvalues,
+    IReadOnlyList<double>? exact = null) : Figure
 {
     private const int FewestPoints = 401, MostPoints = 1201, TickPlaces = 600;
 
@@ -39,9 +41,9 @@ public sealed class SpectralDensityFigure(SpectralDensity density, IReadOnlyList
     /// <inheritdoc/>
     public override string Description =>
         $"Density of the {NumberText.Of(density.Dimension)} eigenvalues on a logarithmic scale from {NumberText.Of(density.Minimum)} to " +
-        $"{NumberText.Of(density.Maximum)}, by {density.Runs.Count} runs of stochastic Lanczos quadrature and {NumberText.Of((long)density.Products)} products, " +
-        $"smoothed by a Gaussian of width {NumberText.Of(sigma, 2)}." +
-        (found.Length == 0 ? "" : $" The eigenvalues found one by one run from {NumberText.Of(found.Min())} to {NumberText.Of(found.Max())}.");
+        $"{NumberText.Of(density.Maximum)}, by {density.Runs.Count} runs of stochastic Lanczos quadrature and " +
+        $"{NumberText.Of((long)density.Products)} products, smoothed by a Gaussian of width {NumberText.Of(sigma, 2)}." +
+        (found.Length == 0 ? "" : $" Those found one by one run from {NumberText.Of(found.Min())} to {NumberText.Of(found.Max())}.");
 
     /// <inheritdoc/>
     public override PlotModel Draw(FigureTheme theme)
@@ -54,9 +56,11 @@ public sealed class SpectralDensityFigure(SpectralDensity density, IReadOnlyList
         double At(double fraction) => floor * Math.Pow(top / floor, fraction);
 
         PlotModel model = Model(theme);
-        model.Axes.Add(Styled(new LinearAxis { Position = AxisPosition.Bottom, Title = "eigenvalue λ", Minimum = grid[0], Maximum = grid[^1] }, theme, false));
-        model.Axes.Add(Styled(
-            new LogarithmicAxis { Position = AxisPosition.Left, Title = "density", Minimum = floor, Maximum = top, LabelFormatter = LogLabels(floor, top) }, theme, true));
+        var across = new LinearAxis { Position = AxisPosition.Bottom, Title = "eigenvalue λ", Minimum = grid[0], Maximum = grid[^1] };
+        var up = new LogarithmicAxis { Position = AxisPosition.Left, Title = "density", Minimum = floor, Maximum = top };
+        up.LabelFormatter = LogLabels(floor, top);
+        model.Axes.Add(Styled(across, theme, gridlines: false));
+        model.Axes.Add(Styled(up, theme, gridlines: true));
         if (grid[0] < 0 && grid[^1] > 0)
         {
             model.Annotations.Add(new LineAnnotation
@@ -110,7 +114,13 @@ public sealed class SpectralDensityFigure(SpectralDensity density, IReadOnlyList
 
     private static AreaSeries Interval(double[] grid, Estimate[] heights, double floor, FigureTheme theme)
     {
-        var series = new AreaSeries { Title = "95 % interval", StrokeThickness = 0, Color = theme.Measured, Fill = OxyColor.FromAColor(80, theme.Measured) };
+        var series = new AreaSeries
+        {
+            Title = "95 % interval",
+            Color = theme.Measured,
+            Fill = OxyColor.FromAColor(80, theme.Measured),
+            StrokeThickness = 0,
+        };
         (double Low, double High)[] intervals = [.. heights.Select(height => height.ConfidenceInterval())];
         series.Points.AddRange(Thinned([.. grid.Zip(intervals, (x, interval) => new DataPoint(x, Math.Max(interval.High, floor)))]));
         series.Points2.AddRange(Thinned([.. grid.Zip(intervals, (x, interval) => new DataPoint(x, Math.Max(interval.Low, floor)))]));

@@ -4,7 +4,8 @@ namespace Curvature.Viz.Figures;
 
 /// <summary>
 /// Measures text for the layout of figures. OxyPlot's own measure is in points, three quarters of what the text takes in an SVG (2.2.0,
-/// PdfRenderContext.MeasureText), so that labels run into each other; this one is in pixels, with room for sans-serif fonts wider than Helvetica.
+/// PdfRenderContext.MeasureText), so that labels run into each other; this one is in pixels, with room for sans-serif fonts wider than
+/// Helvetica.
 /// </summary>
 internal sealed class TextMeasurer() : PdfRenderContext(0, 0, OxyColors.Undefined)
 {

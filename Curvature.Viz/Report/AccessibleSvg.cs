@@ -8,8 +8,8 @@ public static class AccessibleSvg
     private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
 
     /// <summary>
-    /// Adds a title, a description and the image role, makes the picture scale with its frame, and puts <paramref name="prefix"/> before all ids:
-    /// those of one page must differ, or the clip of one picture would cut another.
+    /// Adds a title, a description and the image role, makes the picture scale with its frame, and puts <paramref name="prefix"/> before
+    /// all ids: those of one page must differ, or the clip of one picture would cut another.
     /// </summary>
     /// <param name="svg">An SVG element.</param>
     /// <param name="prefix">Unique in the page; a letter first.</param>

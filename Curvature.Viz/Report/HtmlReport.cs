@@ -65,7 +65,9 @@ public static class HtmlReport
         html.Add($"<dl class=\"headlines\">");
         foreach (Headline headline in headlines)
         {
-            html.Add($"<div><dt>{headline.Label}</dt><dd class=\"value\">{headline.Value}</dd><dd class=\"meaning\">{headline.Meaning}</dd></div>");
+            html.Add($"<div><dt>{headline.Label}</dt>");
+            html.Add($"<dd class=\"value\">{headline.Value}</dd>");
+            html.Add($"<dd class=\"meaning\">{headline.Meaning}</dd></div>");
         }
 
         html.Add($"</dl>");
@@ -85,7 +87,8 @@ public static class HtmlReport
             foreach (Finding finding in findings)
             {
                 string evidence = string.Join(" · ", finding.Evidence.Select(item => $"{Words(item.Key)} {Value(item.Value)}"));
-                html.Add($"<li class=\"{finding.Severity.ToString().ToLowerInvariant()}\"><span class=\"severity\">{finding.Severity}:</span> {finding.Message}");
+                html.Add($"<li class=\"{finding.Severity.ToString().ToLowerInvariant()}\">");
+                html.Add($"<span class=\"severity\">{finding.Severity}:</span> {finding.Message}");
                 html.Add($"<small>{finding.Id}{(evidence.Length > 0 ? " · " : "")}{evidence}</small></li>");
             }
 

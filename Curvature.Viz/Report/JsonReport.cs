@@ -45,10 +45,12 @@ public sealed class JsonReport(IEnumerable<KeyValuePair<string, object?>> enviro
         JsonNode? written = Node(findings, "findings", nonFinite);
         if (nonFinite.Count > 0 && findings.All(finding => finding.Id != "non-finite"))
         {
+            const int Named = 5;
+            string paths = string.Join(", ", nonFinite.Take(Named)) + (nonFinite.Count > Named ? ", ..." : "");
             Finding finding = Finding.Of(
                 "non-finite",
                 Severity.Error,
-                $"{nonFinite.Count} number(s) are not finite and stand as null: {string.Join(", ", nonFinite.Take(5))}{(nonFinite.Count > 5 ? ", ..." : "")}.",
+                $"{nonFinite.Count} number(s) are not finite and stand as null: {paths}.",
                 ("paths", nonFinite));
             written!.AsArray().Insert(0, Node(finding, "", []));
         }

@@ -4,8 +4,8 @@ namespace Curvature.Viz.Report;
 internal static class ReportStyle
 {
     internal const string Css = """
-        :root { color-scheme: light dark; --page: #f6f8fa; --card: #ffffff; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --accent: #0072b2;
-          --info: #0072b2; --warning: #b35900; --error: #c62828; }
+        :root { color-scheme: light dark; --page: #f6f8fa; --card: #ffffff; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0;
+          --accent: #0072b2; --info: #0072b2; --warning: #b35900; --error: #c62828; }
         @media screen and (prefers-color-scheme: dark) {
           :root { --page: #0d1117; --card: #161b22; --ink: #e6edf3; --soft: #9198a1; --line: #30363d; --accent: #56b4e9;
             --info: #56b4e9; --warning: #e69f00; --error: #ff7b72; }
@@ -28,12 +28,13 @@ internal static class ReportStyle
         .headlines .value { font-size: 1.45rem; font-weight: 600; line-height: 1.35; font-variant-numeric: tabular-nums; }
         .headlines .meaning { color: var(--soft); font-size: .85rem; line-height: 1.4; }
         .findings { list-style: none; margin: 0; padding: 0; display: grid; gap: .6rem; }
-        .findings li { background: var(--card); border: 1px solid var(--line); border-left: .3rem solid var(--tone); border-radius: .35rem; padding: .6rem .9rem;
-          overflow-wrap: anywhere; }
+        .findings li { background: var(--card); border: 1px solid var(--line); border-left: .3rem solid var(--tone); border-radius: .35rem;
+          padding: .6rem .9rem; overflow-wrap: anywhere; }
         .findings .severity { color: var(--tone); font-weight: 600; }
         .findings small { display: block; color: var(--soft); }
         .info { --tone: var(--info); } .warning { --tone: var(--warning); } .error { --tone: var(--error); }
-        figure { margin: 1rem 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .9rem; display: grid; gap: .4rem 1.5rem; }
+        figure { margin: 1rem 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .9rem;
+          display: grid; gap: .4rem 1.5rem; }
         figure svg { width: 100%; max-width: 36rem; height: auto; }
         figcaption { color: var(--soft); font-size: .9rem; }
         figcaption strong { display: block; color: var(--ink); }
@@ -47,8 +48,8 @@ internal static class ReportStyle
         .number { text-align: right; white-space: nowrap; }
         .environment td { overflow-wrap: anywhere; }
         .environment th { white-space: nowrap; width: 1%; }
-        pre { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere;
-          font: .85rem/1.5 ui-monospace, Consolas, "DejaVu Sans Mono", monospace; }
+        pre { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; white-space: pre-wrap;
+          overflow-wrap: anywhere; font: .85rem/1.5 ui-monospace, Consolas, "DejaVu Sans Mono", monospace; }
         footer { color: var(--soft); font-size: .85rem; padding-top: 2rem; padding-bottom: 3rem; }
         @media print {
           :root { font-size: 8.5pt; }

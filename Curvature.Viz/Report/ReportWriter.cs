@@ -14,12 +14,17 @@ public static class ReportWriter
     public static IReadOnlyList<string> Write(SharpnessReport report, string folder, CancellationToken cancellationToken = default) =>
         Write(SharpnessContent.Of(report), SharpnessJson.Write(report), folder, cancellationToken);
 
-    /// <summary>Writes the page of <paramref name="content"/>, its figures and <paramref name="json"/>: for reports of other kinds.</summary>
+    /// <summary>Writes the page of any content, its figures and <paramref name="json"/>.</summary>
     /// <returns>The paths written, the page first.</returns>
     /// <exception cref="CurvatureException">The folder cannot be written; nothing was changed.</exception>
-    public static IReadOnlyList<string> Write(ReportContent content, string json, string folder, CancellationToken cancellationToken = default)
+    public static IReadOnlyList<string> Write(
+        ReportContent content,
+        string json,
+        string folder,
+        CancellationToken cancellationToken = default)
     {
-        IEnumerable<Figure> figures = content.Sections.SelectMany(section => section.Blocks).OfType<ReportFigure>().Select(block => block.Figure);
+        IEnumerable<ReportBlock> blocks = content.Sections.SelectMany(section => section.Blocks);
+        IEnumerable<Figure> figures = blocks.OfType<ReportFigure>().Select(block => block.Figure);
         List<(string Path, Action<Stream> Write)> files =
         [
             (Path.Combine(folder, "report.html"), AtomicFile.Text(HtmlReport.Write(content))),

@@ -30,6 +30,7 @@ public static class SharpnessJson
         {
             ["trace"] = summary.ExactEigenvalues?.Sum() ?? summary.ExactLayerTraces?.Values.Sum(),
             ["eigenvalues"] = summary.ExactEigenvalues,
-            ["layers"] = summary.ExactLayerTraces?.Select(layer => new Dictionary<string, object?> { ["name"] = layer.Key, ["trace"] = layer.Value }),
+            ["layers"] = summary.ExactLayerTraces?.Select(layer =>
+                new Dictionary<string, object?> { ["name"] = layer.Key, ["trace"] = layer.Value }),
         };
 }

@@ -23,7 +23,7 @@ public sealed record SharpnessReport
     /// <summary>The numbers.</summary>
     public required SharpnessSummary Summary { get; init; }
 
-    /// <summary>Versions, device, threads, seed, file hashes, products, seconds: names in snake case, in the order they are shown.</summary>
+    /// <summary>Versions, device, threads, seed, file hashes, products, seconds: names in snake case, in the order shown.</summary>
     public required IReadOnlyList<KeyValuePair<string, object?>> Environment { get; init; }
 
     /// <summary>The exact command that repeats the report.</summary>

@@ -28,7 +28,9 @@ public class PlotModelTests
     {
         PlotModel model = new() { Culture = CultureInfo.InvariantCulture };
         model.Axes.Add(new LinearAxis { Position = AxisPosition.Bottom });
-        model.Axes.Add(new LogarithmicAxis { Position = AxisPosition.Left, Minimum = 5e-4, Maximum = 2e1, LabelFormatter = value => $"10^{{{Math.Log10(value):F0}}}" });
+        var axis = new LogarithmicAxis { Position = AxisPosition.Left, Minimum = 5e-4, Maximum = 2e1 };
+        axis.LabelFormatter = value => $"10^{{{Math.Log10(value):F0}}}";
+        model.Axes.Add(axis);
         string all = string.Concat(Draw(model).Texts);
         Assert.Contains("10-3", all, StringComparison.Ordinal);
         Assert.Contains("101", all, StringComparison.Ordinal);
@@ -58,15 +60,15 @@ public class PlotModelTests
         var line = new LineSeries { Color = OxyColors.Black };
         line.Points.AddRange([new(0, 1), new(1, 1), new(2, hole), new(3, 1), new(4, 1)]);
         model.Series.Add(line);
-        int with = Draw(model).Lines.Count(points => points.Length == 2 && points[0].Y == points[1].Y && Math.Abs(points[1].X - points[0].X) > 50);
-        Assert.True(with >= 2);
+        IEnumerable<(double X, double Y)[]> level = Draw(model).Lines.Where(points => points.Length == 2 && points[0].Y == points[1].Y);
+        Assert.True(level.Count(points => Math.Abs(points[1].X - points[0].X) > 50) >= 2);
     }
 
     [Fact]
     public void Lists_titled_series_in_the_legend()
     {
         PlotModel model = Plot(new LinearAxis { Position = AxisPosition.Bottom });
-        model.Legends.Add(new Legend { LegendPlacement = LegendPlacement.Outside, LegendPosition = LegendPosition.TopLeft, LegendOrientation = LegendOrientation.Horizontal });
+        model.Legends.Add(new Legend { LegendPlacement = LegendPlacement.Outside, LegendPosition = LegendPosition.TopLeft });
         model.Series.Add(new LineSeries { Title = "named & <kept>" });
         model.Series.Add(new LineSeries());
         Assert.Contains("named & <kept>", Draw(model).Texts);
@@ -110,8 +112,11 @@ public class PlotModelTests
         return model;
     }
 
-    private static Svg Draw(PlotModel model) =>
-        new(new SvgExporter { Width = 400, Height = 300, IsDocument = false, UseVerticalTextAlignmentWorkaround = true }.ExportToString(model));
+    private static Svg Draw(PlotModel model)
+    {
+        var exporter = new SvgExporter { Width = 400, Height = 300, IsDocument = false, UseVerticalTextAlignmentWorkaround = true };
+        return new(exporter.ExportToString(model));
+    }
 
     private static double Number(string text) => double.TryParse(text, CultureInfo.InvariantCulture, out double value) ? value : double.NaN;
 }

@@ -21,5 +21,6 @@ public class ExactPairingTests
     public void Pairs_what_is_not_finite_with_nothing() => Assert.Equal([double.NaN, 9.0], ExactPairing.Of([double.NaN, 9], Exact));
 
     [Fact]
-    public void Leaves_more_eigenvalues_than_there_are_without_a_partner() => Assert.Equal([3, 2, double.NaN], ExactPairing.Of([3, 2, 1], [2, 3]));
+    public void Leaves_more_eigenvalues_than_there_are_without_a_partner() =>
+        Assert.Equal([3, 2, double.NaN], ExactPairing.Of([3, 2, 1], [2, 3]));
 }

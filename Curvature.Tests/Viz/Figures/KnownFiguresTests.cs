@@ -14,8 +14,9 @@ public class KnownFiguresTests(ITestOutputHelper output)
     [Fact]
     public void Lists_every_figure_of_the_assembly_once()
     {
-        IEnumerable<Type> figures = typeof(Figure).Assembly.GetTypes().Where(type => !type.IsAbstract && type.IsAssignableTo(typeof(Figure)));
-        Assert.Equal(figures.OrderBy(type => type.Name), KnownFigures.Of(Samples.Summary).Select(figure => figure.GetType()).OrderBy(type => type.Name));
+        IEnumerable<Type> there = typeof(Figure).Assembly.GetTypes().Where(type => !type.IsAbstract && type.IsAssignableTo(typeof(Figure)));
+        IEnumerable<Type> listed = KnownFigures.Of(Samples.Summary).Select(figure => figure.GetType());
+        Assert.Equal(there.OrderBy(type => type.Name), listed.OrderBy(type => type.Name));
         Assert.Equal(KnownFigures.All.Select(kind => kind.Name), KnownFigures.Of(Samples.Summary).Select(figure => figure.Name));
     }
 
@@ -62,7 +63,8 @@ public class KnownFiguresTests(ITestOutputHelper output)
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Survives_numbers_that_are_not_finite(string name) => Assert.NotEmpty(new Svg(Of(name, Samples.NotFinite).ToSvg(FigureTheme.Paper)).Texts);
+    public void Survives_numbers_that_are_not_finite(string name) =>
+        Assert.NotEmpty(new Svg(Of(name, Samples.NotFinite).ToSvg(FigureTheme.Paper)).Texts);
 
     [Theory]
     [InlineData(1e-30)]

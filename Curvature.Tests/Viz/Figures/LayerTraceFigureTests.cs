@@ -18,7 +18,8 @@ public class LayerTraceFigureTests
     [Fact]
     public void Draws_the_largest_of_many_layers_and_says_so()
     {
-        LayerTrace[] layers = [.. Enumerable.Range(0, 100).Select(i => new LayerTrace($"layer{i}", 1, new Estimate(i % 50 == 0 ? -1000 : i, 1, 4, 4)))];
+        LayerTrace Layer(int i) => new($"layer{i}", 1, new Estimate(i % 50 == 0 ? -1000 : i, 1, 4, 4));
+        LayerTrace[] layers = [.. Enumerable.Range(0, 100).Select(Layer)];
         var figure = new LayerTraceFigure(layers);
         Svg svg = new(figure.ToSvg(FigureTheme.Paper));
         Assert.Equal("Trace by layer: the 30 largest of 100", figure.Title);
@@ -33,17 +34,19 @@ public class LayerTraceFigureTests
     {
         string name = $"encoder.{new string('x', 300)}.weight";
         Svg svg = new(new LayerTraceFigure([new LayerTrace(name, 1, Estimate.Exact(1, 1))]).ToSvg(FigureTheme.Paper));
-        Assert.Contains(svg.Texts, text => text.StartsWith("encoder.", StringComparison.Ordinal) && text.EndsWith("x.weight", StringComparison.Ordinal) && text.Contains('…'));
+        Assert.Contains(svg.Texts, text => System.Text.RegularExpressions.Regex.IsMatch(text, @"^encoder\.x*…x*\.weight$"));
     }
 
     [Fact]
     public void Keeps_intervals_within_the_axis()
     {
-        Svg svg = new(new LayerTraceFigure([new LayerTrace("a", 1, new Estimate(1, 5, 4, 4)), new LayerTrace("b", 1, Estimate.Exact(2, 4))]).ToSvg(FigureTheme.Paper));
+        LayerTrace[] layers = [new("a", 1, new Estimate(1, 5, 4, 4)), new("b", 1, Estimate.Exact(2, 4))];
+        Svg svg = new(new LayerTraceFigure(layers).ToSvg(FigureTheme.Paper));
         Assert.All(svg.Lines.SelectMany(line => line), point => Assert.InRange(point.X, 0, 420));
     }
 
     [Fact]
     public void Says_in_words_what_is_to_be_seen() => Assert.Equal(
-        "3 bars, one for each layer. hidden: 21.5 ± 1.1. conv: 4.50 ± 0.50. output: 1.50 ± 0.25.", new LayerTraceFigure(Samples.Trace.Layers).Description);
+        "3 bars, one for each layer. hidden: 21.5 ± 1.1. conv: 4.50 ± 0.50. output: 1.50 ± 0.25.",
+        new LayerTraceFigure(Samples.Trace.Layers).Description.Replace('\u00A0', ' '));
 }

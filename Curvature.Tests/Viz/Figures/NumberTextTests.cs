@@ -20,7 +20,7 @@ public class NumberTextTests
     [InlineData(1.7976931348623157e308, "1.798 × 10³⁰⁸")]
     [InlineData(double.NaN, "not a number")]
     [InlineData(double.NegativeInfinity, "−∞")]
-    public void Rounds_to_significant_digits(double value, string expected) => Assert.Equal(expected, NumberText.Of(value));
+    public void Rounds_to_significant_digits(double value, string expected) => Assert.Equal(expected, Plain(NumberText.Of(value)));
 
     [Theory]
     [InlineData(123.456, 5.6, "123.5 ± 5.6")]
@@ -35,15 +35,18 @@ public class NumberTextTests
     [InlineData(2.5, 1e-15, "2.500000 ± 1 × 10⁻¹⁵")]
     [InlineData(double.NaN, 1, "not a number")]
     public void Rounds_an_estimate_to_its_error(double value, double error, string expected) =>
-        Assert.Equal(expected, NumberText.Of(new Estimate(value, error, 10, 10)));
+        Assert.Equal(expected, Plain(NumberText.Of(new Estimate(value, error, 10, 10))));
 
     [Fact]
     public void Reads_the_same_under_a_decimal_comma()
     {
         using var culture = new DecimalComma();
-        Assert.Equal("−1.500 × 10⁻⁷", NumberText.Of(-1.5e-7));
-        Assert.Equal("−1.50 ± 0.25", NumberText.Of(new Estimate(-1.5, 0.25, 4, 4)));
-        Assert.Equal("12.3 %", NumberText.Percent(0.1234));
+        Assert.Equal("−1.500 × 10⁻⁷", Plain(NumberText.Of(-1.5e-7)));
+        Assert.Equal("−1.50 ± 0.25", Plain(NumberText.Of(new Estimate(-1.5, 0.25, 4, 4))));
+        Assert.Equal("12.3 %", Plain(NumberText.Percent(0.1234)));
+        Assert.Equal("12.3 ± 1.5 %", Plain(NumberText.Percent(new Estimate(0.1234, 0.015, 4, 4))));
         Assert.Equal("12\u202F345", NumberText.Of(12345L));
     }
+
+    private static string Plain(string text) => text.Replace('\u00A0', ' ');
 }

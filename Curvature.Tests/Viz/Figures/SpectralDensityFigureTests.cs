@@ -48,7 +48,7 @@ public class SpectralDensityFigureTests
 
     [Fact]
     public void Says_in_words_what_is_to_be_seen() => Assert.Equal(
-        "Density of the 40 eigenvalues on a logarithmic scale from −0.9000 to 9.000, by 3 runs of stochastic Lanczos quadrature and 24 products, " +
-        "smoothed by a Gaussian of width 0.15. The eigenvalues found one by one run from −0.9000 to 9.000.",
+        "Density of the 40 eigenvalues on a logarithmic scale from −0.9000 to 9.000, by 3 runs of stochastic Lanczos quadrature and " +
+        "24 products, smoothed by a Gaussian of width 0.15. Those found one by one run from −0.9000 to 9.000.",
         new SpectralDensityFigure(Samples.Density, Samples.Summary.Eigenvalues).Description);
 }

@@ -12,7 +12,8 @@ public class JsonReportTests
     [Fact]
     public void Puts_the_environment_first_and_the_findings_last()
     {
-        JsonElement root = Parse(new JsonReport([new("seed", 0)]).Add("trace", Estimate.Exact(1, 2)).Add("eigenvalues", Array.Empty<Eigenvalue>()).Write([]));
+        JsonReport report = new JsonReport([new("seed", 0)]).Add("trace", Estimate.Exact(1, 2)).Add("eigenvalues", Array.Empty<Eigenvalue>());
+        JsonElement root = Parse(report.Write([]));
         Assert.Equal(["environment", "trace", "eigenvalues", "findings"], root.EnumerateObject().Select(member => member.Name));
         Assert.Equal(0, root.GetProperty("environment").GetProperty("seed").GetInt32());
     }
@@ -27,7 +28,8 @@ public class JsonReportTests
             .Write([Finding.Of("an-id", Severity.Warning, "λ < 0", ("number", 0.1), ("list", new[] { 1, 2 }))]);
         Assert.Equal(
             """
-            {"environment":{},"trace":{"value":1.5,"standard_error":0.25,"products":8},"eigenvalues":[{"value":-2,"residual":1E-07,"converged":true}],
+            {"environment":{},"trace":{"value":1.5,"standard_error":0.25,"products":8},
+            "eigenvalues":[{"value":-2,"residual":1E-07,"converged":true}],
             "layers":[{"name":"a.b","parameters":3,"trace":{"value":0.5,"standard_error":0,"products":8}}],
             "findings":[{"id":"an-id","severity":"warning","message":"λ \u003C 0","evidence":{"number":0.1,"list":[1,2]}}]}
             """.ReplaceLineEndings(""),
@@ -44,7 +46,8 @@ public class JsonReportTests
         Assert.Equal(JsonValueKind.Null, root.GetProperty("trace").GetProperty("standard_error").ValueKind);
         JsonElement finding = Assert.Single(root.GetProperty("findings").EnumerateArray());
         Assert.Equal("non-finite", finding.GetProperty("id").GetString());
-        Assert.Equal(["environment.load", "trace.standard_error", "list[1]"], finding.GetProperty("evidence").GetProperty("paths").EnumerateArray().Select(path => path.GetString()));
+        JsonElement paths = finding.GetProperty("evidence").GetProperty("paths");
+        Assert.Equal(["environment.load", "trace.standard_error", "list[1]"], paths.EnumerateArray().Select(path => path.GetString()));
     }
 
     [Fact]
@@ -73,7 +76,8 @@ public class JsonReportTests
         Assert.Equal("findings", root.EnumerateObject().Last().Name);
         Assert.Equal(27.5, root.GetProperty("trace").GetProperty("value").GetDouble());
         Assert.Equal(2 / 9.0, root.GetProperty("largest_stable_learning_rate").GetDouble());
-        Assert.Equal([9, 5.5, 2.9, -0.9], root.GetProperty("eigenvalues").EnumerateArray().Select(item => item.GetProperty("value").GetDouble()));
+        JsonElement eigenvalues = root.GetProperty("eigenvalues");
+        Assert.Equal([9, 5.5, 2.9, -0.9], eigenvalues.EnumerateArray().Select(item => item.GetProperty("value").GetDouble()));
         Assert.Equal(3, root.GetProperty("density").GetProperty("runs").GetArrayLength());
         Assert.Equal(40, root.GetProperty("exact").GetProperty("eigenvalues").GetArrayLength());
         Assert.Equal(Samples.Report.Findings.Count, root.GetProperty("findings").GetArrayLength());

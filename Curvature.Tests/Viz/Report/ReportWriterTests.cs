@@ -10,7 +10,8 @@ public class ReportWriterTests
     {
         using var folder = new TemporaryFolder();
         IReadOnlyList<string> written = ReportWriter.Write(Samples.Report, folder.File("new/report"));
-        Assert.Equal(["report.html", "report.json", "spectral-density.svg", "eigenvalues.svg", "layer-traces.svg"], written.Select(Path.GetFileName));
+        string[] names = ["report.html", "report.json", "spectral-density.svg", "eigenvalues.svg", "layer-traces.svg"];
+        Assert.Equal(names, written.Select(Path.GetFileName));
         Assert.Equal(written.Order(), Directory.GetFiles(folder.File("new/report")).Order());
         Assert.Contains("Spectral density", new Svg(File.ReadAllText(written[2])).Root.Elements().First().Value, StringComparison.Ordinal);
     }
@@ -21,7 +22,8 @@ public class ReportWriterTests
         using var folder = new TemporaryFolder();
         string page = ReportWriter.Write(Samples.Report, folder.File("report"))[0];
         string before = File.ReadAllText(page);
-        Assert.Throws<OperationCanceledException>(() => ReportWriter.Write(Samples.Named("other"), folder.File("report"), new CancellationToken(canceled: true)));
+        var cancelled = new CancellationToken(canceled: true);
+        Assert.Throws<OperationCanceledException>(() => ReportWriter.Write(Samples.Named("other"), folder.File("report"), cancelled));
         Assert.Equal(before, File.ReadAllText(page));
         Assert.Equal(5, Directory.GetFiles(folder.File("report")).Length);
     }

@@ -122,15 +122,11 @@ public abstract class Axis : PlotElement
         double distance = (TickStyle == TickStyle.Outside ? MajorTickSize : 0) + AxisTickToLabelDistance;
         foreach (double value in Ticks().Labels)
         {
-            double at = Transform(value);
-            if (IsHorizontal)
-            {
-                canvas.Text(new(at, area.Bottom + distance), Format(value), ActualTextColor, ActualFontSize, HorizontalAlignment.Center, VerticalAlignment.Top);
-            }
-            else
-            {
-                canvas.Text(new(area.Left - distance, at), Format(value), ActualTextColor, ActualFontSize, HorizontalAlignment.Right, VerticalAlignment.Middle);
-            }
+            ScreenPoint at = IsHorizontal ? new(Transform(value), area.Bottom + distance) : new(area.Left - distance, Transform(value));
+            (HorizontalAlignment horizontal, VerticalAlignment vertical) = IsHorizontal
+                ? (HorizontalAlignment.Center, VerticalAlignment.Top)
+                : (HorizontalAlignment.Right, VerticalAlignment.Middle);
+            canvas.Text(at, Format(value), ActualTextColor, ActualFontSize, horizontal, vertical);
         }
 
         if (!string.IsNullOrEmpty(Title))

@@ -20,9 +20,16 @@ public class LogarithmicAxis : Axis
     private protected override double Forward(double value) => Math.Log10(value);
 
     /// <summary>Whole decades around the data.</summary>
-    private protected override (double Low, double High) DataRange() => DataLow > DataHigh
-        ? (1, 100)
-        : (Math.Pow(10, Math.Floor(Forward(DataLow))), Math.Pow(10, Math.Max(Math.Ceiling(Forward(DataHigh)), Math.Floor(Forward(DataLow)) + 1)));
+    private protected override (double Low, double High) DataRange()
+    {
+        if (DataLow > DataHigh)
+        {
+            return (1, 100);
+        }
+
+        double low = Math.Floor(Forward(DataLow)), high = Math.Ceiling(Forward(DataHigh));
+        return (Math.Pow(10, low), Math.Pow(10, Math.Max(high, low + 1)));
+    }
 
     private IEnumerable<double> Values(int[] mantissas, int stride)
     {

@@ -19,7 +19,10 @@ public class PlotModel : Model, IPlotModel
 {
     private static readonly OxyColor[] DefaultColors =
     [
-        OxyColor.FromRgb(0x4E, 0x9A, 0x06), OxyColor.FromRgb(0xC8, 0x8D, 0x00), OxyColor.FromRgb(0xCC, 0x00, 0x00), OxyColor.FromRgb(0x20, 0x4A, 0x87),
+        OxyColor.FromRgb(0x4E, 0x9A, 0x06),
+        OxyColor.FromRgb(0xC8, 0x8D, 0x00),
+        OxyColor.FromRgb(0xCC, 0x00, 0x00),
+        OxyColor.FromRgb(0x20, 0x4A, 0x87),
     ];
 
     private Exception? lastException;

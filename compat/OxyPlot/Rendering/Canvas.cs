@@ -3,7 +3,7 @@ using System.Xml;
 
 namespace OxyPlot;
 
-/// <summary>Writes shapes as SVG elements. Numbers are rounded to hundredths; shapes with a point that is not finite are left out.</summary>
+/// <summary>Writes shapes as SVG elements. Numbers are rounded to hundredths; shapes with a point that is not finite are omitted.</summary>
 internal sealed class Canvas : IDisposable
 {
     private const double FontWeight = 400;
@@ -45,7 +45,8 @@ internal sealed class Canvas : IDisposable
     /// <summary>Size of a text with its subscripts and superscripts.</summary>
     internal OxySize Measure(string? text, double fontSize)
     {
-        OxySize[] sizes = [.. MathRun.Parse(text ?? "").Select(run => measurer.MeasureText(run.Text, font, run.Scale * fontSize, FontWeight))];
+        OxySize Size(MathRun run) => measurer.MeasureText(run.Text, font, run.Scale * fontSize, FontWeight);
+        OxySize[] sizes = [.. MathRun.Parse(text ?? "").Select(Size)];
         return new(sizes.Sum(size => size.Width), sizes.Length == 0 ? 0 : sizes.Max(size => size.Height));
     }
 
@@ -113,7 +114,7 @@ internal sealed class Canvas : IDisposable
         }
     }
 
-    /// <summary>Writes <paramref name="text"/>, with its subscripts and superscripts, at a point, turned by <paramref name="angle"/> degrees about it.</summary>
+    /// <summary>Writes a text with its subscripts and superscripts at a point, turned about it by an angle in degrees.</summary>
     internal void Text(
         ScreenPoint at,
         string text,
@@ -138,15 +139,29 @@ internal sealed class Canvas : IDisposable
 
         Attribute("font-size", fontSize);
         Fill(color);
-        xml.WriteAttributeString("text-anchor", horizontal switch { HorizontalAlignment.Center => "middle", HorizontalAlignment.Right => "end", _ => "start" });
+        xml.WriteAttributeString("text-anchor", Anchor(horizontal));
         if (!alignByBaseline)
         {
-            xml.WriteAttributeString("dominant-baseline", vertical switch { VerticalAlignment.Middle => "middle", VerticalAlignment.Top => "hanging", _ => "auto" });
+            xml.WriteAttributeString("dominant-baseline", BaselineName(vertical));
         }
 
         Runs(MathRun.Parse(text), fontSize);
         xml.WriteEndElement();
     }
+
+    private static string Anchor(HorizontalAlignment horizontal) => horizontal switch
+    {
+        HorizontalAlignment.Center => "middle",
+        HorizontalAlignment.Right => "end",
+        _ => "start",
+    };
+
+    private static string BaselineName(VerticalAlignment vertical) => vertical switch
+    {
+        VerticalAlignment.Top => "hanging",
+        VerticalAlignment.Middle => "middle",
+        _ => "auto",
+    };
 
     private static double Baseline(VerticalAlignment vertical) => vertical switch
     {

@@ -16,7 +16,8 @@ public class AreaSeries : LineSeries
 
     internal override void Render(Canvas canvas)
     {
-        IEnumerable<DataPoint> other = Points2.Count > 0 ? Points2 : Points.Select(point => new DataPoint(point.X, double.IsNaN(point.Y) ? double.NaN : 0));
+        IEnumerable<DataPoint> zero = Points.Select(point => new DataPoint(point.X, double.IsNaN(point.Y) ? double.NaN : 0));
+        IEnumerable<DataPoint> other = Points2.Count > 0 ? Points2 : zero;
         foreach ((List<ScreenPoint> upper, List<ScreenPoint> lower) in Stretches(Points).Zip(Stretches(other)))
         {
             canvas.Polygon([.. upper, .. lower.AsEnumerable().Reverse()], ActualFill);
