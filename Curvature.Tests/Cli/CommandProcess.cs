@@ -10,14 +10,22 @@ internal sealed class CommandProcess : IDisposable
     private readonly Process _process;
     private readonly Task<string> _output;
 
-    public CommandProcess(params string[] args)
+    public CommandProcess(params string[] args) : this(StartInfo(args))
     {
-        _process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "curvature.dll"), .. args])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
+    }
+
+    private CommandProcess(ProcessStartInfo start)
+    {
+        _process = Process.Start(start)!;
         _output = _process.StandardOutput.ReadToEndAsync();
+    }
+
+    /// <summary>A process that finds one more variable in its environment.</summary>
+    public static CommandProcess With(string variable, string value, params string[] args)
+    {
+        ProcessStartInfo start = StartInfo(args);
+        start.Environment[variable] = value;
+        return new CommandProcess(start);
     }
 
     /// <summary>Reads standard error up to a line with <paramref name="word"/>.</summary>
@@ -62,4 +70,10 @@ internal sealed class CommandProcess : IDisposable
 
         _process.Dispose();
     }
+
+    private static ProcessStartInfo StartInfo(string[] args) => new("dotnet", [Path.Combine(AppContext.BaseDirectory, "curvature.dll"), .. args])
+    {
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+    };
 }
