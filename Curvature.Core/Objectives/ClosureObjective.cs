@@ -39,7 +39,13 @@ internal sealed class ClosureObjective<TBatch>(
                 throw new CurvatureException($"Batch {index} reports {weight} loss terms; expected a number that is not negative.");
             }
 
-            yield return new ObjectiveBatch(index++, weight, () => loss(batch));
+            yield return new ObjectiveBatch(index++, weight, () => Evaluate(batch));
         }
+    }
+    /// <summary>Gradients are on even where only the value is wanted: the loss of a physics-informed network differentiates its outputs itself.</summary>
+    private Tensor Evaluate(TBatch batch)
+    {
+        using IDisposable grad = enable_grad();
+        return loss(batch);
     }
 }

@@ -193,6 +193,11 @@ public abstract class Objective
         throw new CurvatureException(NoTerms);
     }
 
+    /// <summary>Called before the first derivative: brings the model to the state in which it stays.</summary>
+    protected virtual void Settle()
+    {
+    }
+
     /// <summary>Data and predictions of the first batch, for the determinism probe; names as they should appear in the message.</summary>
     protected virtual IEnumerable<(string What, Tensor Value)> ObserveBatch() => [];
 
@@ -200,8 +205,8 @@ public abstract class Objective
     protected virtual string LikelyCause() => "The closure or its data is random; fix its seed or its batches.";
 
     /// <summary>
-    /// TorchScript optimises a model after its first evaluations, and libtorch's optimised form of some (1.13, convolution with batch norm) has a wrong
-    /// second derivative, while values and gradients are right. The stand-in evaluates without the optimiser; TorchSharp offers no such switch.
+    /// Refuses a model whose second derivatives change with the number of evaluations, values and gradients being the same: one whose TorchScript plan
+    /// was made outside (<see cref="Settle"/>).
     /// </summary>
     private void RequireSameDerivative(Tensor?[] first, Tensor?[] again)
     {
@@ -294,6 +299,7 @@ public abstract class Objective
 
         using DisposeScope scope = NewDisposeScope();
         using Undisturbed state = new(this);
+        Settle();
         using IDisposable grad = enable_grad();
         Tensor?[] first = Gradients.Check(SmallLoss, Parameters.Parameters, twice);
         for (int i = 1; twice && i < Repetitions; i++)

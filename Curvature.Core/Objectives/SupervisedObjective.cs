@@ -70,6 +70,21 @@ internal sealed class SupervisedObjective : Objective
         return FirstLoss();
     }
 
+    /// <summary>
+    /// TorchScript makes its plan of a model from the first evaluation it sees. Made with gradients, the plan holds derivatives of its own, and those of
+    /// convolution with batch norm (libtorch 1.13) have a wrong second derivative; made without, it leaves differentiation to autograd.
+    /// TorchSharp offers no switch for it; the stand-in evaluates without plans.
+    /// </summary>
+    protected override void Settle()
+    {
+        if (_model is jit.ScriptModule)
+        {
+            using IDisposable noGrad = no_grad();
+            SmallLoss().Dispose();
+            SmallLoss().Dispose();
+        }
+    }
+
     /// <inheritdoc/>
     protected override IEnumerable<(string What, Tensor Value)> ObserveBatch()
     {

@@ -187,7 +187,7 @@ public abstract class CurvatureOperator : LinearOperator
             }
             else
             {
-                sums[j] = cat([.. parts.Select((part, i) => part?.reshape(-1) ?? zeros(Parameters.Parameters[i].numel(), DType, Device))])
+                sums[j] = ParameterSpace.Join([.. parts.Select((part, i) => part?.reshape(-1) ?? zeros(Parameters.Parameters[i].numel(), DType, Device))])
                     .MoveToOuterDisposeScope();
             }
         }

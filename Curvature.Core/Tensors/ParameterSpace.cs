@@ -113,7 +113,7 @@ public sealed class ParameterSpace
         }
 
         using DisposeScope scope = NewDisposeScope();
-        return cat([.. parts.Select(p => p.reshape(-1))]).MoveToOuterDisposeScope();
+        return Join([.. parts.Select(p => p.reshape(-1))]).MoveToOuterDisposeScope();
     }
 
     /// <summary>The vector's pieces in the parameters' shapes: views of <paramref name="vector"/> <c>[P]</c>, in the caller's scope.</summary>
@@ -139,8 +139,11 @@ public sealed class ParameterSpace
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        return cat([.. Parameters.Select(p => p.detach().reshape(-1))]).MoveToOuterDisposeScope();
+        return Join([.. Parameters.Select(p => p.detach().reshape(-1))]).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The vectors end to end, always in memory of its own: TorchSharp's <c>cat</c> of a single tensor is another name for it.</summary>
+    internal static Tensor Join(IList<Tensor> vectors) => vectors.Count == 1 ? vectors[0].clone() : cat(vectors);
 
     /// <summary>Writes a vector <c>[P]</c> into the parameters, in place and without graph.</summary>
     public void Assign(Tensor vector)

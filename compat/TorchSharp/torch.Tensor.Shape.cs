@@ -39,7 +39,7 @@ public static partial class torch
 
     private static readonly Op Cat = new("cat"), Stack = new("stack"), BlockDiag = new("block_diag");
 
-    public static Tensor cat(IList<Tensor> tensors, long dim = 0) => Cat.Call(tensors.ToArray(), dim);
+    public static Tensor cat(IList<Tensor> tensors, long dim = 0) => tensors.Count == 1 ? tensors[0].alias() : Cat.Call(tensors.ToArray(), dim);
     public static Tensor stack(IEnumerable<Tensor> tensors, long dim = 0) => Stack.Call(tensors.ToArray(), dim);
     public static Tensor block_diag(params Tensor[] tensors) => BlockDiag.Call([tensors]);
 }

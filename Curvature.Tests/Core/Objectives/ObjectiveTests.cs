@@ -1,5 +1,6 @@
 using Curvature.Data;
 using Curvature.Objectives;
+using Curvature.Operators;
 using Curvature.Tensors;
 using Curvature.Tests.Reference;
 using TorchSharp;
@@ -56,6 +57,30 @@ public sealed class ObjectiveTests
             new ParameterSpace([("theta", theta)]), batches, b => theta.sum().mul(b.Average()), b => b.Length);
         Assert.Equal(3 * 4.0, objective.Value(), 1e-12); // sum(theta) times the mean of 1, 2, 3, 10
         Assert.Equal([4.0, 4.0], objective.Gradient().data<double>().ToArray());
+    }
+
+    [Fact]
+    public void A_closure_may_differentiate_its_own_outputs()
+    {
+        // A physics-informed network for u' = cos x: the loss holds du/dx.
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(5);
+        Sequential u = nn.Sequential(
+            ("fc1", nn.Linear(1, 4, dtype: ScalarType.Float64)), ("tanh", nn.Tanh()), ("fc2", nn.Linear(4, 1, dtype: ScalarType.Float64)));
+        Tensor Residual(Tensor points)
+        {
+            Tensor x = points.clone().requires_grad_();
+            Tensor slope = autograd.grad([u.forward(x).sum()], [x], create_graph: true, retain_graph: true)[0];
+            return slope.sub(x.cos()).square().mean();
+        }
+
+        Tensor[] batches = [tensor([0.0, 0.5, 1.0]).unsqueeze(1), tensor([1.0, 2.0]).unsqueeze(1)];
+        Objective objective = Objective.FromClosure(ParameterSpace.Of(u), batches, Residual, x => x.shape[0]);
+        double expected = batches.Sum(x => Residual(x).ToDouble() * x.shape[0]) / 5;
+        Assert.Equal(expected, objective.Value(), 1e-14);
+
+        using HessianOperator hessian = new(objective);
+        Assert.True(Matrices.RelativeDifference(hessian.ToDense(), from_array(DenseHessian.ByDifferences(objective))) < 1e-7);
     }
 
     [Fact]

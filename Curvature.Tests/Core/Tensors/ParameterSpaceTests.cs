@@ -9,6 +9,19 @@ namespace Curvature.Tests.Core.Tensors;
 public sealed class ParameterSpaceTests
 {
     [Fact]
+    public void Vectors_of_a_single_parameter_have_memory_of_their_own()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor weight = ones(3), part = ones(3);
+        ParameterSpace space = new([("weight", weight)]);
+        Tensor snapshot = space.Snapshot(), flat = space.Flatten([part]);
+        weight.mul_(2);
+        part.mul_(2);
+        Assert.Equal([1f, 1f, 1f], snapshot.data<float>().ToArray());
+        Assert.Equal([1f, 1f, 1f], flat.data<float>().ToArray());
+    }
+
+    [Fact]
     public void Splitting_undoes_flattening()
     {
         using DisposeScope scope = NewDisposeScope();
