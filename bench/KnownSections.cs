@@ -7,6 +7,7 @@ internal static class KnownSections
     [
         new("engine", "Engine: cost of one operator call, and matrix products (square, side 1024)", EngineSection.Run),
         new("products", "Products with the Hessian, in gradients of the same objective", ProductsSection.Run),
+        new("trace", "A trace by many probes over several batches, beside as many products made one by one", TraceSection.Run),
         new("pytorch", "The same kept-graph product here and in PyTorch, in turns", PyTorchSection.Run),
     ];
 }

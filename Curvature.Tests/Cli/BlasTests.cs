@@ -21,8 +21,11 @@ public class BlasTests
         Assert.Contains("apt-get install libopenblas0-openmp", finding?.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void A_fast_one_is_not_worth_a_word() => Assert.Null(new Blas("OpenBLAS", 116, 1).SlowFinding());
+    [Theory]
+    [InlineData(116, 1)]
+    [InlineData(36, 2)] // both cores shared with other work
+    public void A_fast_one_is_not_worth_a_word(double gigaflopsPerSecond, int threads) =>
+        Assert.Null(new Blas("OpenBLAS", gigaflopsPerSecond, threads).SlowFinding());
 
     [Fact]
     public void Is_measured() => Assert.InRange(Blas.Measure().GigaflopsPerSecond, 0.01, 1e6);
