@@ -8,7 +8,7 @@ namespace Curvature.Objectives;
 /// as <c>torch.nn.functional.binary_cross_entropy_with_logits</c>. Targets in [0, 1] have the outputs' shape; a trailing dimension of
 /// 1 may be left out.
 /// </summary>
-public sealed class BinaryCrossEntropy : ISupervisedLoss
+public sealed class BinaryCrossEntropy : ICurvatureLoss
 {
     /// <param name="options">Only the reduction applies.</param>
     public BinaryCrossEntropy(LossOptions? options = null)
@@ -43,4 +43,8 @@ public sealed class BinaryCrossEntropy : ISupervisedLoss
             throw new CurvatureException($"Binary cross-entropy expects targets in [0, 1]; the data has targets from {low} to {high}.");
         }
     }
+
+    /// <inheritdoc/>
+    public OutputCurvature CurvatureAt(Tensor outputs, Tensor targets, double weight = 1) =>
+        LogisticCurvature.At(this, outputs, targets, EntrywiseTargets.Share(this, outputs, weight), weight);
 }

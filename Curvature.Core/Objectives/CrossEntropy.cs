@@ -8,7 +8,7 @@ namespace Curvature.Objectives;
 /// <c>torch.nn.functional.cross_entropy</c>. Outputs <c>[N, C]</c> or <c>[N, C, d1, ...]</c>, integer targets <c>[N]</c> or
 /// <c>[N, d1, ...]</c>. The mean divides by <c>sum c_y</c> over the terms that are not ignored; that sum is <see cref="Terms"/>.
 /// </summary>
-public sealed class CrossEntropy : ISupervisedLoss
+public sealed class CrossEntropy : ICurvatureLoss
 {
     /// <summary>The label that the engine ignores when none is asked to be: no label may have it.</summary>
     private const long NoLabel = -100;
@@ -97,6 +97,38 @@ public sealed class CrossEntropy : ISupervisedLoss
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         CheckRange(_options.IgnoreIndex is { } ignored ? targets.masked_select(targets.ne(ignored)) : targets, classes, "the model has");
+    }
+
+    /// <inheritdoc/>
+    public OutputCurvature CurvatureAt(Tensor outputs, Tensor targets, double weight = 1)
+    {
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        return new SoftmaxCurvature(this, outputs, targets, LabelWeights(outputs, targets, weight), weight);
+    }
+
+    /// <summary>
+    /// What the Hessian <c>diag p - p p^T</c> of each label is multiplied by. The loss of a label is <c>-sum_c q_c log p_c</c> with
+    /// <c>q = (1 - s) c_y e_y + (s / C) c</c>, and its Hessian <c>(sum_c q_c) (diag p - p p^T)</c>; the mean divides by <c>sum c_y</c>.
+    /// </summary>
+    private Tensor LabelWeights(Tensor outputs, Tensor targets, double weight)
+    {
+        if (_options.IgnoreIndex is null && _options.ClassWeights is null)
+        {
+            return full(1, Reduction == Reduction.Mean ? weight / targets.numel() : weight, outputs.dtype, outputs.device);
+        }
+
+        Tensor counted = targets.ne(_options.IgnoreIndex ?? NoLabel), q = counted.to(outputs.dtype), divisor = q;
+        if (_options.ClassWeights is { } weights)
+        {
+            Tensor c = weights.to(outputs.dtype, outputs.device);
+            Tensor ofLabel = c.index_select(0, targets.masked_fill(counted.logical_not(), 0).reshape(-1)).reshape(targets.shape);
+            divisor = ofLabel.mul(q);
+            q = divisor.mul(1 - _options.LabelSmoothing).add(q.mul(c.mean()), _options.LabelSmoothing);
+        }
+
+        Tensor scaled = q.mul(weight);
+        return (Reduction == Reduction.Mean ? scaled.div_(divisor.sum()) : scaled).unsqueeze(1);
     }
 
     private static void CheckRange(Tensor labels, long classes, string known)

@@ -16,4 +16,8 @@ internal static class EntrywiseTargets
                 $"{loss} expects targets of the outputs' shape; got outputs {KnownLosses.Shape(outputs)} and targets {KnownLosses.Shape(targets)}.");
         }
     }
+
+    /// <summary>What one entry's term counts in <c>weight * loss</c>.</summary>
+    public static double Share(ISupervisedLoss loss, Tensor outputs, double weight) =>
+        loss.Reduction == Reduction.Mean ? weight / outputs.numel() : weight;
 }

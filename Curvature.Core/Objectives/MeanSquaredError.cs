@@ -6,7 +6,7 @@ namespace Curvature.Objectives;
 /// Squared error <c>(z - y)^2</c>, one term per entry of the outputs: the mean is over all <c>N * C</c> of them, as
 /// <c>torch.nn.functional.mse_loss</c>. Targets have the outputs' shape; a trailing dimension of 1 may be left out.
 /// </summary>
-public sealed class MeanSquaredError : ISupervisedLoss
+public sealed class MeanSquaredError : ICurvatureLoss
 {
     /// <param name="options">Only the reduction applies.</param>
     public MeanSquaredError(LossOptions? options = null)
@@ -30,4 +30,8 @@ public sealed class MeanSquaredError : ISupervisedLoss
 
     /// <inheritdoc/>
     public void Check(Tensor outputs, Tensor targets) => EntrywiseTargets.Check("Squared error", outputs, targets);
+
+    /// <inheritdoc/>
+    public OutputCurvature CurvatureAt(Tensor outputs, Tensor targets, double weight = 1) =>
+        new GaussianCurvature(this, outputs, targets, EntrywiseTargets.Share(this, outputs, weight), weight);
 }

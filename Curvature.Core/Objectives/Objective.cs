@@ -51,6 +51,12 @@ public abstract class Objective
     public double L2 { get; }
 
     /// <summary>
+    /// Whether model and loss are apart (<see cref="ObjectiveBatch.Split"/>), as Gauss-Newton and Fisher matrices need them: for
+    /// <see cref="Supervised"/> with an <see cref="ICurvatureLoss"/> and <see cref="FromSplit"/>.
+    /// </summary>
+    public virtual bool IsSplit => false;
+
+    /// <summary>
     /// Whether a batch's graph stays valid while other batches are evaluated: not where evaluating moves running statistics that must be
     /// put back.
     /// </summary>
@@ -91,6 +97,26 @@ public abstract class Objective
         Reduction reduction = Reduction.Mean,
         double l2 = 0,
         nn.Module? module = null) => new ClosureObjective<TBatch>(parameters, batches, loss, terms, reduction, l2, module);
+
+    /// <summary>
+    /// A model and a loss taken apart by the caller, for models that are no <c>IModule&lt;Tensor, Tensor&gt;</c>: what Gauss-Newton and Fisher
+    /// matrices need and a closure of the loss alone cannot give.
+    /// </summary>
+    /// <param name="parameters">theta.</param>
+    /// <param name="batches">Enumerated once a pass; must give the same batches each time.</param>
+    /// <param name="forward">The batch's outputs, a differentiable function of theta.</param>
+    /// <param name="targets">The batch's targets.</param>
+    /// <param name="loss">See <see cref="KnownLosses"/>; its reduction becomes the objective's.</param>
+    /// <param name="l2">lambda.</param>
+    /// <param name="module">The module that the closure evaluates, whose running statistics are then put back after each pass.</param>
+    public static Objective FromSplit<TBatch>(
+        ParameterSpace parameters,
+        IEnumerable<TBatch> batches,
+        Func<TBatch, Tensor> forward,
+        Func<TBatch, Tensor> targets,
+        ICurvatureLoss loss,
+        double l2 = 0,
+        nn.Module? module = null) => new SplitObjective<TBatch>(parameters, batches, forward, targets, loss, l2, module);
 
     /// <summary>The objective's value; one forward pass over the data.</summary>
     /// <exception cref="NonFiniteException">The loss of a batch is NaN or infinite.</exception>
@@ -269,6 +295,15 @@ public abstract class Objective
             throw new CurvatureException(NoTerms);
         }
     }
+
+    /// <summary>Refuses an objective whose model and loss are not apart.</summary>
+    /// <param name="wanted">What needs them apart, e.g. <c>The GGN</c>.</param>
+    /// <exception cref="CurvatureException">Not split.</exception>
+    internal Objective RequireSplit(string wanted) => IsSplit
+        ? this
+        : throw new CurvatureException(
+            $"{wanted} needs model and loss apart, and this objective gives only the loss's value. Make it with Objective.FromSplit, or with "
+            + $"Objective.Supervised and one of the losses {string.Join(", ", KnownLosses.Names)}.");
 
     /// <summary>The determinism probe, once an objective.</summary>
     internal void EnsureDeterministic()

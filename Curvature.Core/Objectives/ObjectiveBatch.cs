@@ -8,4 +8,14 @@ namespace Curvature.Objectives;
 /// <param name="Loss">
 /// Evaluates the batch's loss with a graph, in the caller's scope: the mean over its terms, or their sum, as the objective's reduction says.
 /// </param>
-public sealed record ObjectiveBatch(int Index, double Terms, Func<Tensor> Loss);
+public sealed record ObjectiveBatch(int Index, double Terms, Func<Tensor> Loss)
+{
+    /// <value>The batch with model and loss apart, where the objective is split; else null.</value>
+    public SplitBatch? Split { get; init; }
+
+    /// <value>The factor that <see cref="Loss"/> contains beyond its reduction (default 1): what an operator gave the batch in its sum.</value>
+    public double Weight { get; init; } = 1;
+
+    /// <summary>The batch with its loss multiplied by <paramref name="factor"/>.</summary>
+    internal ObjectiveBatch Weighted(double factor) => this with { Loss = () => Loss().mul(factor), Weight = Weight * factor };
+}

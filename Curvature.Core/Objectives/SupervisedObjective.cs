@@ -27,6 +27,9 @@ internal sealed class SupervisedObjective : Objective
     }
 
     /// <inheritdoc/>
+    public override bool IsSplit => _loss is ICurvatureLoss;
+
+    /// <inheritdoc/>
     protected internal override bool GraphsCanBeKept => _state.GraphsCanBeKept(Parameters.Device);
 
     /// <inheritdoc/>
@@ -41,8 +44,11 @@ internal sealed class SupervisedObjective : Objective
         int index = 0;
         foreach (Batch batch in _batches)
         {
-            yield return new ObjectiveBatch(index, Terms(index, batch), LossOf(index, batch));
-            index++;
+            int at = index++;
+            yield return new ObjectiveBatch(at, Terms(at, batch), () => Value(at, batch))
+            {
+                Split = _loss is ICurvatureLoss loss ? new SplitBatch(loss, () => Evaluate(at, batch)) : null,
+            };
         }
     }
 
@@ -119,7 +125,13 @@ internal sealed class SupervisedObjective : Objective
         return _terms[index];
     }
 
-    private Func<Tensor> LossOf(int index, Batch batch) => () =>
+    private Tensor Value(int index, Batch batch)
+    {
+        (Tensor outputs, Tensor targets) = Evaluate(index, batch);
+        return _loss.Value(outputs, targets);
+    }
+
+    private (Tensor Outputs, Tensor Targets) Evaluate(int index, Batch batch)
     {
         Tensor outputs = Forward(index, batch.Inputs);
         Tensor targets = Place(batch.Targets);
@@ -129,8 +141,8 @@ internal sealed class SupervisedObjective : Objective
             _checked.Add(index);
         }
 
-        return _loss.Value(outputs, targets);
-    };
+        return (outputs, targets);
+    }
 
     private Tensor Forward(int index, Tensor inputs)
     {

@@ -172,7 +172,7 @@ public abstract class CurvatureOperator : LinearOperator
         using DisposeScope scope = NewDisposeScope();
         using IDisposable grad = enable_grad();
         double weight = batch.Terms / _firstTerms;
-        return Linearize(Objective.Reduction == Reduction.Sum || weight == 1 ? batch : batch with { Loss = () => batch.Loss().mul(weight) });
+        return Linearize(Objective.Reduction == Reduction.Sum || weight == 1 ? batch : batch.Weighted(weight));
     }
 
     private void AddProducts(BatchLinearization batch, IReadOnlyList<Tensor>[] v, Tensor?[] sums)

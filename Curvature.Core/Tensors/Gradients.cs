@@ -30,6 +30,13 @@ internal static partial class Gradients
         Pull(outputs, v, parameters, retainGraph: true, createGraph: false);
 
     /// <summary>
+    /// <c>g(w) = J^T w</c> with its graph, <c>J = d outputs / d parameters</c>: linear in w, so that <c>d (g . v) / dw = J v</c> (double backward: Jacobian-
+    /// vector products from vector-Jacobian products). Null where a parameter is unused. Both graphs are kept.
+    /// </summary>
+    public static Tensor?[] Pullback(Tensor outputs, Tensor w, IReadOnlyList<Tensor> parameters) =>
+        Pull([outputs], [w], parameters, retainGraph: true, createGraph: true);
+
+    /// <summary>
     /// Differentiates <paramref name="loss"/> once, or twice, by <c>autograd.backward</c>, which reports errors where <c>autograd.grad</c> would end the
     /// process. Every <c>.grad</c> is put back as it was.
     /// </summary>

@@ -42,10 +42,15 @@ public static class Probes
         return rows.t().MoveToOuterDisposeScope();
     }
 
+    /// <summary>The generator seed of a draw that depends on (seed, batch, sample) alone, as those of <see cref="Operators.FisherOperator"/>.</summary>
+    public static ulong SeedOf(int seed, int batch, int sample) => Mix(Mix(seed, batch) ^ ((ulong)(uint)sample << 1));
+
     /// <summary>A well-mixed 63-bit seed of a (seed, index) pair (Steele, Lea, Flood 2014, SplitMix64 finaliser).</summary>
-    private static ulong Mix(int seed, int index)
+    private static ulong Mix(int seed, int index) => Mix(((ulong)(uint)seed << 32) | (uint)index);
+
+    private static ulong Mix(ulong index)
     {
-        ulong z = (((ulong)(uint)seed << 32) | (uint)index) + 0x9E3779B97F4A7C15UL;
+        ulong z = index + 0x9E3779B97F4A7C15UL;
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
         return (z ^ (z >> 31)) >> 1;

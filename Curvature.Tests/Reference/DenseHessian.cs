@@ -15,9 +15,15 @@ internal static class DenseHessian
         using DisposeScope scope = NewDisposeScope();
         long n = objective.Parameters.Count;
         double[,] hessian = new double[n, n];
+        bool[] frozen = [.. objective.Parameters.Parameters.SelectMany(p => Enumerable.Repeat(!p.requires_grad, (int)p.numel()))];
         Tensor theta = objective.Parameters.Snapshot();
         for (long j = 0; j < n; j++)
         {
+            if (frozen[j])
+            {
+                continue; // a constant: its column is zero, though a step along it would move the gradient
+            }
+
             using DisposeScope inner = NewDisposeScope();
             double[] plus = GradientAt(objective, theta, j, Step), minus = GradientAt(objective, theta, j, -Step);
             for (int i = 0; i < n; i++)

@@ -1,63 +1,46 @@
-using Curvature.Data;
 using Curvature.Objectives;
+using Curvature.Tensors;
 using static TorchSharp.torch;
 
 namespace Curvature.Tests.Reference;
 
-/// <summary>Small seeded models with data, in float64: the case table of the operator tests.</summary>
-internal sealed class Problem(string name, nn.Module<Tensor, Tensor> model, Tensor inputs, Tensor targets, ISupervisedLoss loss)
-{
-    public string Name => name;
-
-    public nn.Module<Tensor, Tensor> Model => model;
-
-    public Tensor Inputs => inputs;
-
-    public Tensor Targets => targets;
-
-    public ISupervisedLoss Loss => loss;
-
-    /// <summary>The data in batches of the given sizes, ragged as they come.</summary>
-    public Objective Objective(params long[] sizes) => Curvature.Objectives.Objective.Supervised(model, loss, Batches(sizes));
-
-    public IReadOnlyList<Batch> Batches(params long[] sizes)
-    {
-        List<Batch> batches = [];
-        long offset = 0;
-        foreach (long size in sizes.Length == 0 ? [inputs.shape[0]] : sizes)
-        {
-            batches.Add(new Batch(inputs.narrow(0, offset, size), targets.narrow(0, offset, size)));
-            offset += size;
-        }
-
-        return offset == inputs.shape[0] ? batches : throw new ArgumentException("The sizes must cover the data.");
-    }
-
-    public override string ToString() => name;
-}
-
+/// <summary>The case table of the operator tests: tiny networks of all kinds, losses and reductions, in float64.</summary>
 internal static class Problems
 {
     public const long Rows = 7;
 
-    public static IReadOnlyList<string> Names => [.. Catalogue.Keys];
+    /// <summary>Those whose rows do not see each other, so that batches may be of any size.</summary>
+    public static IReadOnlyList<string> Names => [.. Catalogue.Keys.Where(name => !name.Contains("train mode", StringComparison.Ordinal))];
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<string> AllNames => [.. Catalogue.Keys];
 
     private static readonly Dictionary<string, Func<Problem>> Catalogue = new()
     {
-        ["tanh-mlp cross-entropy"] = () => Mlp(nn.Tanh(), new CrossEntropy()),
-        ["gelu-mlp cross-entropy sum"] = () => Mlp(nn.GELU(), new CrossEntropy(new LossOptions { Reduction = Reduction.Sum })),
-        ["relu-mlp smoothed"] = () => Mlp(nn.ReLU(), new CrossEntropy(new LossOptions { LabelSmoothing = 0.1 })),
-        ["silu-mlp weighted, ignored"] = () => Mlp(nn.SiLU(), new CrossEntropy(new LossOptions
-        {
-            ClassWeights = tensor([0.5, 1.0, 2.0]).DetachFromDisposeScope(),
-            IgnoreIndex = 2,
-        })),
-        ["tanh-mlp mse"] = () => Regression(new MeanSquaredError()),
-        ["tanh-mlp mse sum"] = () => Regression(new MeanSquaredError(new LossOptions { Reduction = Reduction.Sum })),
-        ["tanh-mlp bce"] = () => Binary(),
+        ["tanh-mlp cross-entropy"] = () => Mlp(nn.Tanh()),
+        ["gelu-mlp cross-entropy sum"] = () => Mlp(nn.GELU(), new LossOptions { Reduction = Reduction.Sum }),
+        ["relu-mlp smoothed"] = () => Mlp(nn.ReLU(), new LossOptions { LabelSmoothing = 0.1 }),
+        ["silu-mlp weighted, ignored"] = () => Mlp(nn.SiLU(), new LossOptions { ClassWeights = Weights(), IgnoreIndex = 2 }),
+        ["tanh-mlp weighted, smoothed, ignored"] =
+            () => Mlp(nn.Tanh(), new LossOptions { ClassWeights = Weights(), IgnoreIndex = 2, LabelSmoothing = 0.2 }),
+        ["tanh-mlp weighted, smoothed sum"] =
+            () => Mlp(nn.Tanh(), new LossOptions { ClassWeights = Weights(), LabelSmoothing = 0.2, Reduction = Reduction.Sum }),
+        ["tanh-mlp mse"] = () => Regression("mse"),
+        ["tanh-mlp mse sum"] = () => Regression("mse", new LossOptions { Reduction = Reduction.Sum }),
+        ["tanh-mlp bce"] = () => Binary(1),
+        ["tanh-mlp bce of three"] = () => Binary(3),
+        ["tanh-mlp bce of three sum"] = () => Binary(3, new LossOptions { Reduction = Reduction.Sum }),
+        ["softmax regression"] = () => new Problem(nn.Linear(4, 3, dtype: ScalarType.Float64), Inputs(4), Labels(3, Rows), "cross-entropy"),
+        ["frozen and unused parameters"] = Frozen,
+        ["tied weights"] = () => new Problem(new TiedNetwork(), Inputs(4), Inputs(4), "mse"),
         ["conv"] = () => Convolution(batchNorm: false),
         ["conv, batch norm in eval mode"] = () => Convolution(batchNorm: true),
+        ["conv, batch norm in train mode"] = () => Convolution(batchNorm: true, train: true),
+        ["conv, a label a pixel, ignored"] = Pixels,
         ["layer norm"] = () => Normalised(),
+        ["attention, tied head, masked targets"] = () => Attention(),
+        ["attention, masked targets, smoothed sum"] = () => Attention(new LossOptions { IgnoreIndex = -1, LabelSmoothing = 0.1, Reduction = Reduction.Sum }),
+        ["sequence mse"] = Sequence,
     };
 
     public static Problem Create(string name)
@@ -66,30 +49,37 @@ internal static class Problems
         return Catalogue[name]();
     }
 
-    private static Tensor Labels(long rows, long classes) => arange(rows, ScalarType.Int64).remainder(classes);
+    private static Tensor Inputs(params long[] shape) => randn([Rows, .. shape], ScalarType.Float64);
 
-    private static Problem Mlp(nn.Module<Tensor, Tensor> activation, CrossEntropy loss)
+    private static Tensor Labels(long classes, params long[] shape) =>
+        arange(shape.Aggregate(1L, (product, size) => product * size), ScalarType.Int64).remainder(classes).reshape(shape);
+
+    private static Tensor Weights() => tensor([0.5, 1.0, 2.0]).DetachFromDisposeScope();
+
+    private static nn.Module<Tensor, Tensor> Perceptron(long inputs, long hidden, long outputs, nn.Module<Tensor, Tensor> activation) => nn.Sequential(
+        ("fc1", nn.Linear(inputs, hidden, dtype: ScalarType.Float64)), ("act", activation), ("fc2", nn.Linear(hidden, outputs, dtype: ScalarType.Float64)));
+
+    private static Problem Mlp(nn.Module<Tensor, Tensor> activation, LossOptions? options = null) =>
+        new(Perceptron(4, 5, 3, activation), Inputs(4), Labels(3, Rows), "cross-entropy", options);
+
+    private static Problem Regression(string loss, LossOptions? options = null) =>
+        new(Perceptron(3, 4, 2, nn.Tanh()), Inputs(3), Inputs(2), loss, options);
+
+    private static Problem Binary(long outputs, LossOptions? options = null) =>
+        new(Perceptron(3, 4, outputs, nn.Tanh()), Inputs(3), Labels(2, outputs == 1 ? [Rows] : [Rows, outputs]).to(ScalarType.Float64), "bce", options);
+
+    private static Problem Frozen()
     {
-        nn.Module<Tensor, Tensor> model = nn.Sequential(
-            ("fc1", nn.Linear(4, 5, dtype: ScalarType.Float64)), ("act", activation), ("fc2", nn.Linear(5, 3, dtype: ScalarType.Float64)));
-        return new Problem(loss.Name, model, randn(Rows, 4, ScalarType.Float64), Labels(Rows, 3), loss);
+        nn.Module<Tensor, Tensor> model = Perceptron(4, 5, 3, nn.Tanh());
+        model.get_parameter("fc1.weight")!.requires_grad = false;
+        Tensor unused = ones(3, ScalarType.Float64, requires_grad: true).DetachFromDisposeScope();
+        return new Problem(model, Inputs(4), Labels(3, Rows), "cross-entropy")
+        {
+            Parameters = new ParameterSpace([.. model.named_parameters().Select(p => (p.name, (Tensor)p.parameter)), ("unused", unused)]),
+        };
     }
 
-    private static Problem Regression(MeanSquaredError loss)
-    {
-        nn.Module<Tensor, Tensor> model = nn.Sequential(
-            ("fc1", nn.Linear(3, 4, dtype: ScalarType.Float64)), ("act", nn.Tanh()), ("fc2", nn.Linear(4, 2, dtype: ScalarType.Float64)));
-        return new Problem("mse", model, randn(Rows, 3, ScalarType.Float64), randn(Rows, 2, ScalarType.Float64), loss);
-    }
-
-    private static Problem Binary()
-    {
-        nn.Module<Tensor, Tensor> model = nn.Sequential(
-            ("fc1", nn.Linear(3, 4, dtype: ScalarType.Float64)), ("act", nn.Tanh()), ("fc2", nn.Linear(4, 1, dtype: ScalarType.Float64)));
-        return new Problem("bce", model, randn(Rows, 3, ScalarType.Float64), Labels(Rows, 2).to(ScalarType.Float64), new BinaryCrossEntropy());
-    }
-
-    private static Problem Convolution(bool batchNorm)
+    private static Problem Convolution(bool batchNorm, bool train = false)
     {
         nn.Module<Tensor, Tensor> norm = batchNorm ? nn.BatchNorm2d(2, dtype: ScalarType.Float64) : nn.Identity();
         nn.Module<Tensor, Tensor> model = nn.Sequential(
@@ -99,8 +89,8 @@ internal static class Problems
             ("pool", nn.AvgPool2d(2)),
             ("flat", nn.Flatten()),
             ("fc", nn.Linear(8, 3, dtype: ScalarType.Float64)));
-        Problem problem = new("conv", model, randn(Rows, 1, 4, 4, ScalarType.Float64), Labels(Rows, 3), new CrossEntropy());
-        if (batchNorm)
+        Problem problem = new(model, Inputs(1, 4, 4), Labels(3, Rows), "cross-entropy");
+        if (batchNorm && !train)
         {
             // Running statistics that are not their initial values.
             using (no_grad())
@@ -114,6 +104,16 @@ internal static class Problems
         return problem;
     }
 
+    private static Problem Pixels()
+    {
+        nn.Module<Tensor, Tensor> model = nn.Sequential(
+            ("conv1", nn.Conv2d(1, 2, 3, padding: 1, dtype: ScalarType.Float64)),
+            ("act", nn.GELU()),
+            ("conv2", nn.Conv2d(2, 3, 1, dtype: ScalarType.Float64)));
+        LossOptions options = new() { ClassWeights = Weights(), IgnoreIndex = 0 };
+        return new Problem(model, Inputs(1, 2, 3), Labels(3, Rows, 2, 3), "cross-entropy", options);
+    }
+
     private static Problem Normalised()
     {
         nn.Module<Tensor, Tensor> model = nn.Sequential(
@@ -121,6 +121,18 @@ internal static class Problems
             ("norm", nn.LayerNorm(5, dtype: ScalarType.Float64)),
             ("act", nn.GELU()),
             ("fc2", nn.Linear(5, 3, dtype: ScalarType.Float64)));
-        return new Problem("layer norm", model, randn(Rows, 4, ScalarType.Float64), Labels(Rows, 3), new CrossEntropy());
+        return new Problem(model, Inputs(4), Labels(3, Rows), "cross-entropy");
     }
+
+    private static Problem Attention(LossOptions? options = null)
+    {
+        // Positions of the first rows are padding, all of the fourth row's are: a batch of its own has no terms.
+        Tensor labels = Labels(AttentionNetwork.Symbols, Rows, AttentionNetwork.Positions).clone();
+        labels.narrow(0, 0, 2).narrow(1, 1, 1).fill_(-1);
+        labels.narrow(0, 3, 1).fill_(-1);
+        Tensor inputs = Labels(5, Rows, AttentionNetwork.Positions).remainder(AttentionNetwork.Symbols);
+        return new Problem(new AttentionNetwork(), inputs, labels, "cross-entropy", options ?? new LossOptions { IgnoreIndex = -1 });
+    }
+
+    private static Problem Sequence() => new(Perceptron(3, 2, 2, nn.Tanh()), Inputs(3, 3), Inputs(3, 2), "mse");
 }

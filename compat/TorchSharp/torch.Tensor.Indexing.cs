@@ -6,7 +6,7 @@ public static partial class torch
     {
         private static readonly Op Index = new("index", "Tensor"), IndexPutInPlace = new("index_put_"), SliceOp = new("slice", "Tensor");
         private static readonly Op Narrow = new("narrow"), Select = new("select", "int"), IndexSelect = new("index_select"), Gather = new("gather");
-        private static readonly Op IndexAddInPlace = new("index_add_");
+        private static readonly Op IndexAddInPlace = new("index_add_"), ScatterAddInPlace = new("scatter_add_");
         private static readonly Op MaskedFill = new("masked_fill", "Scalar"), MaskedSelect = new("masked_select");
         private static readonly Op Where = new("where", "self"), Nonzero = new("nonzero");
 
@@ -47,6 +47,7 @@ public static partial class torch
         public Tensor index_select(long dim, Tensor index) => IndexSelect.Call(this, dim, index);
         public Tensor gather(long dim, Tensor index) => Gather.Call(this, dim, index);
         public Tensor index_add_(long dim, Tensor index, Tensor source, Scalar alpha) => IndexAddInPlace.CallInPlace(this, dim, index, source, alpha);
+        public Tensor scatter_add_(long dim, Tensor index, Tensor src) => ScatterAddInPlace.CallInPlace(this, dim, index, src);
         public Tensor masked_fill(Tensor mask, Scalar value) => MaskedFill.Call(this, mask, value);
         public Tensor masked_select(Tensor mask) => MaskedSelect.Call(this, mask);
         public Tensor where(Tensor condition, Tensor y) => Where.Call(condition, this, y);

@@ -1,0 +1,69 @@
+using Curvature.Tensors;
+using static TorchSharp.torch;
+
+namespace Curvature.Objectives;
+
+/// <summary>An objective made of the user's own forward function and a loss whose curvature is known.</summary>
+internal sealed class SplitObjective<TBatch>(
+    ParameterSpace parameters,
+    IEnumerable<TBatch> batches,
+    Func<TBatch, Tensor> forward,
+    Func<TBatch, Tensor> targets,
+    ICurvatureLoss loss,
+    double l2,
+    nn.Module? module) : Objective(parameters, loss.Reduction, l2)
+{
+    private readonly ModuleState? _state = module is null ? null : new ModuleState(module);
+    private readonly HashSet<int> _checked = [];
+
+    /// <inheritdoc/>
+    public override bool IsSplit => true;
+
+    /// <inheritdoc/>
+    protected internal override bool GraphsCanBeKept => _state?.GraphsCanBeKept(Parameters.Device) ?? true;
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<Tensor> Constants => _state?.Constants ?? [];
+
+    /// <inheritdoc/>
+    protected internal override int Mode => _state?.Mode ?? 0;
+
+    /// <inheritdoc/>
+    protected internal override IDisposable? PreserveState() => _state?.Preserve();
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<ObjectiveBatch> Batches()
+    {
+        int index = 0;
+        foreach (TBatch batch in batches)
+        {
+            int at = index++;
+            SplitBatch split = new(loss, () => Evaluate(at, batch));
+            yield return new ObjectiveBatch(at, Reduction == Reduction.Mean ? Terms(batch) : 1, () => Value(split)) { Split = split };
+        }
+    }
+
+    private Tensor Value(SplitBatch split)
+    {
+        (Tensor outputs, Tensor y) = split.Evaluate();
+        return loss.Value(outputs, y);
+    }
+
+    private double Terms(TBatch batch)
+    {
+        using TorchSharp.DisposeScope scope = NewDisposeScope();
+        return loss.Terms(targets(batch));
+    }
+
+    private (Tensor Outputs, Tensor Targets) Evaluate(int index, TBatch batch)
+    {
+        (Tensor outputs, Tensor y) = (forward(batch), targets(batch));
+        if (!_checked.Contains(index))
+        {
+            loss.Check(outputs, y);
+            _checked.Add(index);
+        }
+
+        return (outputs, y);
+    }
+}

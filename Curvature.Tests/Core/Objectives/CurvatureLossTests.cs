@@ -1,0 +1,123 @@
+using Curvature.Objectives;
+using Curvature.Tests.Reference;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Core.Objectives;
+
+/// <summary>Second derivatives of the losses in the outputs, against double backward of the loss's value.</summary>
+public sealed class CurvatureLossTests
+{
+    private const double Weight = 1.7;
+
+    private static readonly Dictionary<string, (string Loss, LossOptions Options, long[] Shape)> Catalogue = new()
+    {
+        ["cross-entropy"] = ("cross-entropy", new(), [4, 3]),
+        ["cross-entropy sum"] = ("cross-entropy", new() { Reduction = Reduction.Sum }, [4, 3]),
+        ["smoothed"] = ("cross-entropy", new() { LabelSmoothing = 0.3 }, [4, 3]),
+        ["weighted"] = ("cross-entropy", new() { ClassWeights = Weights() }, [4, 3]),
+        ["ignored"] = ("cross-entropy", new() { IgnoreIndex = 1 }, [4, 3]),
+        ["all at once"] = ("cross-entropy", new() { ClassWeights = Weights(), IgnoreIndex = 1, LabelSmoothing = 0.3 }, [4, 3]),
+        ["all at once, sum"] =
+            ("cross-entropy", new() { ClassWeights = Weights(), IgnoreIndex = 1, LabelSmoothing = 0.3, Reduction = Reduction.Sum }, [4, 3]),
+        ["weights of zero"] = ("cross-entropy", new() { ClassWeights = tensor([0.0, 1.0, 2.0]).DetachFromDisposeScope() }, [4, 3]),
+        ["a label a position"] = ("cross-entropy", new() { IgnoreIndex = 1, ClassWeights = Weights() }, [2, 3, 2, 2]),
+        ["mse"] = ("mse", new(), [3, 2]),
+        ["mse sum"] = ("mse", new() { Reduction = Reduction.Sum }, [3, 2, 2]),
+        ["bce"] = ("bce", new(), [3, 2]),
+        ["bce sum"] = ("bce", new() { Reduction = Reduction.Sum }, [4]),
+    };
+
+    public static TheoryData<string> Cases => [.. Catalogue.Keys];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void The_product_is_that_of_the_dense_Hessian(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (OutputCurvature curvature, Tensor dense, Tensor z) = Create(name);
+        Tensor columns = stack(Units(z).Select(u => curvature.Product(u).reshape(-1)), 1);
+        Assert.True(Matrices.RelativeDifference(columns, dense) < 1e-12);
+        curvature.Dispose();
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void The_square_root_gives_the_Hessian_of_each_row_and_of_each_term(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (OutputCurvature curvature, Tensor dense, Tensor z) = Create(name);
+        long rows = z.shape[0], size = z.numel() / rows;
+        Tensor sameRow = block_diag([.. Enumerable.Repeat(ones(size, size, ScalarType.Float64), (int)rows)]);
+        Tensor byPosition = zeros_like(dense), atOnce = zeros_like(dense);
+        for (long c = 0; c < curvature.Columns; c++)
+        {
+            Tensor all = curvature.RootColumn(c).reshape(-1);
+            atOnce.add_(all.outer(all));
+            for (long q = 0; q < curvature.Positions; q++)
+            {
+                Tensor one = curvature.RootColumn(c, q).reshape(-1);
+                byPosition.add_(one.outer(one).mul(sameRow));
+            }
+        }
+
+        Assert.True(Matrices.RelativeDifference(byPosition, dense) < 1e-12);
+        Tensor coupled = dense.ne(0).to(ScalarType.Float64);
+        Assert.True(Matrices.RelativeDifference(atOnce.mul(coupled), dense) < 1e-12);
+        Assert.Throws<CurvatureException>(() => curvature.RootColumn(curvature.Columns));
+        Assert.Throws<CurvatureException>(() => curvature.RootColumn(0, curvature.Positions));
+        curvature.Dispose();
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Sampled_gradients_have_the_Hessian_as_covariance_and_mean_zero(string name)
+    {
+        const int Draws = 4000;
+        using DisposeScope scope = NewDisposeScope();
+        (OutputCurvature curvature, Tensor dense, _) = Create(name);
+        using Generator generator = new(11);
+        Tensor state = random.get_rng_state();
+        Tensor g = stack(Enumerable.Range(0, Draws).Select(_ => curvature.SampleGradient(generator).reshape(-1)));
+        Assert.True(state.Equals(random.get_rng_state()));
+
+        // Within five standard errors entry by entry; fourth moments are of the order of the diagonal's square over the rarest probability.
+        Tensor outer = g.unsqueeze(2).mul(g.unsqueeze(1)), mean = outer.mean([0]);
+        Tensor error = outer.sub(mean).square().mean([0]).div(Draws).sqrt();
+        Assert.True(mean.sub(dense).abs().sub(error.mul(5)).max().ToDouble() < 1e-12);
+        Tensor meanError = g.square().mean([0]).div(Draws).sqrt();
+        Assert.True(g.mean([0]).abs().sub(meanError.mul(5)).max().ToDouble() < 1e-12);
+        curvature.Dispose();
+    }
+
+    [Fact]
+    public void The_mean_gradient_is_the_observed_one_without_its_scale()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor z = randn(4, 3, ScalarType.Float64), y = tensor(new long[] { 0, 1, 2, 0 });
+        using OutputCurvature curvature = new CrossEntropy().CurvatureAt(z, y);
+        Tensor expected = z.softmax(1).sub(nn.functional.one_hot(y, 3).to(ScalarType.Float64)).div(2); // sqrt(1 / N) = 1/2
+        Assert.True(Matrices.RelativeDifference(curvature.ObservedGradient(), expected) < 1e-14);
+    }
+
+    private static Tensor Weights() => tensor([0.5, 1.0, 2.0]).DetachFromDisposeScope();
+
+    private static IEnumerable<Tensor> Units(Tensor z) =>
+        Enumerable.Range(0, (int)z.numel()).Select(i => eye(z.numel(), z.numel(), ScalarType.Float64).select(0, i).reshape(z.shape));
+
+    private static (OutputCurvature Curvature, Tensor Dense, Tensor Outputs) Create(string name)
+    {
+        (string lossName, LossOptions options, long[] shape) = Catalogue[name];
+        random.manual_seed(4);
+        Tensor z = randn(shape, ScalarType.Float64);
+        ICurvatureLoss loss = (ICurvatureLoss)KnownLosses.Create(lossName, options);
+        Tensor y = lossName switch
+        {
+            "cross-entropy" => arange(z.numel() / shape[1], ScalarType.Int64).remainder(3).reshape([shape[0], .. shape[2..]]),
+            "bce" => rand(shape, ScalarType.Float64),
+            _ => randn(shape, ScalarType.Float64),
+        };
+        return (loss.CurvatureAt(z, y, Weight), DenseCurvature.LossHessian(loss, z, y).mul(Weight), z);
+    }
+}

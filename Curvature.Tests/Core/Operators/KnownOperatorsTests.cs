@@ -1,0 +1,171 @@
+using Curvature.Objectives;
+using Curvature.Operators;
+using Curvature.Tests.Reference;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Core.Operators;
+
+/// <summary>Every matrix of the catalogue, over the case table, against its dense definition.</summary>
+public sealed class KnownOperatorsTests
+{
+    private const int Seed = 3;
+
+    public static TheoryData<string, string> Cases
+    {
+        get
+        {
+            TheoryData<string, string> cases = [];
+            foreach (string problem in Problems.AllNames)
+            {
+                foreach (string matrix in KnownOperators.Names)
+                {
+                    cases.Add(matrix, problem);
+                }
+            }
+
+            return cases;
+        }
+    }
+
+    public static TheoryData<string> Names => [.. KnownOperators.Names];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Agrees_with_its_dense_definition_in_both_precisions(string matrix, string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create(name);
+        ToSinglePrecision(problem);
+        Tensor expected = Dense(matrix, problem, Sizes(name));
+        using (CurvatureOperator a = KnownOperators.Create(matrix, problem.Objective(Sizes(name)), null, Seed))
+        {
+            AssertClose(expected, a.ToDense(), 1e-9);
+            AssertSymmetricAndHomogeneous(a);
+        }
+
+        if (problem.Parameters.Names.Contains("unused"))
+        {
+            return; // a parameter of no module, which to() would leave behind
+        }
+
+        problem.Model.to(ScalarType.Float32);
+        using CurvatureOperator single = KnownOperators.Create(matrix, problem.Objective(Sizes(name)), null, Seed);
+        AssertClose(expected, single.ToDense(), 1e-4);
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Kept_and_fresh_graphs_give_one_matrix_and_the_division_into_batches_does_not_matter(string matrix, string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create(name);
+        using CurvatureOperator kept = KnownOperators.Create(matrix, problem.Objective(Sizes(name)), null, Seed);
+        using CurvatureOperator fresh = KnownOperators.Create(matrix, problem.Objective(Sizes(name)), new CurvatureOptions { GraphMemory = 0 }, Seed);
+        Tensor v = randn(kept.Columns, 2, ScalarType.Float64), first = kept.Apply(v);
+        Assert.True(first.Equals(kept.Apply(v)));
+        AssertClose(first, fresh.Apply(v), 1e-12);
+        if (matrix is not "fisher" && Problems.Names.Contains(name))
+        {
+            using CurvatureOperator whole = KnownOperators.Create(matrix, problem.Objective(), null, Seed);
+            AssertClose(first, whole.Apply(v), 1e-11);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Adds_lambda_once(string matrix)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp mse");
+        using CurvatureOperator plain = KnownOperators.Create(matrix, problem.Objective(4, 3), null, Seed);
+        using CurvatureOperator damped = KnownOperators.Create(
+            matrix, Objective.Supervised(problem.Model, problem.Loss, problem.Batches(4, 3), l2: 0.3), null, Seed);
+        Tensor v = randn(plain.Columns, ScalarType.Float64);
+        AssertClose(plain.Apply(v).add(v.mul(0.3)), damped.Apply(v), 1e-12);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Follows_the_parameters(string matrix)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("layer norm");
+        using CurvatureOperator a = KnownOperators.Create(matrix, problem.Objective(4, 3), null, Seed);
+        Tensor v = randn(a.Columns, ScalarType.Float64), before = a.Apply(v);
+        using (no_grad())
+        {
+            a.Parameters.Parameters[0].mul_(1.5);
+        }
+
+        using CurvatureOperator anew = KnownOperators.Create(matrix, problem.Objective(4, 3), null, Seed);
+        Tensor after = a.Apply(v);
+        AssertClose(anew.Apply(v), after, 1e-13);
+        Assert.True(Matrices.RelativeDifference(after, before) > 1e-4);
+    }
+
+    [Fact]
+    public void Every_curvature_operator_is_in_the_catalogue()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp mse");
+        HashSet<Type> known = [];
+        foreach (string name in KnownOperators.Names)
+        {
+            using CurvatureOperator a = KnownOperators.Create(name, problem.Objective());
+            known.Add(a.GetType());
+        }
+
+        Assert.Equal(
+            typeof(CurvatureOperator).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(CurvatureOperator)) && !t.IsAbstract).OrderBy(t => t.Name),
+            known.OrderBy(t => t.Name));
+    }
+
+    [Fact]
+    public void An_unknown_name_lists_those_there_are()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        CurvatureException error = Assert.Throws<CurvatureException>(() => KnownOperators.Create("hessain", Problems.Create("conv").Objective()));
+        Assert.Contains("hessian, ggn, fisher, empirical-fisher", error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>What the catalogue's matrices are, computed without it; null would be a name without a definition.</summary>
+    private static Tensor Dense(string matrix, Problem problem, long[] sizes) => matrix switch
+    {
+        "hessian" => DenseCurvature.Hessian(problem, sizes),
+        "ggn" => DenseCurvature.Ggn(problem, sizes),
+        "fisher" => DenseCurvature.Fisher(problem, Seed, sizes),
+        "empirical-fisher" => DenseCurvature.EmpiricalFisher(problem, sizes),
+        _ => throw new ArgumentException($"Write the dense definition of '{matrix}'."),
+    };
+
+    private static long[] Sizes(string name) => Problems.Names.Contains(name) ? [3, 1, 3] : [4, 3];
+
+    /// <summary>Rounds the weights, so that both precisions have the same.</summary>
+    private static void ToSinglePrecision(Problem problem)
+    {
+        using IDisposable noGrad = no_grad();
+        foreach (Tensor p in problem.Parameters.Parameters)
+        {
+            p.copy_(p.to(ScalarType.Float32));
+        }
+    }
+
+    private static void AssertSymmetricAndHomogeneous(CurvatureOperator a)
+    {
+        Tensor u = randn(a.Columns, ScalarType.Float64), v = randn(a.Columns, ScalarType.Float64);
+        (Tensor au, Tensor av) = (a.Apply(u), a.ApplyTranspose(v));
+        Assert.Equal(v.dot(au).ToDouble(), u.dot(av).ToDouble(), 1e-12 * ((v.norm() * au.norm()).ToDouble() + (u.norm() * av.norm()).ToDouble()));
+        foreach (double c in (double[])[1e-6, -3, 1e6])
+        {
+            AssertClose(av.mul(c), a.Apply(v.mul(c)), 1e-12);
+        }
+    }
+
+    private static void AssertClose(Tensor expected, Tensor actual, double tolerance)
+    {
+        double difference = Matrices.RelativeDifference(actual, expected);
+        Assert.True(difference < tolerance, $"relative difference {difference:g3}");
+    }
+}
