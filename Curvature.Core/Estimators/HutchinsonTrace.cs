@@ -13,10 +13,10 @@ namespace Curvature.Estimators;
 /// probes are allowed as there are columns, the unit vectors give the exact trace with standard error 0.
 /// </para>
 /// </summary>
-public sealed record HutchinsonTrace
+public sealed record HutchinsonTrace : ITraceEstimator
 {
     /// <summary>Probes that share one pass over the data.</summary>
-    public const int ProbesPerPass = 8;
+    public const int ProbesPerPass = Sampling.ProbesPerPass;
 
     /// <value>Probes to draw, at most. Default 64.</value>
     public int MaxProbes { get; init; } = 64;
@@ -41,7 +41,8 @@ public sealed record HutchinsonTrace
     public TraceEstimate Estimate(
         LinearOperator a, ParameterSpace? layers = null, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
     {
-        Check(a);
+        Sampling.RequireSquare(a, "trace");
+        Sampling.Require(nameof(MaxProbes), MaxProbes, 1, MinProbes, RelativeTolerance);
         layers ??= (a as CurvatureOperator)?.Parameters;
         if (layers is not null && layers.Count != a.Columns)
         {
@@ -59,6 +60,7 @@ public sealed record HutchinsonTrace
             cancellation.ThrowIfCancellationRequested();
             int count = Math.Min(ProbesPerPass, total - sums.Count);
             double[][] forms = QuadraticForms(a, layers, sums.Count, count, exact);
+            Sampling.RequireFinite(forms.SelectMany(f => f));
             for (int j = 0; j < count; j++)
             {
                 for (int b = 0; b < blocks; b++)
@@ -70,7 +72,7 @@ public sealed record HutchinsonTrace
             }
 
             progress?.Report(new ProductProgress("trace", sums.Count, total));
-            if (!exact && sums.Count >= MinProbes && IsGoodEnough(sums))
+            if (!exact && Sampling.IsEnough(Estimators.Estimate.FromSamples(sums, sums.Count), RelativeTolerance, MinProbes))
             {
                 break;
             }
@@ -81,6 +83,11 @@ public sealed record HutchinsonTrace
         return new TraceEstimate(
             Summary(sums), layers is null ? [] : [.. layers.Layers.Select((layer, b) => new LayerTrace(layer.Name, layer.Count, Summary(samples[b])))]);
     }
+
+    /// <summary>The exact trace from the unit vectors, one product a column: what every trace estimator gives that is allowed so many.</summary>
+    internal static TraceEstimate Exactly(
+        LinearOperator a, ParameterSpace? layers, IProgress<ProductProgress>? progress, CancellationToken cancellation) =>
+        new HutchinsonTrace { MaxProbes = (int)a.Columns }.Estimate(a, layers, progress, cancellation);
 
     /// <summary><c>v_b^T (A v)_b</c> for each block b (the whole vector where there are none) and each of <paramref name="count"/> probes.</summary>
     private double[][] QuadraticForms(LinearOperator a, ParameterSpace? layers, int first, int count, bool exact)
@@ -104,29 +111,4 @@ public sealed record HutchinsonTrace
     }
 
     private static double[] ToDoubles(Tensor t) => t.cpu().data<double>().ToArray();
-
-    private bool IsGoodEnough(List<double> sums)
-    {
-        if (RelativeTolerance is not { } tolerance)
-        {
-            return false;
-        }
-
-        Estimate estimate = Estimators.Estimate.FromSamples(sums, sums.Count);
-        return estimate.HalfWidth(0.95) <= tolerance * Math.Abs(estimate.Value);
-    }
-
-    private void Check(LinearOperator a)
-    {
-        if (a.Rows != a.Columns)
-        {
-            throw new CurvatureException($"Only a square operator has a trace; this one is {a.Rows} x {a.Columns}.");
-        }
-
-        if (MaxProbes < 1 || MinProbes < 2 || RelativeTolerance is <= 0 or double.NaN)
-        {
-            throw new CurvatureException(
-                $"Expected MaxProbes >= 1, MinProbes >= 2 and a positive tolerance; got {MaxProbes}, {MinProbes} and {RelativeTolerance}.");
-        }
-    }
 }

@@ -24,13 +24,14 @@ internal static class HostMemory
     /// <param name="dtype">Their dtype.</param>
     /// <param name="device">Where they are to lie.</param>
     /// <param name="remedy">What to ask for instead.</param>
-    public static void RequireVectors(long vectors, long length, ScalarType dtype, Device device, string remedy)
+    /// <param name="kind">What they are.</param>
+    public static void RequireVectors(long vectors, long length, ScalarType dtype, Device device, string remedy, string kind = "Krylov")
     {
         double bytes = (double)vectors * length * (dtype == ScalarType.Float64 ? 8 : 4);
         if (device.type == DeviceType.CPU && bytes > Free())
         {
             throw new CurvatureException(FormattableString.Invariant(
-                $"{vectors} Krylov vectors of {length} entries take {bytes / (1L << 30):f1} GiB; {Free() / (double)(1L << 30):f1} GiB are free. {remedy}"));
+                $"{vectors} {kind} vectors of {length} entries take {bytes / (1L << 30):f1} GiB; {Free() / (double)(1L << 30):f1} GiB are free. {remedy}"));
         }
     }
 }

@@ -11,6 +11,9 @@ public enum ProbeKind
 
     /// <summary>Independent standard normal entries: no preferred direction.</summary>
     Gaussian,
+
+    /// <summary>Uniform on the sphere of radius <c>sqrt(P)</c>: no preferred direction, and no variance from the length.</summary>
+    Sphere,
 }
 
 /// <summary>
@@ -36,6 +39,11 @@ public static class Probes
             else
             {
                 row.normal_(0, 1, generator);
+            }
+
+            if (kind == ProbeKind.Sphere)
+            {
+                row.div_(Precision.RowNorms(row)).mul_(Math.Sqrt(dimension));
             }
         }
 
