@@ -49,6 +49,7 @@ internal static class InspectCommand
             ["path"] = file.Path,
             ["format"] = file.Format,
             ["sha256"] = file.Sha256,
+            ["remarks"] = file.Remarks,
             ["arrays"] = file.Entries.Select(entry => new Dictionary<string, object?>
             {
                 ["name"] = entry.Name,
@@ -62,6 +63,11 @@ internal static class InspectCommand
     private static void Print(Terminal terminal, FileContents file)
     {
         terminal.Print($"{file.Path}: {file.Format}, sha256 {file.Sha256}");
+        foreach (string remark in file.Remarks)
+        {
+            terminal.Print(remark);
+        }
+
         terminal.Print(
             ["name", "type", "shape", "numbers", "bytes"],
             file.Entries.Select(entry => (string[])

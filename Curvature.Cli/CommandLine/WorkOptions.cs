@@ -10,7 +10,7 @@ internal sealed partial class WorkOptions
 {
     private readonly Argument<string> _model = new("MODEL")
     {
-        Description = "TorchScript file (torch.jit.save), or weights (.safetensors, .dat) with --model-type",
+        Description = "TorchScript file (torch.jit.save), or weights (.safetensors, .pth, .dat) with --model-type",
     };
 
     private readonly Option<string?> _data = new("--data")

@@ -44,6 +44,11 @@ internal sealed class Measurement
         _environment.AddEngine(blas);
         _work.Describe(_environment);
         WorkPlan plan = ProductBudget.Fit(_fitting, _cost, SecondsLeft, samplesFixed: _request.Samples is not null);
+        foreach (string remark in _work.Remarks)
+        {
+            _terminal.Say(remark);
+        }
+
         _terminal.Say(Announcement(plan));
 
         using Dataset? some = plan.Samples < _work.Data.Count ? _work.Data.Sample(plan.Samples, _request.Seed) : null;
@@ -65,7 +70,8 @@ internal sealed class Measurement
         _environment.Add("samples_available", _work.Data.Count);
         _environment.Add("products", hessian.Products);
         _environment.Add("seconds", Math.Round(_environment.Elapsed.TotalSeconds, 3));
-        IEnumerable<Finding?> circumstances = [blas.SlowFinding(), CutFinding(plan), ToleranceFinding(summary)];
+        IEnumerable<Finding?> circumstances =
+            [.. _work.Remarks.Select(remark => Finding.Of("checkpoint", Severity.Info, remark)), blas.SlowFinding(), CutFinding(plan), ToleranceFinding(summary)];
         return new SharpnessReport
         {
             ModelName = Path.GetFileName(_request.Model),

@@ -48,6 +48,9 @@ internal sealed class Workspace : IDisposable
     /// <summary>The parameters looked at.</summary>
     public ParameterSpace Parameters { get; }
 
+    /// <summary>What was out of the ordinary about the model's file.</summary>
+    public IReadOnlyList<string> Remarks => _model.Remarks;
+
     /// <summary>Reads and checks everything that <paramref name="request"/> names.</summary>
     /// <exception cref="CurvatureException">Something is missing, damaged, or does not fit; the message says what and what to do.</exception>
     public static Workspace Open(WorkRequest request)

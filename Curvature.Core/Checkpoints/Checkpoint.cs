@@ -5,10 +5,9 @@ using static TorchSharp.torch;
 namespace Curvature.Checkpoints;
 
 /// <summary>
-/// Models by file: TorchScript (<c>.pt</c>, any name), which brings its own network, or weights alone (<c>.safetensors</c>,
-/// TorchSharp's
-/// <c>.dat</c>) and the type of the network they belong to. Files are not trusted: what is cut, corrupted or does not fit is one clear
-/// message.
+/// Models by file: TorchScript (<c>.pt</c>, any name), which brings its own network, or weights alone (<c>.safetensors</c>, PyTorch's
+/// <c>.pth</c> under any name, TorchSharp's <c>.dat</c>) and the type of the network they belong to. Files are not trusted: what is cut,
+/// corrupted or does not fit is one clear message.
 /// </summary>
 public static class Checkpoint
 {
@@ -27,13 +26,14 @@ public static class Checkpoint
     {
         string format = FormatOf(path);
         string sha256 = InputFile.Sha256(path);
-        nn.Module module = format == TorchScriptFile.Format ? Script(path, modelType) : WithWeights(path, format, modelType);
+        var remarks = new List<string>();
+        nn.Module module = format == TorchScriptFile.Format ? Script(path, modelType) : WithWeights(path, format, modelType, remarks.Add);
         try
         {
             CheckWeights(module, path);
             Convert(module, dtype, device);
             module.eval();
-            return new LoadedModel(module, path, format, sha256);
+            return new LoadedModel(module, path, format, sha256, remarks);
         }
         catch
         {
@@ -49,27 +49,21 @@ public static class Checkpoint
     public static FileContents Describe(string path)
     {
         string format = FormatOf(path);
+        var remarks = new List<string>();
         IReadOnlyList<ArrayEntry> entries = format switch
         {
             TorchScriptFile.Format => DescribeScript(path),
+            PthFile.Format => PthFile.Describe(path, remarks.Add),
             DatFile.Format => DatFile.Describe(path),
             _ => SafetensorsFile.Describe(path),
         };
-        return new FileContents(path, format, InputFile.Sha256(path), entries);
+        return new FileContents(path, format, InputFile.Sha256(path), entries) { Remarks = remarks };
     }
 
     /// <summary>Parameters, then buffers, with their names.</summary>
     internal static IEnumerable<(string Name, Tensor Value)> Tensors(nn.Module module) =>
         module.named_parameters().Select(entry => (entry.name, (Tensor)entry.parameter))
             .Concat(module.named_buffers().Select(entry => (entry.name, entry.buffer)));
-
-    /// <summary>The error for PyTorch's pickled state dictionaries.</summary>
-    internal static DataFormatException PickledWeights(string path) => new(
-        path,
-        "a TorchScript model, or weights in .safetensors or .dat",
-        "pickled PyTorch weights (torch.save), which this version does not read",
-        "save the model with torch.jit.script(model).save(file), or its weights with "
-        + "safetensors.torch.save_file(model.state_dict(), file)");
 
     private static string FormatOf(string path)
     {
@@ -78,21 +72,27 @@ public static class Checkpoint
         {
             ".SAFETENSORS" => Safetensors,
             ".DAT" => DatFile.Format,
-            _ when CheckedZip.Looks(file) => TorchScriptFile.Format,
-            _ when file.ReadByte() == 0x80 => throw PickledWeights(path),
+            _ when CheckedZip.Looks(file) => FormatOfArchive(path),
+            _ when file.ReadByte() == 0x80 => throw PthFile.Legacy(path),
             _ => throw new DataFormatException(
                 path,
-                "a TorchScript model, .safetensors or .dat",
+                "a TorchScript model, .safetensors, .pth or .dat",
                 "another kind of file, or a cut one",
                 "save the model with torch.jit.script(model).save(file)"),
         };
+    }
+
+    private static string FormatOfArchive(string path)
+    {
+        using CheckedZip zip = CheckedZip.Open(path);
+        return PthFile.Looks(zip) ? PthFile.Format : TorchScriptFile.Format;
     }
 
     private static jit.ScriptModule<Tensor, Tensor> Script(string path, string? modelType) => modelType is null
         ? TorchScriptFile.Load(path)
         : throw new CurvatureException($"{path}: a TorchScript file brings its own network; leave out the model type '{modelType}'.");
 
-    private static nn.Module WithWeights(string path, string format, string? modelType)
+    private static nn.Module WithWeights(string path, string format, string? modelType, Action<string> remark)
     {
         if (modelType is null)
         {
@@ -104,8 +104,13 @@ public static class Checkpoint
         IReadOnlyDictionary<string, Tensor> tensors = new Dictionary<string, Tensor>();
         try
         {
-            tensors = format == DatFile.Format ? DatFile.Read(path) : SafetensorsFile.Read(path);
-            StateDictionary.CopyInto(module, tensors, path);
+            tensors = format switch
+            {
+                PthFile.Format => PthFile.Read(path, remark),
+                DatFile.Format => DatFile.Read(path),
+                _ => SafetensorsFile.Read(path),
+            };
+            StateDictionary.CopyInto(module, tensors, path, remark);
             return module;
         }
         catch

@@ -8,12 +8,13 @@ namespace Curvature.Checkpoints;
 /// </summary>
 public sealed class LoadedModel : IDisposable
 {
-    internal LoadedModel(nn.Module module, string path, string format, string sha256)
+    internal LoadedModel(nn.Module module, string path, string format, string sha256, IReadOnlyList<string> remarks)
     {
         Module = module;
         Path = path;
         Format = format;
         Sha256 = sha256;
+        Remarks = remarks;
         foreach (Tensor tensor in Checkpoint.Tensors(module).Select(entry => entry.Value))
         {
             tensor.DetachFromDisposeScope();
@@ -28,11 +29,14 @@ public sealed class LoadedModel : IDisposable
     /// <summary>The file, as it was named.</summary>
     public string Path { get; }
 
-    /// <summary>Its format in words: <c>TorchScript</c>, <c>safetensors</c> or <c>TorchSharp .dat</c>.</summary>
+    /// <summary>Its format in words: <c>TorchScript</c>, <c>safetensors</c>, <c>PyTorch state dict</c> or <c>TorchSharp .dat</c>.</summary>
     public string Format { get; }
 
     /// <summary>SHA-256 of the file, in hexadecimal.</summary>
     public string Sha256 { get; }
+
+    /// <summary>What a reader of results should know about how the file was read: a sentence each; empty as a rule.</summary>
+    public IReadOnlyList<string> Remarks { get; }
 
     /// <inheritdoc/>
     public void Dispose() => Module.Dispose();

@@ -9,13 +9,17 @@ internal static class StateDictionary
 {
     private const int MostShown = 8;
 
+    // What nn.DataParallel, DistributedDataParallel and torch.compile put before every name of the model they wrap.
+    private static readonly string[] Wrappers = ["module.", "_orig_mod."];
+
     /// <summary>
     /// Copies the tensors into the model. Where the file's floating-point tensors are all float32 or all float64, the model takes that
     /// type first, so that nothing is lost; float16 and bfloat16 are widened to the model's type. Names must agree exactly, shapes and
-    /// other types too.
+    /// other types too. A prefix that PyTorch's wrappers give to every name is left out where the model's names have none, and
+    /// <paramref name="remark"/> is told.
     /// </summary>
     /// <exception cref="DataFormatException">Missing or unexpected names, or another shape or type, all of them listed.</exception>
-    public static void CopyInto(nn.Module module, IReadOnlyDictionary<string, Tensor> tensors, string path)
+    public static void CopyInto(nn.Module module, IReadOnlyDictionary<string, Tensor> tensors, string path, Action<string> remark)
     {
         ScalarType[] types = [.. tensors.Values.Select(tensor => tensor.dtype).Where(ElementTypes.IsFloating).Distinct()];
         if (types is [ScalarType.Float32 or ScalarType.Float64])
@@ -24,6 +28,7 @@ internal static class StateDictionary
         }
 
         Dictionary<string, Tensor> own = module.state_dict();
+        tensors = Unwrapped(tensors, own, path, remark);
         string model = module.GetType().Name;
         string[] missing = [.. own.Keys.Where(name => !tensors.ContainsKey(name))];
         string[] unexpected = [.. tensors.Keys.Where(name => !own.ContainsKey(name))];
@@ -44,6 +49,19 @@ internal static class StateDictionary
         {
             value.copy_(tensors[name]);
         }
+    }
+
+    private static IReadOnlyDictionary<string, Tensor> Unwrapped(
+        IReadOnlyDictionary<string, Tensor> tensors, Dictionary<string, Tensor> own, string path, Action<string> remark)
+    {
+        bool All(IEnumerable<string> names, string prefix) => names.Any() && names.All(name => name.StartsWith(prefix, StringComparison.Ordinal));
+        if (Array.Find(Wrappers, prefix => All(tensors.Keys, prefix) && !All(own.Keys, prefix)) is not { } wrapper)
+        {
+            return tensors;
+        }
+
+        remark($"Every name in {Path.GetFileName(path)} starts with '{wrapper}', as PyTorch's wrappers write them; it was left out.");
+        return tensors.ToDictionary(entry => entry.Key[wrapper.Length..], entry => entry.Value, StringComparer.Ordinal);
     }
 
     private static bool Fits(Tensor stored, Tensor own) => stored.shape.SequenceEqual(own.shape)

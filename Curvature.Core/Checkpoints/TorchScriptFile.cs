@@ -38,22 +38,15 @@ public static class TorchScriptFile
     public static void Check(string path)
     {
         using CheckedZip zip = CheckedZip.Open(path);
-        string root = Root(zip, path);
-        if (!zip.Entries.Any(entry => entry.Name.StartsWith(root + "code/", StringComparison.Ordinal)))
+        string root = PyTorchArchive.Root(zip) ?? throw NotAModel(path, "a zip archive of other things");
+        if (!PyTorchArchive.HasCode(zip, root))
         {
-            throw Checkpoint.PickledWeights(path);
+            throw NotAModel(path, "weights without a network (torch.save)");
         }
 
         zip.Verify(zip.Entries);
     }
 
-    private static string Root(CheckedZip zip, string path)
-    {
-        const string Pickle = "/data.pkl";
-        string? name = zip.Entries.Select(entry => entry.Name).FirstOrDefault(name => name.EndsWith(Pickle, StringComparison.Ordinal));
-        return name is not null
-            ? name[..^(Pickle.Length - 1)]
-            : throw new DataFormatException(
-                path, "a TorchScript model", "a zip archive of other things", "save the model with torch.jit.script(model).save(file)");
-    }
+    private static DataFormatException NotAModel(string path, string got) =>
+        new(path, "a TorchScript model", got, "save the model with torch.jit.script(model).save(file)");
 }

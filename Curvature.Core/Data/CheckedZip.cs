@@ -20,6 +20,7 @@ internal sealed class CheckedZip : IDisposable
 
     private readonly FileStream _file;
     private readonly string _path;
+    private readonly Dictionary<string, ZipEntry> _byName = new(StringComparer.Ordinal);
 
     private CheckedZip(FileStream file, string path)
     {
@@ -57,6 +58,9 @@ internal sealed class CheckedZip : IDisposable
         return zip;
     }
 
+    /// <summary>The entry of that name, or null.</summary>
+    public ZipEntry? Find(string name) => _byName.GetValueOrDefault(name);
+
     /// <summary>The contents of an entry; checked once read to the end.</summary>
     public Stream Open(ZipEntry entry) => new ZipEntryStream(_file, entry, _path);
 
@@ -86,12 +90,11 @@ internal sealed class CheckedZip : IDisposable
 
         byte[] directory = Bytes(offset, (int)length);
         var entries = new List<ZipEntry>((int)count);
-        var names = new HashSet<string>(StringComparer.Ordinal);
         int at = 0;
         while (at < directory.Length)
         {
             ZipEntry entry = ReadEntry(directory.AsSpan(at), offset, out int used);
-            if (!names.Add(entry.Name))
+            if (!_byName.TryAdd(entry.Name, entry))
             {
                 throw Corrupt("entries with names of their own", $"'{entry.Name}' twice");
             }

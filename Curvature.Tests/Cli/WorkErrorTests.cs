@@ -34,7 +34,7 @@ public class WorkErrorTests
                 """{"x":{"dtype":"F32","shape":[1000000,1000000],"data_offsets":[0,4000000000000]},"y":{"dtype":"I64","shape":[1],"data_offsets":[4000000000000,4000000000008]}}""", []))],
             ["big.safetensors"]),
         ["unknown kind of data"] = (folder => [Mlp, "--data", folder.Write("data.parquet", "x")], ["data.parquet", ".npz"]),
-        ["pickled weights"] = (folder => [folder.Write("weights.pth", [0x80, 2, (byte)'}', (byte)'.']), "--data", MlpData], ["weights.pth", "torch.jit.script"]),
+        ["pickled weights"] = (folder => [folder.Write("weights.pth", [0x80, 2, (byte)'}', (byte)'.']), "--data", MlpData], ["weights.pth", "bare pickle", "torch.save(torch.load(file)"]),
         ["weights without a type"] = (_ => [Repository.File("data/digits-mlp.safetensors"), "--data", MlpData], ["--model-type", "digits-mlp"]),
         ["unknown type"] = (_ => [Repository.File("data/digits-mlp.safetensors"), "--model-type", "resnet", "--data", MlpData], ["resnet", "digits-mlp"]),
         ["weights of another network"] = (_ => [Repository.File("data/digits-mlp.safetensors"), "--model-type", "lenet", "--data", MlpData], ["digits-mlp.safetensors"]),

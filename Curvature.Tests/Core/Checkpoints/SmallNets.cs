@@ -13,6 +13,16 @@ public sealed class SmallNet : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input) => fc.call(input);
 }
 
+/// <summary>A network whose own names start like those that PyTorch's wrappers write.</summary>
+public sealed class NetOfModule : nn.Module<Tensor, Tensor>
+{
+    private readonly Linear module = nn.Linear(2, 1);
+
+    public NetOfModule() : base("module") => RegisterComponents();
+
+    public override Tensor forward(Tensor input) => module.call(input);
+}
+
 /// <summary>A network whose type says no size.</summary>
 public sealed class NeedsWidth : nn.Module<Tensor, Tensor>
 {

@@ -1,0 +1,37 @@
+namespace Curvature.Checkpoints.Pickling;
+
+/// <summary>The instructions of Python's pickle protocol 2 that <c>torch.save</c> writes for dictionaries, with the names of <c>pickletools</c>.</summary>
+internal enum PickleOpcode : byte
+{
+    Mark = (byte)'(',
+    Stop = (byte)'.',
+    BinInt = (byte)'J',
+    BinInt1 = (byte)'K',
+    BinInt2 = (byte)'M',
+    None = (byte)'N',
+    BinPersId = (byte)'Q',
+    Reduce = (byte)'R',
+    BinUnicode = (byte)'X',
+    Append = (byte)'a',
+    Build = (byte)'b',
+    Global = (byte)'c',
+    Appends = (byte)'e',
+    BinFloat = (byte)'G',
+    BinGet = (byte)'h',
+    LongBinGet = (byte)'j',
+    BinPut = (byte)'q',
+    LongBinPut = (byte)'r',
+    SetItem = (byte)'s',
+    Tuple = (byte)'t',
+    SetItems = (byte)'u',
+    EmptyTuple = (byte)')',
+    EmptyList = (byte)']',
+    EmptyDict = (byte)'}',
+    Proto = 0x80,
+    Tuple1 = 0x85,
+    Tuple2 = 0x86,
+    Tuple3 = 0x87,
+    NewTrue = 0x88,
+    NewFalse = 0x89,
+    Long1 = 0x8A,
+}
