@@ -3,8 +3,8 @@ using Curvature.Tensors;
 namespace Curvature.Operators;
 
 /// <summary>
-/// The linearizations kept between products, by batch, up to a memory budget. Memory is measured, not guessed: the growth of the process
-/// since the cache was empty. TorchSharp reports no GPU memory, so there one batch is kept unless a budget was named.
+/// The linearizations kept between products, by batch, up to a memory budget. Memory is measured, not guessed: what the process has
+/// allocated since the cache was empty. TorchSharp reports no GPU memory, so there one batch is kept unless a budget was named.
 /// </summary>
 internal sealed class GraphCache(long? budget, bool onCpu) : IDisposable
 {
@@ -33,7 +33,7 @@ internal sealed class GraphCache(long? budget, bool onCpu) : IDisposable
     {
         if (_kept.Count == 0)
         {
-            _before = Environment.WorkingSet;
+            _before = HostMemory.InUse();
         }
     }
 
@@ -49,7 +49,7 @@ internal sealed class GraphCache(long? budget, bool onCpu) : IDisposable
 
         if (onCpu)
         {
-            long grown = Math.Max(Environment.WorkingSet - _before, 0);
+            long grown = Math.Max(HostMemory.InUse() - _before, 0);
             _largest = Math.Max(_largest, grown / (_kept.Count + 1));
             if (grown > _budget)
             {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -18,6 +19,23 @@ internal static class HostMemory
         return Math.Max(0, long.TryParse(kilobytes, NumberStyles.None, CultureInfo.InvariantCulture, out long kb) ? Math.Min(limit, kb * 1024) : limit);
     }
 
+    /// <summary>
+    /// Bytes that native code has allocated and not freed, as glibc counts them: what tensors take, whatever the heap still hoards of those that are
+    /// gone. Where there is no glibc, the resident memory.
+    /// </summary>
+    public static long InUse()
+    {
+        try
+        {
+            MallocStatistics now = Mallinfo2();
+            return (long)(now.InHeaps + now.InMappedBlocks);
+        }
+        catch (Exception error) when (error is DllNotFoundException or EntryPointNotFoundException)
+        {
+            return Environment.WorkingSet;
+        }
+    }
+
     /// <summary>Refuses vectors that would not fit; on a GPU the engine's own error says so, and the process lives on.</summary>
     /// <param name="vectors">How many.</param>
     /// <param name="length">Entries of each.</param>
@@ -33,5 +51,15 @@ internal static class HostMemory
             throw new CurvatureException(FormattableString.Invariant(
                 $"{vectors} {kind} vectors of {length} entries take {bytes / (1L << 30):f1} GiB; {Free() / (double)(1L << 30):f1} GiB are free. {remedy}"));
         }
+    }
+
+    [DllImport("libc", EntryPoint = "mallinfo2")]
+    private static extern MallocStatistics Mallinfo2();
+
+    /// <summary>glibc's <c>struct mallinfo2</c>.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct MallocStatistics
+    {
+        public nuint FromSystem, FreeBlocks, FastBinBlocks, MappedBlocks, InMappedBlocks, Unused, InFastBins, InHeaps, FreeInHeaps, Releasable;
     }
 }
