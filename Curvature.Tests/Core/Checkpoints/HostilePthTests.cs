@@ -35,11 +35,11 @@ public class HostilePthTests
         { "an instruction of another protocol", Program([0x95, 0, 0, 0, 0, 0, 0, 0, 0]), "instruction 95" },
         { "a call of a dictionary", Program(EmptyDict, ")R"u8.ToArray()), "a function and its arguments, got a dictionary and a tuple" },
         { "a call of a storage class", Program(Global("torch", "FloatStorage"), ")R"u8.ToArray()), "a function and its arguments, got a name and a tuple" },
-        { "a call without a tuple", Program(Global("collections", "OrderedDict"), None, Reduce), "a function and its arguments, got a name and None" },
+        { "a call without a tuple", Program(Global("collections", "OrderedDict"), None, CallFunction), "a function and its arguments, got a name and None" },
         { "attributes of a list", Program(EmptyList, EmptyDict, "b"u8.ToArray()), "attributes of a dictionary" },
         { "an item of a dictionary appended", Program(EmptyDict, None, "a"u8.ToArray()), "a list to append to, got a dictionary" },
         { "a key without a value", Program(EmptyDict, Mark, None, SetItems), "a dictionary, keys and values, got a dictionary and 1 items" },
-        { "an OrderedDict of something", Program(Global("collections", "OrderedDict"), Tuple(EmptyList), Reduce), "the arguments of OrderedDict, got (a list)" },
+        { "an OrderedDict of something", Program(Global("collections", "OrderedDict"), Tuple(EmptyList), CallFunction), "the arguments of OrderedDict, got (a list)" },
         { "a persistent id of another kind", Program(Tuple(Text("module"), None), "Q"u8.ToArray()), "a storage's class, key, device and length" },
         { "a storage of a negative length", Program(Storage(-1)), "a storage's class, key, device and length" },
         { "a storage of a type instead of a class", Program(Storage(4, kind: "float32")), "a storage's class, key, device and length" },
@@ -88,7 +88,7 @@ public class HostilePthTests
     public void Another_name_is_refused_where_it_stands_and_nothing_is_called(string module, string name)
     {
         using var folder = new TemporaryFolder();
-        byte[] call = [.. Global(module, name), .. Tuple(Text($"touch {folder.File("called")}")), .. Reduce];
+        byte[] call = [.. Global(module, name), .. Tuple(Text($"touch {folder.File("called")}")), .. CallFunction];
         string path = folder.Write("weights.pth", Archive(Program(Dict(("a", Tensor(Storage(4), 0, [4], [1])), ("b", call)))));
         foreach (Action read in (Action[])[() => PthFile.Read(path), () => Checkpoint.Load(path, "digits-mlp"), () => Checkpoint.Describe(path)])
         {
@@ -109,7 +109,7 @@ public class HostilePthTests
         byte[] weights = Dict(("a", Tensor(Storage(4), 0, [4], [1])));
         Assert.Single(Read(Archive(Program(Dict(("deep", lists), ("model", weights), ("deeper", [.. None, .. tuples]))))));
         Assert.Contains("got a list", Refusal(Archive(Program(lists))), StringComparison.Ordinal);
-        Assert.Contains("the arguments of OrderedDict, got (a tuple)", Refusal(Archive(Program(Global("collections", "OrderedDict"), None, tuples, Reduce))), StringComparison.Ordinal);
+        Assert.Contains("the arguments of OrderedDict, got (a tuple)", Refusal(Archive(Program(Global("collections", "OrderedDict"), None, tuples, CallFunction))), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -8,7 +8,7 @@ namespace Curvature.Tests.Core.Checkpoints;
 internal static class Pickle
 {
     public static readonly byte[] None = "N"u8.ToArray(), False = [0x89], Mark = "("u8.ToArray(), EmptyDict = "}"u8.ToArray(), SetItems = "u"u8.ToArray(),
-        EmptyList = "]"u8.ToArray(), Reduce = "R"u8.ToArray(), OrderedDict = [.. Global("collections", "OrderedDict"), .. ")R"u8];
+        EmptyList = "]"u8.ToArray(), CallFunction = "R"u8.ToArray(), OrderedDict = [.. Global("collections", "OrderedDict"), .. ")R"u8];
 
     /// <summary>A whole pickle.</summary>
     public static byte[] Program(params byte[][] parts) => [0x80, 2, .. parts.SelectMany(part => part), .. "."u8];
@@ -44,7 +44,7 @@ internal static class Pickle
         [.. Tuple(Text("storage"), Global(module, kind), Text(key), Text("cpu"), Number(count)), .. "Q"u8];
 
     public static byte[] Tensor(byte[] storage, long offset, long[] shape, long[] strides) =>
-        [.. Global("torch._utils", "_rebuild_tensor_v2"), .. Tuple(storage, Number(offset), Numbers(shape), Numbers(strides), False, OrderedDict), .. Reduce];
+        [.. Global("torch._utils", "_rebuild_tensor_v2"), .. Tuple(storage, Number(offset), Numbers(shape), Numbers(strides), False, OrderedDict), .. CallFunction];
 
     /// <summary>An archive as PyTorch 2 writes it; four float32 elements 0, 1, 2, 3 unless other storages are given.</summary>
     public static byte[] Archive(byte[] pickle, string byteOrder = "little", params (string Key, byte[] Bytes)[] storages)

@@ -101,7 +101,7 @@ public class PthFileTests
         byte[] tensor =
         [
             .. Global("torch._utils", "_rebuild_tensor_v3"),
-            .. Tuple(storage, Number(1), Numbers(3), Numbers(1), False, OrderedDict, Global("torch", "float32")), .. Reduce,
+            .. Tuple(storage, Number(1), Numbers(3), Numbers(1), False, OrderedDict, Global("torch", "float32")), .. CallFunction,
         ];
         using DisposeScope scope = NewDisposeScope();
         Assert.Equal("1 2 3", Show(Read(Archive(Program(Dict(("a", tensor)))))["a"]));
