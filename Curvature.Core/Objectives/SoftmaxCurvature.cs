@@ -90,7 +90,7 @@ internal sealed class SoftmaxCurvature : OutputCurvature
 
     // The gradient is a (p - q) / weight with the target distribution q, and sqrt(a) (p - q) is wanted.
     protected override Tensor ScaleToSamples(Tensor gradient) =>
-        gradient.mul_(_weight).mul(_a.rsqrt().masked_fill(_a.gt(0).logical_not(), 0));
+        gradient.mul(_weight).mul(_a.rsqrt().masked_fill(_a.gt(0).logical_not(), 0));
 
     protected override void Dispose(bool disposing)
     {

@@ -57,6 +57,7 @@ internal sealed class SplitObjective<TBatch>(
 
     private (Tensor Outputs, Tensor Targets) Evaluate(int index, TBatch batch)
     {
+        using IDisposable grad = enable_grad(); // even where only values are wanted: the forward function may differentiate itself
         (Tensor outputs, Tensor y) = (forward(batch), targets(batch));
         if (!_checked.Contains(index))
         {

@@ -19,13 +19,7 @@ namespace Curvature.Operators;
 /// </summary>
 public abstract class CurvatureOperator : LinearOperator
 {
-    private readonly GraphCache _graphs;
-    private readonly Tensor[] _theta;
-    private VersionSentinel? _sentinel;
-    private double _firstTerms;
-    private double _terms;
-    private int _batches;
-    private int _mode;
+    private readonly BatchGraphs _graphs;
 
     /// <param name="objective">The loss; stays the caller's.</param>
     /// <param name="options">Null for the defaults.</param>
@@ -34,14 +28,7 @@ public abstract class CurvatureOperator : LinearOperator
     {
         Objective = objective;
         Options = options ?? new CurvatureOptions();
-        if (Options.GraphMemory < 0)
-        {
-            throw new CurvatureException($"The memory for kept graphs cannot be negative; got {Options.GraphMemory}.");
-        }
-
-        _graphs = new GraphCache(objective.GraphsCanBeKept ? Options.GraphMemory : 0, Device.type == DeviceType.CPU);
-        using IDisposable noGrad = no_grad();
-        _theta = [.. Parameters.Parameters.Select(p => p.detach().clone().DetachFromDisposeScope())];
+        _graphs = new BatchGraphs(objective, Options, Linearize);
     }
 
     /// <summary>The loss.</summary>
@@ -49,6 +36,9 @@ public abstract class CurvatureOperator : LinearOperator
 
     /// <summary>theta, the rows and columns of the matrix.</summary>
     public ParameterSpace Parameters => Objective.Parameters;
+
+    /// <summary>lambda of the term <c>lambda I</c>: the objective's L2.</summary>
+    protected virtual double Lambda => Objective.L2;
 
     /// <summary>How the data is worked through.</summary>
     protected CurvatureOptions Options { get; }
@@ -71,34 +61,21 @@ public abstract class CurvatureOperator : LinearOperator
     protected sealed override Tensor Multiply(Tensor V)
     {
         Prepare();
-        FollowParameters();
-
         Tensor rows = V.t().contiguous();
         long k = rows.shape[0];
         Tensor?[] sums = new Tensor?[k];
         IReadOnlyList<Tensor>[] v = [.. Enumerable.Range(0, (int)k).Select(j => Parameters.Split(rows.select(0, j)))];
-        if (_graphs.Holds(_batches))
-        {
-            for (int b = 0; b < _batches; b++)
-            {
-                Options.Cancellation.ThrowIfCancellationRequested();
-                AddProducts(_graphs[b]!, v, sums);
-            }
-        }
-        else
-        {
-            PassOverData(v, sums);
-        }
+        _graphs.ForEach(batch => AddProducts((BatchLinearization)batch, v, sums));
 
         Tensor result = k == 1 ? sums[0]!.unsqueeze(0) : stack(sums.Select(sum => sum!));
-        if (Objective.Reduction == Reduction.Mean && _terms != _firstTerms)
+        if (_graphs.Scale != 1)
         {
-            result.mul_(_firstTerms / _terms);
+            result.mul_(_graphs.Scale);
         }
 
-        if (Objective.L2 != 0)
+        if (Lambda != 0)
         {
-            result.add_(rows, Objective.L2);
+            result.add_(rows, Lambda);
         }
 
         if (!Finite.Everywhere(result))
@@ -113,66 +90,7 @@ public abstract class CurvatureOperator : LinearOperator
     protected override void Dispose(bool disposing)
     {
         _graphs.Dispose();
-        _sentinel?.Dispose();
-        foreach (Tensor part in _theta)
-        {
-            part.Dispose();
-        }
-
         base.Dispose(disposing);
-    }
-
-    private void PassOverData(IReadOnlyList<Tensor>[] v, Tensor?[] sums)
-    {
-        (double terms, int batches) = (0, 0);
-        foreach (ObjectiveBatch batch in Objective.Pass(Options.Cancellation))
-        {
-            _firstTerms = batches == 0 ? batch.Terms : _firstTerms;
-            terms += batch.Terms;
-            BatchLinearization? kept = _graphs[batches];
-            if (kept is not null)
-            {
-                AddProducts(kept, v, sums);
-            }
-            else
-            {
-                if (_graphs.IsEmpty && _graphs.CanKeep)
-                {
-                    _sentinel?.Dispose();
-                    _sentinel = new VersionSentinel(Parameters.Parameters.Concat(Objective.Constants));
-                }
-
-                _graphs.BeforeBatch();
-                BatchLinearization fresh = LinearizeScaled(batch);
-                try
-                {
-                    AddProducts(fresh, v, sums);
-                }
-                finally
-                {
-                    if (!fresh.CanBeKept || !_graphs.TryKeep(batches, fresh))
-                    {
-                        fresh.Dispose();
-                    }
-                }
-            }
-
-            batches++;
-        }
-
-        (_terms, _batches) = (terms, batches);
-    }
-
-    /// <summary>
-    /// The loss is scaled by the batch's terms, counted in those of the first batch, before it is differentiated: products of batches then
-    /// simply add up, and a single batch needs no scaling at all.
-    /// </summary>
-    private BatchLinearization LinearizeScaled(ObjectiveBatch batch)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        using IDisposable grad = enable_grad();
-        double weight = batch.Terms / _firstTerms;
-        return Linearize(Objective.Reduction == Reduction.Sum || weight == 1 ? batch : batch.Weighted(weight));
     }
 
     private void AddProducts(BatchLinearization batch, IReadOnlyList<Tensor>[] v, Tensor?[] sums)
@@ -192,54 +110,6 @@ public abstract class CurvatureOperator : LinearOperator
             }
         }
     }
-
-    /// <summary>
-    /// Compares the parameters with the copy the graphs were built at; after a change the graphs go and the copy moves. A write that
-    /// changed no value makes the graphs unusable too.
-    /// </summary>
-    private void FollowParameters()
-    {
-        IReadOnlyList<Tensor> now = Parameters.Parameters;
-        int[] changed = HaveMoved() ? [.. Enumerable.Range(0, now.Count).Where(i => !SameBits(_theta[i], now[i]))] : [];
-        int mode = Objective.Mode;
-        if (changed.Length == 0 && (_graphs.IsEmpty || (mode == _mode && _sentinel!.IsIntact())))
-        {
-            _mode = mode;
-            return;
-        }
-
-        _mode = mode;
-        if (Options.Frozen && changed.Length > 0)
-        {
-            throw new CurvatureException(
-                $"The parameter '{Parameters.Names[changed[0]]}' changed after this operator was made, and it was told to stay Frozen. "
-                + "Make a new operator at the new parameters.");
-        }
-
-        _graphs.Clear();
-        foreach (int i in changed)
-        {
-            _theta[i].copy_(now[i].detach());
-        }
-    }
-
-    /// <summary>Whether any parameter differs from its copy. On a GPU all are compared first, for one synchronisation.</summary>
-    private bool HaveMoved()
-    {
-        if (Device.type == DeviceType.CPU)
-        {
-            return true; // comparing bytes one by one costs no more than this question
-        }
-
-        using DisposeScope scope = NewDisposeScope();
-        return stack(_theta.Zip(Parameters.Parameters, (a, b) => a.ne(b.detach()).any())).any().ToBoolean();
-    }
-
-    /// <summary>Whether two tensors hold the same values. In main memory bytes are compared, at a sixth of what the engine's comparison costs.</summary>
-    private static bool SameBits(Tensor a, Tensor b) =>
-        a.device.type == DeviceType.CPU && a.is_contiguous() && b.is_contiguous() && a.numel() * a.ElementSize <= int.MaxValue
-            ? a.bytes.SequenceEqual(b.bytes)
-            : a.Equals(b);
 
     /// <summary>Names the first cause of a product that is not finite: the loss of a batch, or a parameter's entries.</summary>
     private void Explain(Tensor result)

@@ -18,15 +18,15 @@ internal sealed class FiniteDifferences(ObjectiveBatch batch, ParameterSpace par
     public override IReadOnlyList<Tensor?> Apply(IReadOnlyList<Tensor> v)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor direction = parameters.Flatten(v);
+        Tensor direction = parameters.Flatten([.. v.Zip(parameters.Parameters, (part, p) => p.requires_grad ? part : zeros_like(part))]); // the frozen are constants
         Tensor theta = parameters.Snapshot();
-        double length = direction.norm().ToDouble();
+        double length = Precision.Norm(direction);
         if (length == 0)
         {
             return new Tensor?[v.Count];
         }
 
-        double h = Math.Cbrt(Precision.Epsilon(theta.dtype)) * Math.Max(1, theta.norm().ToDouble());
+        double h = Math.Cbrt(Precision.Epsilon(theta.dtype)) * Math.Max(1, Precision.Norm(theta));
         try
         {
             Tensor?[] plus = GradientAt(theta.add(direction, h / length));

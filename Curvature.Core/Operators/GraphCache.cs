@@ -8,7 +8,7 @@ namespace Curvature.Operators;
 /// </summary>
 internal sealed class GraphCache(long? budget, bool onCpu) : IDisposable
 {
-    private readonly Dictionary<int, BatchLinearization> _kept = [];
+    private readonly Dictionary<int, BatchGraph> _kept = [];
     private readonly long _budget = budget ?? HostMemory.Free() / 2;
     private long _before;
     private long _largest;
@@ -24,7 +24,7 @@ internal sealed class GraphCache(long? budget, bool onCpu) : IDisposable
     public bool IsEmpty => _kept.Count == 0;
 
     /// <summary>The kept linearization of a batch, or null.</summary>
-    public BatchLinearization? this[int batch] => _kept.GetValueOrDefault(batch);
+    public BatchGraph? this[int batch] => _kept.GetValueOrDefault(batch);
 
     /// <summary>
     /// To be called before a batch is linearized, so that its growth can be measured.
@@ -40,7 +40,7 @@ internal sealed class GraphCache(long? budget, bool onCpu) : IDisposable
     /// <summary>
     /// Keeps the linearization if the next one, of the largest size seen, would still fit; returns false where the caller must dispose it.
     /// </summary>
-    public bool TryKeep(int batch, BatchLinearization linearization)
+    public bool TryKeep(int batch, BatchGraph linearization)
     {
         if (_full || _budget == 0)
         {
@@ -71,7 +71,7 @@ internal sealed class GraphCache(long? budget, bool onCpu) : IDisposable
     /// <summary>Drops all graphs: they belong to parameters that are gone.</summary>
     public void Clear()
     {
-        foreach (BatchLinearization linearization in _kept.Values)
+        foreach (BatchGraph linearization in _kept.Values)
         {
             linearization.Dispose();
         }

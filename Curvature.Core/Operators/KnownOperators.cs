@@ -11,6 +11,8 @@ public static class KnownOperators
         ["ggn"] = (objective, options, _) => new GgnOperator(objective, options),
         ["fisher"] = (objective, options, seed) => new FisherOperator(objective, samplesPerInput: 1, seed, options),
         ["empirical-fisher"] = (objective, options, _) => new EmpiricalFisherOperator(objective, options),
+        ["gradient-covariance"] = (objective, options, _) => new GradientCovarianceOperator(objective, options),
+        ["finite-difference-hessian"] = (objective, options, _) => new FiniteDifferenceHessianOperator(objective, options),
     };
 
     /// <summary>All names, in the order of the documentation.</summary>

@@ -41,13 +41,21 @@ public sealed class SubmatrixOperator : LinearOperator
     private static Tensor Spread(Tensor V, Tensor indices, long length) =>
         zeros([length, V.shape[1]], V.dtype, V.device).index_add_(0, indices, V, 1);
 
-    private static Tensor Indices(Tensor indices, long length, string what, Device device)
+    /// <summary>Refuses lists that are not distinct indices, over all of them.</summary>
+    internal static void CheckIndices(Tensor[] lists, long length, string what)
     {
         using DisposeScope scope = NewDisposeScope();
-        bool valid = indices.dim() == 1 && indices.dtype == ScalarType.Int64 && indices.min().ToInt64() >= 0 && indices.max().ToInt64() < length
-            && indices.data<long>().ToArray().Distinct().LongCount() == indices.numel();
-        return valid
-            ? indices.to(device, copy: true).DetachFromDisposeScope()
-            : throw new CurvatureException($"A submatrix takes distinct int64 {what} indices from 0 to {length - 1}, as one vector.");
+        bool areLists = lists.All(list => list.dim() == 1 && list.dtype == ScalarType.Int64);
+        long[] all = areLists ? [.. lists.SelectMany(list => list.cpu().data<long>().ToArray())] : [];
+        if (!areLists || all.Any(index => index < 0 || index >= length) || all.Distinct().LongCount() != all.LongLength)
+        {
+            throw new CurvatureException($"Expected distinct int64 {what} indices from 0 to {length - 1}, as vectors.");
+        }
+    }
+
+    private static Tensor Indices(Tensor indices, long length, string what, Device device)
+    {
+        CheckIndices([indices], length, what);
+        return indices.to(device, copy: true).DetachFromDisposeScope();
     }
 }

@@ -27,6 +27,13 @@ internal static class DenseCurvature
         return j.t().mm(LossHessian(problem.Loss, z, batch.Targets)).mm(j);
     });
 
+    /// <summary><c>g_b g_b^T</c> of each batch's gradient.</summary>
+    public static Tensor GradientCovariance(Problem problem, params long[] sizes) => Mean(problem, sizes, (batch, parameters, _) =>
+    {
+        Tensor g = Flat(problem.Loss.Value(problem.Model.forward(batch.Inputs), batch.Targets), parameters, create: false);
+        return g.outer(g);
+    });
+
     /// <summary>The Jacobian of the outputs of all batches, stacked.</summary>
     public static Tensor Jacobian(Problem problem, params long[] sizes)
     {

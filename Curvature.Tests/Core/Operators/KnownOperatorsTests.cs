@@ -41,18 +41,18 @@ public sealed class KnownOperatorsTests
         Tensor expected = Dense(matrix, problem, Sizes(name));
         using (CurvatureOperator a = KnownOperators.Create(matrix, problem.Objective(Sizes(name)), null, Seed))
         {
-            AssertClose(expected, a.ToDense(), 1e-9);
-            AssertSymmetricAndHomogeneous(a);
+            AssertClose(expected, a.ToDense(), Tolerance(matrix, 1e-9, 1e-6));
+            AssertSymmetricAndHomogeneous(a, Tolerance(matrix, 1e-12, 1e-6));
         }
 
-        if (problem.Parameters.Names.Contains("unused"))
+        if (problem.Parameters.Names.Contains("unused") || (matrix.StartsWith("finite", StringComparison.Ordinal) && name.StartsWith("relu", StringComparison.Ordinal)))
         {
-            return; // a parameter of no module, which to() would leave behind
+            return; // a parameter of no module, which to() would leave behind; kinks, which steps of 5e-3 cross
         }
 
         problem.Model.to(ScalarType.Float32);
         using CurvatureOperator single = KnownOperators.Create(matrix, problem.Objective(Sizes(name)), null, Seed);
-        AssertClose(expected, single.ToDense(), 1e-4);
+        AssertClose(expected, single.ToDense(), Tolerance(matrix, 1e-4, 1e-2));
     }
 
     [Theory]
@@ -66,10 +66,10 @@ public sealed class KnownOperatorsTests
         Tensor v = randn(kept.Columns, 2, ScalarType.Float64), first = kept.Apply(v);
         Assert.True(first.Equals(kept.Apply(v)));
         AssertClose(first, fresh.Apply(v), 1e-12);
-        if (matrix is not "fisher" && Problems.Names.Contains(name))
+        if (matrix is not ("fisher" or "gradient-covariance") && Problems.Names.Contains(name))
         {
             using CurvatureOperator whole = KnownOperators.Create(matrix, problem.Objective(), null, Seed);
-            AssertClose(first, whole.Apply(v), 1e-11);
+            AssertClose(first, whole.Apply(v), Tolerance(matrix, 1e-11, 1e-6));
         }
     }
 
@@ -83,7 +83,8 @@ public sealed class KnownOperatorsTests
         using CurvatureOperator damped = KnownOperators.Create(
             matrix, Objective.Supervised(problem.Model, problem.Loss, problem.Batches(4, 3), l2: 0.3), null, Seed);
         Tensor v = randn(plain.Columns, ScalarType.Float64);
-        AssertClose(plain.Apply(v).add(v.mul(0.3)), damped.Apply(v), 1e-12);
+        double lambda = matrix == "gradient-covariance" ? 0 : 0.3;
+        AssertClose(plain.Apply(v).add(v.mul(lambda)), damped.Apply(v), Tolerance(matrix, 1e-12, 1e-6));
     }
 
     [Theory]
@@ -137,8 +138,13 @@ public sealed class KnownOperatorsTests
         "ggn" => DenseCurvature.Ggn(problem, sizes),
         "fisher" => DenseCurvature.Fisher(problem, Seed, sizes),
         "empirical-fisher" => DenseCurvature.EmpiricalFisher(problem, sizes),
+        "gradient-covariance" => DenseCurvature.GradientCovariance(problem, sizes),
+        "finite-difference-hessian" => DenseCurvature.Hessian(problem, sizes),
         _ => throw new ArgumentException($"Write the dense definition of '{matrix}'."),
     };
+
+    /// <summary>Differences have the error of their step (eps^(1/3)): 6e-6 in float64 and 5e-3 in float32, squared, over the scale of third derivatives.</summary>
+    private static double Tolerance(string matrix, double exact, double differences) => matrix.StartsWith("finite", StringComparison.Ordinal) ? differences : exact;
 
     private static long[] Sizes(string name) => Problems.Names.Contains(name) ? [3, 1, 3] : [4, 3];
 
@@ -152,14 +158,14 @@ public sealed class KnownOperatorsTests
         }
     }
 
-    private static void AssertSymmetricAndHomogeneous(CurvatureOperator a)
+    private static void AssertSymmetricAndHomogeneous(CurvatureOperator a, double tolerance)
     {
         Tensor u = randn(a.Columns, ScalarType.Float64), v = randn(a.Columns, ScalarType.Float64);
         (Tensor au, Tensor av) = (a.Apply(u), a.ApplyTranspose(v));
-        Assert.Equal(v.dot(au).ToDouble(), u.dot(av).ToDouble(), 1e-12 * ((v.norm() * au.norm()).ToDouble() + (u.norm() * av.norm()).ToDouble()));
+        Assert.Equal(v.dot(au).ToDouble(), u.dot(av).ToDouble(), tolerance * ((v.norm() * au.norm()).ToDouble() + (u.norm() * av.norm()).ToDouble()));
         foreach (double c in (double[])[1e-6, -3, 1e6])
         {
-            AssertClose(av.mul(c), a.Apply(v.mul(c)), 1e-12);
+            AssertClose(av.mul(c), a.Apply(v.mul(c)), tolerance);
         }
     }
 

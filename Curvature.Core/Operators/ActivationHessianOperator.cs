@@ -1,0 +1,153 @@
+using Curvature.Objectives;
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Operators;
+
+/// <summary>
+/// The Hessian of an objective's value in the activations a of one layer (its outputs), the parameters fixed: <c>H = d^2 L / da^2</c>, <c>[A, A]</c> with A the
+/// entries of that layer's outputs over all batches, batch after batch, row-major. Block-diagonal with one block for each sample (for each batch,
+/// where samples see each other, as in train-mode batch norm), and scaled as the objective is: for a mean over N samples a block is <c>1/N</c>
+/// of the sample's own Hessian, so that the trace of H is the mean trace over samples, HAWQ-V2's sensitivity of the layer's activations. The L2 term has no part in it.
+/// <para>
+/// A hook on the layer puts a leaf in the place of its output while a batch is evaluated, and is removed again; nothing below the layer is
+/// differentiated, so a product costs what a Hessian-vector product of the rest of the network would. Building the operator takes one forward pass.
+/// Hooks fire on <c>call</c>, not on <c>forward</c>; TorchScript modules have none and are refused.
+/// Dong et al. 2020, HAWQ-V2: Hessian Aware trace-Weighted Quantization of Neural Networks, section 3.3.
+/// </para>
+/// </summary>
+public sealed class ActivationHessianOperator : LinearOperator
+{
+    private readonly Objective _objective;
+    private readonly BatchGraphs _graphs;
+
+    /// <param name="objective">The loss; stays the caller's. Any kind that evaluates <paramref name="model"/>.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="layer">Path of the layer within the model, as its parameters' names have it; it maps one tensor to one and is called once a batch.</param>
+    /// <param name="options">Null for the defaults.</param>
+    /// <exception cref="CurvatureException">No such layer, one that cannot be hooked, or one that is not called exactly once a batch.</exception>
+    public ActivationHessianOperator(Objective objective, nn.Module model, string layer, CurvatureOptions? options = null)
+        : this(objective, Find(model, layer), layer, options)
+    {
+    }
+
+    private ActivationHessianOperator(Objective objective, nn.Module<Tensor, Tensor> module, string layer, CurvatureOptions? options)
+        : this(objective, Count(objective, module, layer, options), batch => new ActivationGraph(batch, module, layer), options)
+    {
+    }
+
+    private ActivationHessianOperator(Objective objective, long activations, Func<ObjectiveBatch, BatchGraph> linearize, CurvatureOptions? options)
+        : base(activations, activations, isSymmetric: true, objective.Parameters.DType, objective.Parameters.Device)
+    {
+        _objective = objective;
+        _graphs = new BatchGraphs(objective, options ?? new CurvatureOptions(), linearize);
+    }
+
+    /// <inheritdoc/>
+    protected override Tensor Multiply(Tensor V)
+    {
+        _objective.EnsureTwiceDifferentiable();
+        _objective.EnsureDeterministic();
+        Tensor rows = V.t().contiguous(), result = zeros(rows.shape, DType, Device);
+        long offset = 0;
+        _graphs.ForEach(batch =>
+        {
+            ActivationGraph graph = (ActivationGraph)batch;
+            long first = offset, count = graph.Activations.numel();
+            offset += count;
+            for (long j = 0; offset <= Rows && j < rows.shape[0]; j++)
+            {
+                using DisposeScope scope = NewDisposeScope();
+                Tensor v = rows.select(0, j).narrow(0, first, count).reshape(graph.Activations.shape);
+                if (graph.Apply(v) is { } product)
+                {
+                    result.select(0, j).narrow(0, first, count).copy_(product.reshape(-1));
+                }
+            }
+        });
+
+        return offset == Rows
+            ? result.mul_(_graphs.Scale).t()
+            : throw new CurvatureException($"The layer had {Rows} activations when this operator was made and has {offset} now: batches must be the same each time.");
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _graphs.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private static nn.Module<Tensor, Tensor> Find(nn.Module model, string layer)
+    {
+        (string name, nn.Module module)[] modules = model is jit.ScriptModule
+            ? throw new CurvatureException("Activations of a TorchScript module cannot be reached, it has no hooks: load the weights into a C# model.")
+            : [.. model.named_modules()];
+        nn.Module found = modules.FirstOrDefault(m => m.name == layer).module
+            ?? throw new CurvatureException($"The model has no layer '{layer}'. It has: {string.Join(", ", modules.Select(m => m.name))}.");
+        return found as nn.Module<Tensor, Tensor>
+            ?? throw new CurvatureException($"The layer '{layer}' ({found.GetType().Name}) does not map one tensor to one tensor.");
+    }
+
+    private static long Count(Objective objective, nn.Module<Tensor, Tensor> module, string layer, CurvatureOptions? options)
+    {
+        using IDisposable noGrad = no_grad();
+        long count = 0;
+        foreach (ObjectiveBatch batch in objective.Pass(options?.Cancellation ?? default))
+        {
+            using DisposeScope scope = NewDisposeScope();
+            using Capture capture = new(module);
+            batch.Loss();
+            count += capture.Only(layer).numel();
+        }
+
+        return count;
+    }
+
+    /// <summary>A batch's activations, and the loss's gradient in them with its graph.</summary>
+    private sealed class ActivationGraph : BatchGraph
+    {
+        private readonly Tensor? _gradient;
+
+        public ActivationGraph(ObjectiveBatch batch, nn.Module<Tensor, Tensor> module, string layer)
+        {
+            using Capture capture = new(module);
+            Tensor loss = batch.Loss();
+            Activations = capture.Only(layer).DetachFromDisposeScope();
+            _gradient = Gradients.Of(loss, [Activations], createGraph: true)[0]?.DetachFromDisposeScope();
+        }
+
+        public Tensor Activations { get; }
+
+        public Tensor? Apply(Tensor v) => Gradients.VectorJacobianProduct([_gradient], [v], [Activations])[0];
+
+        protected override void Dispose(bool disposing)
+        {
+            _gradient?.Dispose();
+            Activations.Dispose();
+            base.Dispose(disposing);
+        }
+    }
+
+    /// <summary>Puts a leaf in the place of a module's output for as long as it lives.</summary>
+    private sealed class Capture : IDisposable
+    {
+        private readonly List<Tensor> _leaves = [];
+        private readonly Action _remove;
+
+        public Capture(nn.Module<Tensor, Tensor> module) => _remove = module.register_forward_hook((_, _, output) =>
+        {
+            Tensor leaf = output.detach().requires_grad_();
+            _leaves.Add(leaf);
+            return leaf.alias(); // a container may dispose of what it was handed
+        }).remove;
+
+        public Tensor Only(string layer) => _leaves.Count == 1
+            ? _leaves[0]
+            : throw new CurvatureException(
+                $"The layer '{layer}' was called {_leaves.Count} times on a batch; its activations are defined for exactly one call. Hooks fire on call(), not on forward().");
+
+        public void Dispose() => _remove();
+    }
+}

@@ -1,0 +1,178 @@
+using Curvature.Objectives;
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Operators;
+
+/// <summary>
+/// The batches of an objective as an operator sees them: a graph each, made in a pass over the data and kept between products within
+/// <see cref="CurvatureOptions.GraphMemory"/>. It is a snapshot at theta: it holds a copy of the parameters and compares before each pass,
+/// because a kept graph would go on to differentiate at the parameters it was built with.
+/// </summary>
+internal sealed class BatchGraphs : IDisposable
+{
+    private readonly Objective _objective;
+    private readonly CurvatureOptions _options;
+    private readonly Func<ObjectiveBatch, BatchGraph> _make;
+    private readonly GraphCache _kept;
+    private readonly Tensor[] _theta;
+    private VersionSentinel? _sentinel;
+    private double _firstTerms;
+    private double _terms;
+    private int _batches;
+    private int _mode;
+
+    /// <param name="objective">The loss.</param>
+    /// <param name="options">How the data is worked through.</param>
+    /// <param name="make">
+    /// Makes a batch's graph at the present parameters. Called with gradients enabled, inside a scope; for means the batch's loss is scaled by its
+    /// terms, counted in those of the first batch, before it is differentiated: batches then simply add up, and a single batch
+    /// needs no scaling at all.
+    /// </param>
+    public BatchGraphs(Objective objective, CurvatureOptions options, Func<ObjectiveBatch, BatchGraph> make)
+    {
+        if (options.GraphMemory < 0)
+        {
+            throw new CurvatureException($"The memory for kept graphs cannot be negative; got {options.GraphMemory}.");
+        }
+
+        (_objective, _options, _make) = (objective, options, make);
+        _kept = new GraphCache(objective.GraphsCanBeKept ? options.GraphMemory : 0, objective.Parameters.Device.type == DeviceType.CPU);
+        using IDisposable noGrad = no_grad();
+        _theta = [.. Parameters.Select(p => p.detach().clone().DetachFromDisposeScope())];
+    }
+
+    /// <summary>What the sum over the batches is multiplied by: 1, or for means the first batch's terms over those of all. Known after a pass.</summary>
+    public double Scale => _objective.Reduction == Reduction.Mean && _terms != _firstTerms ? _firstTerms / _terms : 1;
+
+    private IReadOnlyList<Tensor> Parameters => _objective.Parameters.Parameters;
+
+    /// <summary>Hands each batch's graph to <paramref name="use"/>, in order, at the present parameters; the data is touched only for graphs that are not kept.</summary>
+    public void ForEach(Action<BatchGraph> use)
+    {
+        FollowParameters();
+        if (!_kept.Holds(_batches))
+        {
+            PassOverData(use);
+            return;
+        }
+
+        for (int b = 0; b < _batches; b++)
+        {
+            _options.Cancellation.ThrowIfCancellationRequested();
+            use(_kept[b]!);
+        }
+    }
+
+    public void Dispose()
+    {
+        _kept.Dispose();
+        _sentinel?.Dispose();
+        foreach (Tensor part in _theta)
+        {
+            part.Dispose();
+        }
+    }
+
+    private void PassOverData(Action<BatchGraph> use)
+    {
+        (double terms, int batches) = (0, 0);
+        foreach (ObjectiveBatch batch in _objective.Pass(_options.Cancellation))
+        {
+            _firstTerms = batches == 0 ? batch.Terms : _firstTerms;
+            terms += batch.Terms;
+            if (_kept[batches] is { } kept)
+            {
+                use(kept);
+            }
+            else
+            {
+                UseFresh(batches, batch, use);
+            }
+
+            batches++;
+        }
+
+        (_terms, _batches) = (terms, batches);
+    }
+
+    private void UseFresh(int index, ObjectiveBatch batch, Action<BatchGraph> use)
+    {
+        if (_kept.IsEmpty && _kept.CanKeep)
+        {
+            _sentinel?.Dispose();
+            _sentinel = new VersionSentinel(Parameters.Concat(_objective.Constants));
+        }
+
+        _kept.BeforeBatch();
+        BatchGraph fresh = Make(batch);
+        try
+        {
+            use(fresh);
+        }
+        finally
+        {
+            if (!fresh.CanBeKept || !_kept.TryKeep(index, fresh))
+            {
+                fresh.Dispose();
+            }
+        }
+    }
+
+    private BatchGraph Make(ObjectiveBatch batch)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable grad = enable_grad();
+        double weight = batch.Terms / _firstTerms;
+        return _make(_objective.Reduction == Reduction.Sum || weight == 1 ? batch : batch.Weighted(weight));
+    }
+
+    /// <summary>
+    /// Compares the parameters with the copy the graphs were built at; after a change the graphs go and the copy moves. A write that
+    /// changed no value makes the graphs unusable too.
+    /// </summary>
+    private void FollowParameters()
+    {
+        IReadOnlyList<Tensor> now = Parameters;
+        int[] changed = HaveMoved() ? [.. Enumerable.Range(0, now.Count).Where(i => !SameBits(_theta[i], now[i]))] : [];
+        int mode = _objective.Mode;
+        if (changed.Length == 0 && (_kept.IsEmpty || (mode == _mode && _sentinel!.IsIntact())))
+        {
+            _mode = mode;
+            return;
+        }
+
+        _mode = mode;
+        if (_options.Frozen && changed.Length > 0)
+        {
+            throw new CurvatureException(
+                $"The parameter '{_objective.Parameters.Names[changed[0]]}' changed after this operator was made, and it was told to stay Frozen. "
+                + "Make a new operator at the new parameters.");
+        }
+
+        _kept.Clear();
+        foreach (int i in changed)
+        {
+            _theta[i].copy_(now[i].detach());
+        }
+    }
+
+    /// <summary>Whether any parameter differs from its copy. On a GPU all are compared first, for one synchronisation.</summary>
+    private bool HaveMoved()
+    {
+        if (_objective.Parameters.Device.type == DeviceType.CPU)
+        {
+            return true; // comparing bytes one by one costs no more than this question
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        return stack(_theta.Zip(Parameters, (a, b) => a.ne(b.detach()).any())).any().ToBoolean();
+    }
+
+    /// <summary>Whether two tensors hold the same values. In main memory bytes are compared, at a sixth of what the engine's comparison costs.</summary>
+    private static bool SameBits(Tensor a, Tensor b) =>
+        a.device.type == DeviceType.CPU && a.is_contiguous() && b.is_contiguous() && a.numel() * a.ElementSize <= int.MaxValue
+            ? a.bytes.SequenceEqual(b.bytes)
+            : a.Equals(b);
+}
