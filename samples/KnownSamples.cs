@@ -8,6 +8,7 @@ internal static class KnownSamples
         new("hessian-vector-product", "A checkpoint's curvature in twelve lines: trace, top eigenvalues (README)", HessianVectorProduct.Run),
         new("exact-versus-estimate", "Estimates and their error bars beside the exact Hessian of the digits network", ExactVersusEstimate.Run),
         new("closure-objective", "Any function as an objective: the Rosenbrock valley", ClosureObjective.Run),
+        new("damped-newton-step", "Linear systems and eigenpairs: every solver on a damped Newton step of the digits network", DampedNewtonStep.Run),
         new("train-digits", "Trains the digits network that the demo reports on", TrainDigits.Run),
         new("train-fashion-mnist", "Trains a LeNet on Fashion-MNIST: a checkpoint of real size", TrainFashionMnist.Run),
     ];

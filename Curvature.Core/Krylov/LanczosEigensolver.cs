@@ -18,7 +18,7 @@ namespace Curvature.Krylov;
 /// step of a basis of <see cref="BasisSize"/> vectors, which is also the memory.
 /// </para>
 /// </summary>
-public sealed record LanczosEigensolver
+public sealed record LanczosEigensolver : IEigensolver
 {
     /// <value>How many eigenvalues (at each end, for <see cref="Spectrum.Both"/>). Default 1.</value>
     public int Count { get; init; } = 1;
@@ -42,11 +42,7 @@ public sealed record LanczosEigensolver
     /// <value>Seed of the start vectors.</value>
     public int Seed { get; init; }
 
-    /// <summary>Finds the eigenpairs.</summary>
-    /// <param name="a">A symmetric operator.</param>
-    /// <param name="progress">Told after each product.</param>
-    /// <param name="cancellation">Ends between two products.</param>
-    /// <exception cref="CurvatureException">Not symmetric, or settings out of range.</exception>
+    /// <inheritdoc/>
     public Eigenpairs Solve(LinearOperator a, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
     {
         Check(a);
@@ -140,24 +136,7 @@ public sealed record LanczosEigensolver
     {
         int[] best = Best(search.Values, search.Wanted);
         Tensor V = stack(best.Select(i => search.Locked.select(0, i))).t().contiguous();        // [P, k]
-        Tensor AV = search.A.Apply(V);
-        Tensor M = Precision.Gram(V, AV);
-        (Tensor theta, Tensor rotation) = linalg.eigh(M.add(M.t()).mul_(0.5));
-        Tensor S = rotation.to(V.dtype, V.device);
-        (V, AV) = (V.mm(S), AV.mm(S));
-        Tensor residuals = Precision.RowNorms(AV.sub(V.mul(theta.to(V.dtype, V.device))).t());
-
-        double[] values = theta.data<double>().ToArray();
-        double[] errors = residuals.squeeze(1).to(ScalarType.Float64).cpu().data<double>().ToArray();
-        double scale = search.Scale(values);
-        double rounding = 4 * Precision.Epsilon(V.dtype) * scale;
-        int[] order = [.. Enumerable.Range(0, values.Length).OrderByDescending(i => Math.Abs(values[i]))];
-        Tensor indices = tensor(order.Select(i => (long)i).ToArray(), device: V.device);
-        return new Eigenpairs(
-            [.. order.Select(i => new Eigenvalue(values[i], errors[i] + rounding, errors[i] <= Limit(V.dtype) * scale))],
-            V.index_select(1, indices),
-            search.Products + best.Length,
-            verified);
+        return RayleighRitz.Measure(search.A, V, search.Scale(best.Select(i => search.Values[i])), Limit(V.dtype), search.Products, verified);
     }
 
     /// <summary>The relative residual asked for, within what the dtype can give.</summary>

@@ -16,6 +16,19 @@ internal static class Precision
         return Math.Sqrt(v.square().sum().ToDouble());
     }
 
+    /// <summary>Inner products <c>a^T b</c> of several pairs, for one host synchronisation; see <see cref="Norm"/> for why not <c>dot</c>.</summary>
+    public static double[] Dots(params ReadOnlySpan<(Tensor A, Tensor B)> pairs)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor[] sums = new Tensor[pairs.Length];
+        for (int i = 0; i < sums.Length; i++)
+        {
+            sums[i] = pairs[i].A.mul(pairs[i].B).sum();
+        }
+
+        return stack(sums).to(ScalarType.Float64).cpu().data<double>().ToArray();
+    }
+
     /// <summary>Norms along the last dimension, <c>[..., P]</c> to <c>[..., 1]</c>, in the caller's scope; see <see cref="Norm"/>.</summary>
     public static Tensor RowNorms(Tensor rows)
     {

@@ -33,6 +33,21 @@ public sealed class DigitsHessianTests(DigitsHessianTests.Digits digits, ITestOu
     }
 
     [Fact]
+    public void Ten_eigenpairs_by_lanczos_take_at_most_a_quarter_of_the_products_of_deflated_power_iteration()
+    {
+        // The matrix itself in place of the network, symmetric to the last bit: the same products.
+        using MatrixOperator matrix = new(digits.Dense.add(digits.Dense.t()).mul(0.5));
+        using Eigenpairs lanczos = new LanczosEigensolver { Count = 10, Tolerance = 1e-3 }.Solve(matrix);
+        using Eigenpairs power = new PowerIteration { Count = 10, Tolerance = 1e-3, MaxProducts = 5000 }.Solve(matrix);
+        using Eigenpairs lobpcg = new Lobpcg { Count = 10, Tolerance = 1e-3 }.Solve(matrix);
+        output.WriteLine($"lanczos {lanczos.Products}, lobpcg {lobpcg.Products}, power {power.Products}");
+        Assert.All((Eigenpairs[])[lanczos, power, lobpcg], pairs => Assert.True(pairs.Converged));
+        Assert.True(4 * lanczos.Products <= power.Products, $"{lanczos.Products} {power.Products}");
+        Assert.True(lobpcg.Products <= power.Products, $"{lobpcg.Products} {power.Products}");
+        Assert.All(digits.Eigenvalues.OrderDescending().Take(10).Zip(lobpcg.Values), p => Assert.True(Math.Abs(p.First - p.Second.Value) <= p.Second.Residual, $"{p}"));
+    }
+
+    [Fact]
     public void The_trace_interval_covers_in_88_to_100_of_100_seeds()
     {
         double exact = digits.Eigenvalues.Sum();

@@ -18,14 +18,31 @@ public sealed partial class DocumentationTests
     {
         string sample = File.ReadAllText(Repository.File("samples/HessianVectorProduct.cs"));
         string region = Region().Match(sample).Groups["body"].Value;
-        int indent = region.TakeWhile(c => c == ' ').Count();
-        IEnumerable<string> lines = region.TrimEnd().Split('\n').Select(line => line.Length > indent ? line[indent..] : "");
 
         string quoted = Code().Match(File.ReadAllText(Repository.File("README.md"))).Groups["body"].Value.TrimEnd();
 
         Assert.NotEmpty(quoted);
-        Assert.Equal(string.Join('\n', lines), quoted);
-        Assert.InRange(lines.Count(line => line.Length > 0), 1, 12);
+        Assert.Equal(WithoutIndent(region), quoted);
+        Assert.InRange(quoted.Split('\n').Count(line => line.Length > 0), 1, 12);
+    }
+
+    [Theory]
+    [MemberData(nameof(Pages))]
+    public void The_code_in_the_guide_is_the_named_region_of_a_compiled_sample(string page)
+    {
+        string text = File.ReadAllText(Repository.File(page));
+        foreach (Match quoted in Quotation().Matches(text))
+        {
+            string sample = File.ReadAllText(Repository.File($"samples/{quoted.Groups["file"].Value}"));
+            Match region = Regex.Match(sample, $@"#region {quoted.Groups["region"].Value}\n(?<body>.*?)\n *#endregion", RegexOptions.Singleline);
+            Assert.True(region.Success, $"{page} quotes a region that is not there: {quoted.Value}");
+            Assert.Equal(WithoutIndent(region.Groups["body"].Value), quoted.Groups["body"].Value.TrimEnd());
+        }
+
+        if (page.StartsWith(Path.Combine("docs", "guide"), StringComparison.Ordinal))
+        {
+            Assert.Equal(Code().Count(text), Quotation().Count(text)); // no code that nothing compiles
+        }
     }
 
     [Fact]
@@ -56,6 +73,12 @@ public sealed partial class DocumentationTests
             target => Assert.True(Path.Exists(Path.Combine(folder, target)), $"{page} links to {target}, which is not there."));
     }
 
+    private static string WithoutIndent(string region)
+    {
+        int indent = region.TakeWhile(c => c == ' ').Count();
+        return string.Join('\n', region.TrimEnd().Split('\n').Select(line => line.Length > indent ? line[indent..] : ""));
+    }
+
     private static string[] Words(string text) => text.Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
 
     private static bool Alike(string a, string b) => a == b || (Number(a) is { } x && Number(b) is { } y && Math.Abs(x - y) <= 0.01 * Math.Abs(x));
@@ -71,6 +94,9 @@ public sealed partial class DocumentationTests
 
     [GeneratedRegex(@"```csharp\n(?<body>.*?)\n```", RegexOptions.Singleline)]
     private static partial Regex Code();
+
+    [GeneratedRegex(@"<!-- samples/(?<file>\w+\.cs): (?<region>[\w-]+) -->\n```csharp\n(?<body>.*?)\n```", RegexOptions.Singleline)]
+    private static partial Regex Quotation();
 
     [GeneratedRegex(@"\]\((?<target>[^)#\s]+)")]
     private static partial Regex Link();
