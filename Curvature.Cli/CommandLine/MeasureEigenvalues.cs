@@ -2,7 +2,7 @@ using System.CommandLine;
 using Curvature.Cli.Output;
 using Curvature.Cli.Work;
 using Curvature.Krylov;
-using Curvature.Sharpness;
+using Curvature.Viz.Report;
 
 namespace Curvature.Cli.CommandLine;
 
@@ -11,15 +11,11 @@ internal sealed class MeasureEigenvalues() : MeasuredQuantity("eigs", "extreme e
 {
     private readonly EigenvalueOptions _options = new(Spectrum.Magnitude);
 
-    protected override string Member => "eigenvalues";
-
-    protected override bool HasVectors => true;
-
     protected override void AddOptions(Command command) => _options.AddTo(command);
 
     protected override Quantities Wanted(ParseResult parse, int seed) => new() { Eigenvalues = _options.Read(parse, seed) };
 
-    protected override object? Value(SharpnessSummary summary) => summary.Eigenvalues;
+    protected override JsonReport AddTo(JsonReport json, SharpnessReport report) => json.Add("eigenvalues", report.Summary.Eigenvalues);
 
-    protected override void Print(Terminal terminal, SharpnessSummary summary) => ReportText.Eigenvalues(terminal, summary);
+    protected override void Print(Terminal terminal, SharpnessReport report) => ReportText.Eigenvalues(terminal, report.Summary);
 }

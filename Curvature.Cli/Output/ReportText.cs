@@ -11,7 +11,7 @@ internal static class ReportText
     public static void Head(Terminal terminal, SharpnessReport report)
     {
         SharpnessSummary summary = report.Summary;
-        terminal.Print($"{summary.Matrix} of {report.LossName} of {report.ModelName} ({Format.Count(summary.Parameters)} parameters) on {report.DataName}");
+        terminal.Print($"{report.MatrixName} of {report.LossName} of {report.ModelName} ({Format.Count(summary.Parameters)} parameters) on {report.DataName}");
         terminal.Print($"loss {Format.Number(summary.Loss ?? double.NaN)}, gradient norm {Format.Number(summary.GradientNorm ?? double.NaN)}");
     }
 
@@ -42,7 +42,7 @@ internal static class ReportText
         IReadOnlyList<double>? exact = summary.ExactEigenvalues;
         terminal.Print();
         terminal.Print(
-            ["", "eigenvalue", "residual", "converged", .. exact is null ? Array.Empty<string>() : ["exact"]],
+            ["rank by |λ|", "eigenvalue", "residual", "converged", .. exact is null ? Array.Empty<string>() : ["exact"]],
             summary.Eigenvalues.Select((eigenvalue, i) => (string[])
             [
                 $"{i + 1}",

@@ -40,7 +40,7 @@ public sealed record HutchPlusPlus : ITraceEstimator
         Sampling.Require(nameof(MaxProducts), MaxProducts, 6, MinProbes, RelativeTolerance);
         if (MaxProducts >= a.Columns)
         {
-            return HutchinsonTrace.Exactly(a, layers, progress, cancellation);
+            return Sampling.Exactly(a, layers, products => this with { MaxProducts = products }, RelativeTolerance, MinProbes, progress, cancellation);
         }
 
         using IDisposable noGrad = no_grad();

@@ -10,7 +10,8 @@ namespace Curvature.Estimators;
 /// Trace of the Influence Matrix). Unbiased; for symmetric A one probe has variance <c>2 (|A|_F^2 - sum_i A_ii^2)</c>, none where A is diagonal.
 /// <para>
 /// The same products give each layer's trace, <c>v_l^T (A v)_l</c>: unbiased too, at the price of the cross-block terms' variance. Where as many
-/// probes are allowed as there are columns, the unit vectors give the exact trace with standard error 0.
+/// probes are allowed as there are columns, the unit vectors give the exact trace with standard error 0: at once without a tolerance; with one, as soon
+/// as sampling is expected to take more probes than that.
 /// </para>
 /// </summary>
 public sealed record HutchinsonTrace : ITraceEstimator
@@ -25,7 +26,8 @@ public sealed record HutchinsonTrace : ITraceEstimator
     public int MinProbes { get; init; } = 16;
 
     /// <value>
-    /// Stop once half the 95 % confidence interval is at most this fraction of the value; null (default): draw <see cref="MaxProbes"/>.
+    /// Stop once half the 95 % confidence interval is at most this fraction of the value; null (default): draw <see cref="MaxProbes"/>. The products of an
+    /// exact trace, where it comes to that, are beside those of the probes already drawn.
     /// </value>
     public double? RelativeTolerance { get; init; }
 
@@ -50,7 +52,7 @@ public sealed record HutchinsonTrace : ITraceEstimator
         }
 
         int blocks = layers?.Layers.Count ?? 1;
-        bool exact = MaxProbes >= a.Columns;
+        bool exact = MaxProbes >= a.Columns && RelativeTolerance is null;
         int total = exact ? (int)a.Columns : MaxProbes;
 
         List<double>[] samples = [.. Enumerable.Range(0, blocks).Select(_ => new List<double>())];
@@ -72,9 +74,20 @@ public sealed record HutchinsonTrace : ITraceEstimator
             }
 
             progress?.Report(new ProductProgress("trace", sums.Count, total));
-            if (!exact && Sampling.IsEnough(Estimators.Estimate.FromSamples(sums, sums.Count), RelativeTolerance, MinProbes))
+            if (exact || RelativeTolerance is not { } tolerance || sums.Count < MinProbes)
+            {
+                continue;
+            }
+
+            double expected = Sampling.SamplesNeeded(Estimators.Estimate.FromSamples(sums, sums.Count), tolerance);
+            if (expected <= sums.Count)
             {
                 break;
+            }
+
+            if (MaxProbes >= a.Columns && expected > a.Columns)
+            {
+                return Exactly(a, layers, progress, cancellation).After(sums.Count);
             }
         }
 

@@ -1,4 +1,5 @@
 using Curvature.Operators;
+using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,7 +16,52 @@ internal static class Sampling
     /// not to stop the estimate. Never without a tolerance.
     /// </summary>
     public static bool IsEnough(Estimate estimate, double? tolerance, int minimum) =>
-        tolerance is { } t && estimate.Samples >= minimum && estimate.HalfWidth(0.95) <= t * Math.Abs(estimate.Value);
+        tolerance is { } t && estimate.Samples >= minimum && SamplesNeeded(estimate, t) <= estimate.Samples;
+
+    /// <summary>
+    /// Independent samples at which half the 95 % confidence interval is expected to be at most <paramref name="tolerance"/> of the value: the interval
+    /// shrinks with their square root.
+    /// </summary>
+    public static double SamplesNeeded(Estimate estimate, double tolerance)
+    {
+        double half = estimate.HalfWidth(0.95);
+        return half == 0 ? 0 : estimate.Samples * Math.Pow(half / (tolerance * Math.Abs(estimate.Value)), 2);
+    }
+
+    /// <summary>
+    /// What an estimator gives that may spend as many products as there are columns: the exact trace. Under a tolerance that may be reached sooner, half as
+    /// many products are tried first.
+    /// </summary>
+    /// <param name="a">A square operator.</param>
+    /// <param name="layers">Blocks for the traces of the layers.</param>
+    /// <param name="within">Makes the estimator with a number of products to spend.</param>
+    /// <param name="tolerance">Relative tolerance, if any.</param>
+    /// <param name="minimum">Samples before the tolerance is looked at.</param>
+    /// <param name="progress">Told after each chunk of products.</param>
+    /// <param name="cancellation">Ends between two chunks.</param>
+    public static TraceEstimate Exactly(
+        LinearOperator a,
+        ParameterSpace? layers,
+        Func<int, ITraceEstimator> within,
+        double? tolerance,
+        int minimum,
+        IProgress<ProductProgress>? progress,
+        CancellationToken cancellation)
+    {
+        (int half, int spent) = ((int)(a.Columns / 2), 0);
+        if (tolerance is not null && half >= 3 * minimum) // three products a sample at most
+        {
+            TraceEstimate estimate = within(half).Estimate(a, layers, progress, cancellation);
+            if (IsEnough(estimate.Total, tolerance, minimum))
+            {
+                return estimate;
+            }
+
+            spent = estimate.Total.Products;
+        }
+
+        return HutchinsonTrace.Exactly(a, layers, progress, cancellation).After(spent);
+    }
 
     /// <summary>
     /// At how many probes to look again where looking costs P k^2: a quarter more each time, which keeps all looks together at a few times the last.

@@ -9,7 +9,10 @@ public sealed record TraceOptions
     /// <value>Samples before the tolerance is first looked at. Default 16.</value>
     public int MinProbes { get; init; } = 16;
 
-    /// <value>Stop once half the 95 % confidence interval is at most this fraction of the value; null (default): spend all products.</value>
+    /// <value>
+    /// Stop once half the 95 % confidence interval is at most this fraction of the value; null (default): spend all products. Where there may be as many
+    /// products as columns, fewer are tried first (half as many, or with Hutchinson's estimator as long as the tolerance promises to be reached sooner).
+    /// </value>
     public double? RelativeTolerance { get; init; }
 
     /// <value>Seed of the probes.</value>

@@ -47,7 +47,7 @@ public sealed record XNysTrace : ITraceEstimator
         Sampling.Require(nameof(MaxProducts), MaxProducts, 2, MinProbes, RelativeTolerance);
         if (MaxProducts >= a.Columns)
         {
-            return HutchinsonTrace.Exactly(a, layers, progress, cancellation);
+            return Sampling.Exactly(a, layers, products => this with { MaxProducts = products }, RelativeTolerance, MinProbes, progress, cancellation);
         }
 
         using IDisposable noGrad = no_grad();

@@ -41,7 +41,7 @@ public sealed record XTrace : ITraceEstimator
         Sampling.Require(nameof(MaxProducts), MaxProducts, 4, MinProbes, RelativeTolerance);
         if (MaxProducts >= a.Columns)
         {
-            return HutchinsonTrace.Exactly(a, layers, progress, cancellation);
+            return Sampling.Exactly(a, layers, products => this with { MaxProducts = products }, RelativeTolerance, MinProbes, progress, cancellation);
         }
 
         int total = MaxProducts / 2, look = MinProbes;

@@ -27,6 +27,12 @@ public sealed class Eigenpairs : IDisposable
     /// </summary>
     public bool IsComplete { get; }
 
+    /// <summary>
+    /// Residuals at or below this are made of rounding: no number of products lowers them, only a wider dtype. <c>68 eps |lambda|_max</c>; 0 where the
+    /// solver does not know.
+    /// </summary>
+    public double Rounding { get; init; }
+
     /// <summary>Whether all of them reached the tolerance.</summary>
     public bool Converged => Values.All(v => v.Converged);
 

@@ -27,8 +27,9 @@ public sealed record LanczosEigensolver : IEigensolver
     public Spectrum Which { get; init; } = Spectrum.Magnitude;
 
     /// <value>
-    /// A pair has converged when its residual is at most this times the largest |eigenvalue|. Default 1e-5. Never less than 64 eps of the dtype
-    /// (8e-6 in float32): products of deep networks carry up to that much rounding. A simple eigenvalue's error is far below its residual r: at most
+    /// A pair has converged when its residual is at most this times the largest |eigenvalue|. Default 1e-5. The iteration goes down to
+    /// 64 eps of the dtype (8e-6 in float32), since products of deep networks carry up to that much rounding; pairs that then miss a smaller tolerance
+    /// have not converged. A simple eigenvalue's error is far below its residual r: at most
     /// r^2 over the gap to the next.
     /// </value>
     public double Tolerance { get; init; } = 1e-5;
@@ -85,7 +86,7 @@ public sealed record LanczosEigensolver : IEigensolver
 
             (double[] values, double[] residuals, Matrix<double> s) = basis.Ritz();
             int[] best = Best(values, sought);
-            double limit = Limit(search.A.DType) * search.Scale(values);
+            double limit = RayleighRitz.Reachable(Tolerance, search.A.DType) * search.Scale(values);
             bool converged = basis.IsInvariant || (basis.Length >= best.Length && best.All(i => residuals[i] <= limit));
             if (missing == 0 && !best.Any(i => Belongs(search, values[i], converged ? -limit : Doubt(residuals[i], search.Scale(values), basis.Length))))
             {
@@ -136,11 +137,8 @@ public sealed record LanczosEigensolver : IEigensolver
     {
         int[] best = Best(search.Values, search.Wanted);
         Tensor V = stack(best.Select(i => search.Locked.select(0, i))).t().contiguous();        // [P, k]
-        return RayleighRitz.Measure(search.A, V, search.Scale(best.Select(i => search.Values[i])), Limit(V.dtype), search.Products, verified);
+        return RayleighRitz.Measure(search.A, V, search.Scale(best.Select(i => search.Values[i])), Tolerance, search.Products, verified);
     }
-
-    /// <summary>The relative residual asked for, within what the dtype can give.</summary>
-    private double Limit(ScalarType dtype) => Math.Max(Tolerance, 64 * Precision.Epsilon(dtype));
 
     /// <summary>Positions of the best <paramref name="count"/> values, best first.</summary>
     private int[] Best(IReadOnlyList<double> values, int count)

@@ -29,7 +29,7 @@ public sealed record Lobpcg : IEigensolver
     public Spectrum Which { get; init; } = Spectrum.Largest;
 
     /// <value>
-    /// A pair has converged when its residual is at most this times the largest |Ritz value| seen. Default 1e-5; never less than 64 eps of the dtype.
+    /// A pair has converged when its residual is at most this times the largest |Ritz value| seen. Default 1e-5; the iteration goes down to 64 eps of the dtype.
     /// </value>
     public double Tolerance { get; init; } = 1e-5;
 
@@ -56,7 +56,7 @@ public sealed record Lobpcg : IEigensolver
         HostMemory.RequireVectors(10L * size, a.Columns, a.DType, a.Device, "Ask for fewer eigenvalues or a smaller BlockSize.");
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        double limit = Math.Max(Tolerance, 64 * Precision.Epsilon(a.DType)), scale = 0;
+        double limit = RayleighRitz.Reachable(Tolerance, a.DType), scale = 0;
         int products = 0, atConvergence = int.MaxValue;
         bool complete;
         Tensor Apply(Tensor V)
@@ -91,7 +91,7 @@ public sealed record Lobpcg : IEigensolver
             }
         }
 
-        return RayleighRitz.Measure(a, basis.X.narrow(1, 0, wanted), scale, limit, products, complete);
+        return RayleighRitz.Measure(a, basis.X.narrow(1, 0, wanted), scale, Tolerance, products, complete);
     }
 
     /// <summary>

@@ -21,7 +21,7 @@ public sealed record PowerIteration : IEigensolver
     public int Count { get; init; } = 1;
 
     /// <value>
-    /// A pair has converged when its residual is at most this times the largest |eigenvalue|. Default 1e-5; never less than 64 eps of the dtype.
+    /// A pair has converged when its residual is at most this times the largest |eigenvalue|. Default 1e-5; the iteration goes down to 64 eps of the dtype.
     /// </value>
     public double Tolerance { get; init; } = 1e-5;
 
@@ -39,7 +39,7 @@ public sealed record PowerIteration : IEigensolver
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Tensor rows = empty([count, a.Columns], a.DType, a.Device);
-        double scale = 0, limit = Math.Max(Tolerance, 64 * Precision.Epsilon(a.DType));
+        double scale = 0, limit = RayleighRitz.Reachable(Tolerance, a.DType);
         while (found < count && (found == 0 || products + found < MaxProducts))
         {
             using DisposeScope search = NewDisposeScope();
@@ -69,7 +69,7 @@ public sealed record PowerIteration : IEigensolver
             }
         }
 
-        return RayleighRitz.Measure(a, rows.narrow(0, 0, found).t(), scale, limit, products, isComplete: found == a.Columns);
+        return RayleighRitz.Measure(a, rows.narrow(0, 0, found).t(), scale, Tolerance, products, isComplete: found == a.Columns);
     }
 
     /// <summary>w without its components along the rows, a new tensor.</summary>

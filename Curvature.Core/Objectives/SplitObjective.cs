@@ -35,11 +35,10 @@ internal sealed class SplitObjective<TBatch>(
     protected internal override IEnumerable<ObjectiveBatch> Batches()
     {
         int index = 0;
-        bool lasts = batches is IReadOnlyList<TBatch> && _state is not { MovesStatistics: true };
         foreach (TBatch batch in batches)
         {
             int at = index++;
-            SplitBatch split = new(loss, () => Evaluate(at, batch)) { Lasts = lasts };
+            SplitBatch split = new(loss, () => Evaluate(at, batch));
             yield return new ObjectiveBatch(at, Reduction == Reduction.Mean ? Terms(batch) : 1, () => Value(split)) { Split = split };
         }
     }

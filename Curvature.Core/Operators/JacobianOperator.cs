@@ -27,8 +27,7 @@ public sealed class JacobianOperator : LinearOperator
         : base(CountOutputs(objective, options), objective.Parameters.Count, isSymmetric: false, objective.Parameters.DType, objective.Parameters.Device)
     {
         _objective = objective;
-        options ??= new CurvatureOptions();
-        _graphs = new BatchGraphs(objective, options, batch => new Outputs(batch.Split!, objective.Parameters, options.Extensions));
+        _graphs = new BatchGraphs(objective, options ?? new CurvatureOptions(), batch => new Outputs(batch, objective.Parameters));
     }
 
     /// <inheritdoc/>
@@ -115,11 +114,9 @@ public sealed class JacobianOperator : LinearOperator
     private CurvatureException OtherRows(long seen) => new(
         $"The data had {Rows} outputs when this Jacobian was made and gave {seen} now: batches must be the same each time.");
 
-    private sealed class Outputs(SplitBatch batch, ParameterSpace parameters, IEngineExtensions? extensions) : BatchGraph
+    private sealed class Outputs(ObjectiveBatch batch, ParameterSpace parameters) : BatchGraph
     {
-        public OutputGraph Graph { get; } = new(batch, batch.Evaluate().Outputs, parameters, extensions);
-
-        public override bool CanBeKept => Graph.CanBeKept;
+        public OutputGraph Graph { get; } = new(batch.Split!.Evaluate().Outputs, parameters);
 
         protected override void Dispose(bool disposing)
         {

@@ -5,6 +5,9 @@ namespace Curvature.Sharpness;
 /// <summary>Eigenvalues whose residual did not reach the asked tolerance within the products allowed, or a list that may lack some.</summary>
 public sealed class NotConverged : IFindingRule
 {
+    // Between the eps of float64 and that of float32.
+    private const double Single = 1e-10;
+
     /// <inheritdoc/>
     public string Id => "not-converged";
 
@@ -20,7 +23,7 @@ public sealed class NotConverged : IFindingRule
                 Id,
                 Severity.Warning,
                 FormattableString.Invariant(
-                    $"{open.Length} of {summary.Eigenvalues.Count} eigenvalues did not converge; each is known to within its residual, at worst {worst:G3}. Allow more products, or ask for a looser tolerance."),
+                    $"{open.Length} of {summary.Eigenvalues.Count} eigenvalues did not converge; each is known to within its residual, at worst {worst:G3}. {Remedy(summary, worst)}"),
                 ("eigenvalues", open.Length),
                 ("largest_residual", worst));
         }
@@ -33,4 +36,10 @@ public sealed class NotConverged : IFindingRule
                 ("eigenvalues", 0));
         }
     }
+
+    private static string Remedy(SharpnessSummary summary, double worst) =>
+        worst > summary.EigenvalueRounding ? "Allow more products, or ask for a looser tolerance."
+        : summary.EigenvalueRounding > Single * summary.Eigenvalues.Max(eigenvalue => Math.Abs(eigenvalue.Value))
+            ? "What is left is the rounding of float32: measure in float64 (--dtype float64)."
+            : "What is left is rounding: ask for a looser tolerance.";
 }

@@ -9,10 +9,7 @@ public sealed record SharpnessSummary
     /// <summary>Size P of the matrix: the number of parameters looked at.</summary>
     public required long Parameters { get; init; }
 
-    /// <summary>Name of the matrix in <see cref="Operators.KnownOperators"/>.</summary>
-    public string Matrix { get; init; } = "hessian";
-
-    /// <summary>Trace of the matrix, and of each layer's block where the estimator gives it or it was asked for.</summary>
+    /// <summary>Trace of the matrix and of each layer's block.</summary>
     public TraceEstimate? Trace { get; init; }
 
     /// <summary>Eigenvalues with residuals, largest magnitude first.</summary>
@@ -20,6 +17,9 @@ public sealed record SharpnessSummary
 
     /// <summary>Whether the search confirmed that no eigenvalue, and no copy of a multiple one, is missing from <see cref="Eigenvalues"/>.</summary>
     public bool EigenvaluesAreComplete { get; init; } = true;
+
+    /// <summary>See <see cref="Eigenpairs.Rounding"/>.</summary>
+    public double EigenvalueRounding { get; init; }
 
     /// <summary>Density of all eigenvalues.</summary>
     public SpectralDensity? Density { get; init; }
@@ -36,9 +36,6 @@ public sealed record SharpnessSummary
     /// <summary>Euclidean norm of the gradient there.</summary>
     public double? GradientNorm { get; init; }
 
-    /// <summary>The same numbers about each layer's diagonal block, where they were asked for.</summary>
-    public IReadOnlyList<LayerSummary> Layers { get; init; } = [];
-
     /// <summary>Which eigenvalues were looked for.</summary>
     public Spectrum Which { get; init; } = Spectrum.Both;
 
@@ -47,7 +44,7 @@ public sealed record SharpnessSummary
 
     /// <summary>
     /// <c>2 / lambda_max</c>: gradient descent with a larger constant step diverges along the sharpest direction of the quadratic model;
-    /// absent without a positive eigenvalue, and of another matrix than the Hessian.
+    /// absent without a positive eigenvalue.
     /// </summary>
-    public double? LargestStableLearningRate => Matrix == "hessian" && Largest is { Value: > 0 } largest ? 2 / largest.Value : null;
+    public double? LargestStableLearningRate => Largest is { Value: > 0 } largest ? 2 / largest.Value : null;
 }

@@ -34,6 +34,13 @@ public class JsonContractTests
     }
 
     [Fact]
+    public void A_tolerance_is_reached_with_fewer_probes_than_parameters()
+    {
+        JsonElement trace = Measure("trace", "--parameters", "fc2.*", "--tolerance", "0.5").GetProperty("trace");
+        Assert.InRange(trace.GetProperty("products").GetInt32(), 16, 100); // of 330
+    }
+
+    [Fact]
     public void Eigenvalues_are_one_list_with_the_largest_magnitude_first()
     {
         JsonElement json = Measure("eigs", "--top", "3", "--which", "both");

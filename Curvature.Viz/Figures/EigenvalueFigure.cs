@@ -6,7 +6,7 @@ using OxyPlot.Series;
 namespace Curvature.Viz.Figures;
 
 /// <summary>
-/// Eigenvalues by rank with bars of one residual up and down: an exact eigenvalue lies within each bar. Where the spectrum is known, the
+/// Eigenvalues, largest magnitude first, with bars of one residual up and down: an exact eigenvalue lies within each bar. Where the spectrum is known, the
 /// exact partner of each stands beside it. Those that did not converge are hollow.
 /// </summary>
 /// <param name="eigenvalues">The eigenvalues, in any order.</param>
@@ -17,7 +17,7 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
     private const int MostLabels = 12;
 
     private readonly Eigenvalue[] ranked =
-        [.. eigenvalues.Where(eigenvalue => double.IsFinite(eigenvalue.Value)).OrderByDescending(eigenvalue => eigenvalue.Value)];
+        [.. eigenvalues.Where(eigenvalue => double.IsFinite(eigenvalue.Value)).OrderByDescending(eigenvalue => Math.Abs(eigenvalue.Value))];
 
     /// <inheritdoc/>
     public override string Name => "eigenvalues";
@@ -28,7 +28,8 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
     /// <inheritdoc/>
     public override string Description => ranked.Length == 0
         ? "No eigenvalue."
-        : $"{ranked.Length} eigenvalues from {NumberText.Of(ranked[0].Value)} down to {NumberText.Of(ranked[^1].Value)}, " +
+        : $"{ranked.Length} eigenvalues from {NumberText.Of(ranked.Max(eigenvalue => eigenvalue.Value))} down to " +
+          $"{NumberText.Of(ranked.Min(eigenvalue => eigenvalue.Value))}, " +
           $"{ranked.Count(eigenvalue => eigenvalue.Converged)} of them converged; the largest residual is " +
           $"{NumberText.Of(ranked.Max(eigenvalue => eigenvalue.Residual), 2)}.";
 
@@ -39,7 +40,7 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
         var ranks = new LinearAxis
         {
             Position = AxisPosition.Bottom,
-            Title = "rank",
+            Title = "rank by |λ|",
             Minimum = 0.5,
             Maximum = Math.Max(1, ranked.Length) + 0.5,
             MajorStep = ranked.Length <= MostLabels ? 1 : double.NaN,

@@ -22,7 +22,7 @@ public static class KnownFigures
                 : null),
         new(
             "eigenvalues",
-            "Eigenvalues by rank with residual bars, beside exact ones where known.",
+            "Eigenvalues, largest magnitude first, with residual bars, beside exact ones where known.",
             summary => summary.Eigenvalues.Count > 0 ? new EigenvalueFigure(summary.Eigenvalues, summary.ExactEigenvalues) : null),
         new(
             "layer-traces",

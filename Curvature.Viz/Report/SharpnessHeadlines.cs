@@ -14,9 +14,7 @@ internal static class SharpnessHeadlines
     {
         if (summary.Largest is { } largest)
         {
-            yield return summary.Matrix == "hessian"
-                ? Sharpness(largest, summary.LargestStableLearningRate)
-                : new("Largest eigenvalue λmax", NumberText.Of(largest.Value), "Along one direction the matrix is this large.");
+            yield return Sharpness(largest, summary.LargestStableLearningRate);
         }
 
         if (summary.Trace is { Total: var trace })

@@ -79,17 +79,17 @@ internal static class SharpnessSections
             yield break;
         }
 
-        Eigenvalue[] ranked = [.. summary.Eigenvalues.OrderByDescending(eigenvalue => eigenvalue.Value)];
+        Eigenvalue[] ranked = [.. summary.Eigenvalues.OrderByDescending(eigenvalue => Math.Abs(eigenvalue.Value))];
         double[] values = [.. ranked.Select(eigenvalue => eigenvalue.Value)];
         double[]? exact = summary.ExactEigenvalues is { } all ? ExactPairing.Of(values, all) : null;
         yield return new Paragraph("An exact eigenvalue lies within one residual of each value found.");
         yield return new ReportFigure(
             new EigenvalueFigure(ranked, summary.ExactEigenvalues),
             "Bars reach one residual up and down; most are shorter than the marker." +
-            (exact is null ? "" : " Diamonds are the exact eigenvalues of the same rank."));
+            (exact is null ? "" : " Diamonds are the exact eigenvalues beside them."));
         yield return Table(
-            "Eigenvalues by rank, largest first",
-            ["rank", "eigenvalue", "residual", "converged:", "exact", "difference"],
+            "Eigenvalues, largest magnitude first",
+            ["rank by |λ|", "eigenvalue", "residual", "converged:", "exact", "difference"],
             ranked.Select((eigenvalue, i) => EigenvalueRow(i + 1, eigenvalue, exact?[i])));
     }
 

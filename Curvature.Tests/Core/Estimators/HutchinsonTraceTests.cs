@@ -81,6 +81,19 @@ public sealed class HutchinsonTraceTests
     }
 
     [Fact]
+    public void Under_a_tolerance_samples_first_and_is_exact_only_where_sampling_would_take_longer()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectrum);
+        Estimate loose = new HutchinsonTrace { MaxProbes = 4096, RelativeTolerance = 10 }.Estimate(a).Total;
+        Assert.Equal((16, 16), (loose.Samples, loose.Products));
+        Estimate tight = new HutchinsonTrace { MaxProbes = 4096, RelativeTolerance = 1e-3 }.Estimate(a).Total;
+        Assert.Equal((0.0, 16 + Spectrum.Length), (tight.StandardError, tight.Products));
+        Assert.Equal(Spectrum.Sum(), tight.Value, 1e-12);
+        Assert.Equal(a.Products, loose.Products + tight.Products);
+    }
+
+    [Fact]
     public void Has_no_error_on_a_diagonal_matrix()
     {
         using DisposeScope scope = NewDisposeScope();

@@ -101,6 +101,23 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
     }
 
     [Theory]
+    [MemberData(nameof(Names))]
+    public void Under_a_tolerance_spends_fewer_products_than_columns_where_they_suffice(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        double[] eigenvalues = Spectra["decaying"];
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(eigenvalues);
+        ITraceEstimator Within(double tolerance) =>
+            KnownTraceEstimators.Create(name, new TraceOptions { Products = 4096, MinProbes = 8, RelativeTolerance = tolerance });
+        Estimate loose = Within(0.8).Estimate(a).Total;
+        Assert.InRange(loose.Products, 1, Size / 2);
+        Estimate tight = Within(1e-13).Estimate(a).Total;
+        Assert.Equal(0, tight.StandardError);
+        Assert.Equal(eigenvalues.Sum(), tight.Value, 1e-12);
+        Assert.Equal(a.Products, loose.Products + tight.Products);
+    }
+
+    [Theory]
     [InlineData("hutch++", 15)]
     [InlineData("xtrace", 12)]
     [InlineData("xnystrace", 6)]

@@ -65,6 +65,20 @@ public sealed class EigensolverTests(ITestOutputHelper output)
 
     [Theory]
     [MemberData(nameof(Names))]
+    public void Has_not_converged_where_rounding_stops_it_short_of_the_tolerance(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator single = Matrices.OperatorWithSpectrum(Spread, 2, ScalarType.Float32), wide = Matrices.OperatorWithSpectrum(Spread, 2);
+        IEigensolver solver = KnownEigensolvers.Create(name, new EigensolverOptions { Count = 2, Which = name == "power" ? Spectrum.Magnitude : Spectrum.Largest, Tolerance = 1e-12 });
+        using Eigenpairs stopped = solver.Solve(single), reached = solver.Solve(wide);
+        Assert.False(stopped.Converged);
+        Assert.All(stopped.Values, pair => Assert.InRange(pair.Residual, 0, stopped.Rounding));
+        Assert.True(stopped.Products < 1000, $"{stopped.Products} products");
+        Assert.True(reached.Converged);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
     public void Handles_zero_identity_and_two_point_spectra(string name)
     {
         using DisposeScope scope = NewDisposeScope();

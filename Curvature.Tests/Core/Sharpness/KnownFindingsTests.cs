@@ -36,6 +36,15 @@ public class KnownFindingsTests
         Assert.StartsWith("2 of 3 eigenvalues", finding.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(1e-4, 1e-5, "Allow more products")]
+    [InlineData(1e-6, 1e-5, "--dtype float64")]
+    [InlineData(1e-15, 1e-14, "ask for a looser tolerance")]
+    public void Advises_what_helps_an_eigenvalue_that_did_not_converge(double residual, double rounding, string remedy) => Assert.Contains(
+        remedy,
+        Single("not-converged", Nothing with { Eigenvalues = [new(1, residual, false)], EigenvalueRounding = rounding }).Message,
+        StringComparison.Ordinal);
+
     [Fact]
     public void Warns_of_a_list_of_eigenvalues_that_may_lack_some() =>
         Assert.Contains("ran out", Single("not-converged", Nothing with { Eigenvalues = [new(4, 0, true)], EigenvaluesAreComplete = false }).Message, StringComparison.Ordinal);
@@ -68,6 +77,26 @@ public class KnownFindingsTests
         Assert.StartsWith("Layer fc2 holds 80 % of the trace with 20 % of the parameters", Single("dominant-layer", Nothing with { Trace = trace }).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(80, 81, 20, 19)] // the share of its parameters
+    [InlineData(86, 90, 14, 10)] // hardly more
+    [InlineData(50, 45, 50, 55)] // no more than half
+    public void Names_no_layer_whose_share_of_the_trace_is_what_its_size_makes_of_it(long size, double trace, long otherSize, double otherTrace) =>
+        Assert.DoesNotContain(KnownFindings.Examine(Layers(("a", size, trace), ("b", otherSize, otherTrace))), finding => finding.Id == "dominant-layer");
+
+    [Fact]
+    public void Weighs_layers_by_magnitude_where_some_curve_downwards()
+    {
+        Finding finding = Single("dominant-layer", Layers(("a", 10, 9), ("b", 45, -2), ("c", 45, 1)));
+        Assert.StartsWith("Layer a holds 75 % of the layers' traces, counted by magnitude, with 10 % of the parameters", finding.Message, StringComparison.Ordinal);
+        Assert.Equal(0.75, finding.Evidence["share_of_trace"]);
+        Assert.StartsWith("Layer b holds 80 %", Single("dominant-layer", Layers(("a", 90, 2), ("b", 10, -8))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Names_no_layer_whose_interval_reaches_down_to_half_of_the_trace() => Assert.DoesNotContain(
+        KnownFindings.Examine(Layers(2.5, ("a", 10, 8), ("b", 90, 2))), finding => finding.Id == "dominant-layer");
+
     [Fact]
     public void Warns_of_a_trace_with_a_wide_interval() =>
         Assert.Equal(Severity.Warning, Single("imprecise-trace", Nothing with { Trace = new TraceEstimate(new Estimate(1, 0.5, 8, 8), []) }).Severity);
@@ -82,6 +111,15 @@ public class KnownFindingsTests
     [Fact]
     public void Takes_the_learning_rate_limit_from_the_largest_eigenvalue_converged_or_not() =>
         Assert.Equal(0.4, Single("stable-learning-rate", Nothing with { Eigenvalues = [new(-9, 0, true), new(5, 1, false), new(4, 0, true)] }).Evidence["learning_rate"]);
+
+    private static SharpnessSummary Layers(params (string Name, long Parameters, double Trace)[] layers) => Layers(0.01, layers);
+
+    private static SharpnessSummary Layers(double error, params (string Name, long Parameters, double Trace)[] layers) => Nothing with
+    {
+        Trace = new TraceEstimate(
+            new Estimate(layers.Sum(layer => layer.Trace), error, 64, 64),
+            [.. layers.Select(layer => new LayerTrace(layer.Name, layer.Parameters, new Estimate(layer.Trace, error, 64, 64)))]),
+    };
 
     private static Finding Single(string id, SharpnessSummary summary) => Assert.Single(KnownFindings.Examine(summary), finding => finding.Id == id);
 }

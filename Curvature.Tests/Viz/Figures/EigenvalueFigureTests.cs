@@ -1,4 +1,5 @@
 using Curvature.Viz.Figures;
+using OxyPlot.Series;
 using Xunit;
 
 namespace Curvature.Tests.Viz.Figures;
@@ -12,7 +13,7 @@ public class EigenvalueFigureTests
         Assert.Equal(4 + 2, svg.Circles); // converged and not converged in the legend
         Assert.Equal(4 + 1, svg.Polygons.Count(polygon => polygon.Length == 4));
         Assert.Contains("not converged", svg.Texts);
-        Assert.Contains("rank", svg.Texts);
+        Assert.Contains("rank by |λ|", svg.Texts);
     }
 
     [Fact]
@@ -23,6 +24,13 @@ public class EigenvalueFigureTests
         (double X, double Y)[] bar = upright.Single(line => Math.Abs(line[0].Y - line[1].Y) is > 10 and < 100);
         double unit = (Height(svg, "0") - Height(svg, "10")) / 10;
         Assert.Equal(2, Math.Abs(bar[0].Y - bar[1].Y) / unit, 1);
+    }
+
+    [Fact]
+    public void Stands_in_the_order_of_the_list_largest_magnitude_first()
+    {
+        var figure = new EigenvalueFigure([new(-3, 0, true), new(10, 0, true), new(2, 0, true), new(6, 0, true)]);
+        Assert.Equal([10.0, 6, -3, 2], figure.Draw(FigureTheme.Paper).Series.OfType<ScatterErrorSeries>().Single().Points.Select(point => point.Y));
     }
 
     [Fact]
