@@ -83,6 +83,18 @@ internal static class Choices
             return pattern.IsMatch(text);
         });
 
+    /// <summary>A file name with one of several endings.</summary>
+    public static Option<string?> FileName(string name, string description, IReadOnlyList<string> endings) => Make<string?>(
+        name,
+        $"FILE{string.Join('|', endings)}",
+        description,
+        $"a file name that ends in {string.Join(" or ", endings)}",
+        (string text, out string? value) =>
+        {
+            value = text;
+            return endings.Any(ending => text.EndsWith(ending, StringComparison.Ordinal));
+        });
+
     /// <summary>Free text; what it means is decided where it is used.</summary>
     public static Option<string?> Text(string name, string helpName, string description) => new(name) { HelpName = helpName, Description = description };
 

@@ -33,7 +33,7 @@ internal static class DemoCommand
             };
             var wanted = new Quantities
             {
-                Trace = new HutchinsonTrace { Seed = request.Seed },
+                Trace = new TraceWork(TraceWork.Default, new Estimators.TraceOptions { Seed = request.Seed }),
                 Eigenvalues = new LanczosEigensolver { Count = 5, Which = Spectrum.Both, Seed = request.Seed },
                 Density = new StochasticLanczosQuadrature { Seed = request.Seed },
                 Exact = true,

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Curvature.Cli.Output;
 using Curvature.Cli.Work;
+using Curvature.Sharpness;
 using Curvature.Viz.Report;
 
 namespace Curvature.Cli.CommandLine;
@@ -10,11 +11,13 @@ internal sealed class MeasureDensity() : MeasuredQuantity("density", "density of
 {
     private readonly DensityOptions _options = new();
 
+    protected override string Member => "density";
+
     protected override void AddOptions(Command command) => _options.AddTo(command);
 
     protected override Quantities Wanted(ParseResult parse, int seed) => new() { Density = _options.Read(parse, seed) };
 
-    protected override JsonReport AddTo(JsonReport json, SharpnessReport report) => json.Add("density", DensityJson.Of(report.Summary.Density!));
+    protected override object? Value(SharpnessSummary summary) => DensityJson.Of(summary.Density!);
 
-    protected override void Print(Terminal terminal, SharpnessReport report) => ReportText.Density(terminal, report.Summary);
+    protected override void Print(Terminal terminal, SharpnessSummary summary) => ReportText.Density(terminal, summary);
 }

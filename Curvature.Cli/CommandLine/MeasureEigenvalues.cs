@@ -2,7 +2,7 @@ using System.CommandLine;
 using Curvature.Cli.Output;
 using Curvature.Cli.Work;
 using Curvature.Krylov;
-using Curvature.Viz.Report;
+using Curvature.Sharpness;
 
 namespace Curvature.Cli.CommandLine;
 
@@ -11,11 +11,15 @@ internal sealed class MeasureEigenvalues() : MeasuredQuantity("eigs", "extreme e
 {
     private readonly EigenvalueOptions _options = new(Spectrum.Magnitude);
 
+    protected override string Member => "eigenvalues";
+
+    protected override bool HasVectors => true;
+
     protected override void AddOptions(Command command) => _options.AddTo(command);
 
     protected override Quantities Wanted(ParseResult parse, int seed) => new() { Eigenvalues = _options.Read(parse, seed) };
 
-    protected override JsonReport AddTo(JsonReport json, SharpnessReport report) => json.Add("eigenvalues", report.Summary.Eigenvalues);
+    protected override object? Value(SharpnessSummary summary) => summary.Eigenvalues;
 
-    protected override void Print(Terminal terminal, SharpnessReport report) => ReportText.Eigenvalues(terminal, report.Summary);
+    protected override void Print(Terminal terminal, SharpnessSummary summary) => ReportText.Eigenvalues(terminal, summary);
 }

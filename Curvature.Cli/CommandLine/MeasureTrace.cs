@@ -1,21 +1,24 @@
 using System.CommandLine;
 using Curvature.Cli.Output;
 using Curvature.Cli.Work;
-using Curvature.Viz.Report;
+using Curvature.Sharpness;
 
 namespace Curvature.Cli.CommandLine;
 
 /// <summary><c>curvature measure trace</c>.</summary>
 internal sealed class MeasureTrace() : MeasuredQuantity("trace", "trace of the matrix and of each layer's block, with standard errors")
 {
-    private readonly TraceOptions _options = new(withTolerance: true);
+    private readonly TraceOptions _options = new(alone: true);
+
+    protected override string Member => "trace";
 
     protected override void AddOptions(Command command) => _options.AddTo(command);
 
     protected override Quantities Wanted(ParseResult parse, int seed) => new() { Trace = _options.Read(parse, seed) };
 
-    protected override JsonReport AddTo(JsonReport json, SharpnessReport report) =>
-        json.Add("trace", report.Summary.Trace!.Total).Add("layers", report.Summary.Trace.Layers);
+    protected override object? Value(SharpnessSummary summary) => summary.Trace!.Total;
 
-    protected override void Print(Terminal terminal, SharpnessReport report) => ReportText.Trace(terminal, report.Summary);
+    protected override object? Layers(SharpnessSummary summary) => summary.Trace!.Layers;
+
+    protected override void Print(Terminal terminal, SharpnessSummary summary) => ReportText.Trace(terminal, summary);
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Curvature.Cli.Output;
 using Curvature.Cli.Work;
+using Curvature.Sharpness;
 using Curvature.Viz.Report;
 
 namespace Curvature.Cli.CommandLine;
@@ -10,28 +11,45 @@ namespace Curvature.Cli.CommandLine;
 /// <param name="description">For the help text.</param>
 internal abstract class MeasuredQuantity(string name, string description)
 {
+    /// <summary>Its name in a JSON object.</summary>
+    protected abstract string Member { get; }
+
+    /// <summary>Whether there are vectors over the parameters to write.</summary>
+    protected virtual bool HasVectors => false;
+
     /// <summary>The command with the options that all quantities share.</summary>
     public Command Create(Terminal terminal)
     {
         var work = new WorkOptions();
+        var perLayer = new Option<bool>("--per-layer") { Description = "also of each layer's diagonal block" };
+        Option<string?> file = Choices.FileName("--out", "write the vectors to this file", VectorFile.Endings);
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
         var command = new Command(name, description);
         work.AddTo(command);
         AddOptions(command);
+        command.Add(perLayer);
+        if (HasVectors)
+        {
+            command.Add(file);
+        }
+
         command.Add(json);
         command.SetAction(parse =>
         {
             WorkRequest request = work.Read(parse);
-            SharpnessReport report = Measurement.Run(request, Wanted(parse, request.Seed), terminal);
+            Quantities wanted = Wanted(parse, request.Seed) with
+            {
+                PerLayer = parse.GetValue(perLayer),
+                VectorFile = HasVectors ? parse.GetValue(file) : null,
+            };
+            SharpnessReport report = Measurement.Run(request, wanted, terminal);
             if (parse.GetValue(json))
             {
-                terminal.Output.Write(AddTo(new JsonReport(report.Environment), report).Write(report.Findings));
+                terminal.Output.Write(Json(report, wanted.VectorFile));
             }
             else
             {
-                ReportText.Head(terminal, report);
-                Print(terminal, report);
-                ReportText.Findings(terminal, report);
+                Print(terminal, report, wanted.VectorFile);
             }
 
             return CurvatureCommand.Success;
@@ -45,9 +63,44 @@ internal abstract class MeasuredQuantity(string name, string description)
     /// <summary>What the command line asks for.</summary>
     protected abstract Quantities Wanted(ParseResult parse, int seed);
 
-    /// <summary>Adds the quantity to a JSON object.</summary>
-    protected abstract JsonReport AddTo(JsonReport json, SharpnessReport report);
+    /// <summary>The quantity for a JSON object.</summary>
+    protected abstract object? Value(SharpnessSummary summary);
+
+    /// <summary>The members <c>layers</c> of a JSON object; null for none.</summary>
+    protected virtual object? Layers(SharpnessSummary summary) => summary.Layers.Count == 0 ? null : summary.Layers.Select(layer =>
+        new Dictionary<string, object?> { ["name"] = layer.Name, ["parameters"] = layer.Summary.Parameters, [Member] = Value(layer.Summary) });
 
     /// <summary>Prints the quantity for a person.</summary>
-    protected abstract void Print(Terminal terminal, SharpnessReport report);
+    protected abstract void Print(Terminal terminal, SharpnessSummary summary);
+
+    /// <summary>Prints the same quantity of the layers.</summary>
+    protected virtual void PrintLayers(Terminal terminal, SharpnessSummary summary)
+    {
+        foreach (LayerSummary layer in summary.Layers)
+        {
+            terminal.Print();
+            terminal.Print($"layer {layer.Name}, {Format.Count(layer.Summary.Parameters)} parameters");
+            Print(terminal, layer.Summary);
+        }
+    }
+
+    private string Json(SharpnessReport report, string? file)
+    {
+        JsonReport json = new JsonReport(report.Environment).Add(Member, Value(report.Summary));
+        json = Layers(report.Summary) is { } layers ? json.Add("layers", layers) : json;
+        json = file is null ? json : json.Add("vectors", file);
+        return json.Write(report.Findings);
+    }
+
+    private void Print(Terminal terminal, SharpnessReport report, string? file)
+    {
+        ReportText.Head(terminal, report);
+        Print(terminal, report.Summary);
+        PrintLayers(terminal, report.Summary);
+        ReportText.Findings(terminal, report);
+        if (file is not null)
+        {
+            terminal.Print($"vectors: {Path.GetFullPath(file)}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ internal static class ReportCommand
     public static Command Create(Terminal terminal)
     {
         var work = new WorkOptions();
-        var trace = new TraceOptions(withTolerance: false);
+        var trace = new TraceOptions(alone: false);
         var eigenvalues = new EigenvalueOptions(Spectrum.Both);
         var density = new DensityOptions();
         Option<string?> folder = Out();

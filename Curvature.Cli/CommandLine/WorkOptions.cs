@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.RegularExpressions;
 using Curvature.Cli.Work;
 using Curvature.Objectives;
+using Curvature.Operators;
 
 namespace Curvature.Cli.CommandLine;
 
@@ -24,7 +25,7 @@ internal sealed partial class WorkOptions
     private readonly Option<string?> _modelType = Choices.Text("--model-type", "TYPE", "network of a weights file: a sample's short name, or Assembly.dll!Namespace.Type");
     private readonly Option<string?> _target = Choices.Text("--target", "COLUMN", "CSV column of the target, by name or index (-1 is the last)");
     private readonly Option<double?> _scale = Choices.Real("--scale", "S", "multiplies the inputs", "a finite number", _ => true);
-    private readonly Option<string?> _matrix = Choices.Word("--matrix", "the curvature matrix [hessian]", "hessian");
+    private readonly Option<string?> _matrix = Choices.Word("--matrix", "the curvature matrix [hessian]", KnownOperators.Names);
     private readonly Option<string?> _parameters = Choices.Text("--parameters", "GLOB", "only parameters whose name fits, e.g. 'fc1.*' [*]");
     private readonly Option<int?> _batchSize = Choices.Count("--batch-size", "samples computed at once [256]; the result does not depend on it");
     private readonly Option<int?> _samples = Choices.Count("--samples", "a seeded subset of the data [all that fits the budget]");
@@ -64,6 +65,7 @@ internal sealed partial class WorkOptions
         ModelType = parse.GetValue(_modelType),
         Target = parse.GetValue(_target),
         Scale = parse.GetValue(_scale) ?? 1,
+        Matrix = parse.GetValue(_matrix) ?? "hessian",
         Parameters = parse.GetValue(_parameters) ?? "*",
         BatchSize = parse.GetValue(_batchSize) ?? 256,
         Samples = parse.GetValue(_samples),

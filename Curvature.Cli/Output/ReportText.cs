@@ -11,7 +11,7 @@ internal static class ReportText
     public static void Head(Terminal terminal, SharpnessReport report)
     {
         SharpnessSummary summary = report.Summary;
-        terminal.Print($"{report.MatrixName} of {report.LossName} of {report.ModelName} ({Format.Count(summary.Parameters)} parameters) on {report.DataName}");
+        terminal.Print($"{summary.Matrix} of {report.LossName} of {report.ModelName} ({Format.Count(summary.Parameters)} parameters) on {report.DataName}");
         terminal.Print($"loss {Format.Number(summary.Loss ?? double.NaN)}, gradient norm {Format.Number(summary.GradientNorm ?? double.NaN)}");
     }
 

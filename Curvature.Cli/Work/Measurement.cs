@@ -19,13 +19,15 @@ internal sealed class Measurement
     private readonly ProductCost _cost;
     private readonly WorkPlan _whole;
     private readonly WorkPlan _fitting;
+    private readonly int _blocks;
 
     private Measurement(WorkRequest request, Quantities wanted, Workspace work, EnvironmentReport environment, Terminal terminal)
     {
         (_request, _wanted, _work, _environment, _terminal) = (request, wanted, work, environment, terminal);
         _cost = work.Time(terminal.Cancellation);
         _whole = wanted.Plan(Math.Min(request.Samples ?? long.MaxValue, work.Data.Count), work.Parameters.Count);
-        _fitting = _whole.WithinMemory(ProductBudget.VectorsInMemory(work.Parameters));
+        _fitting = wanted.WithinMemory(_whole, ProductBudget.VectorsInMemory(work.Parameters));
+        _blocks = wanted.MeasuresBlocks ? work.Parameters.Layers.Count : 0;
     }
 
     private double SecondsLeft => (_request.Budget - _environment.Elapsed).TotalSeconds;
@@ -33,6 +35,11 @@ internal sealed class Measurement
     /// <summary>Measures what is wanted of the model, data and loss that <paramref name="request"/> names.</summary>
     public static SharpnessReport Run(WorkRequest request, Quantities wanted, Terminal terminal)
     {
+        if (wanted.VectorFile is { } file)
+        {
+            AtomicFile.CheckFolder(Path.GetDirectoryName(Path.GetFullPath(file))!);
+        }
+
         var environment = new EnvironmentReport();
         using Workspace work = Workspace.Open(request);
         return new Measurement(request, wanted, work, environment, terminal).Run();
@@ -43,7 +50,7 @@ internal sealed class Measurement
         var blas = Blas.Measure();
         _environment.AddEngine(blas);
         _work.Describe(_environment);
-        WorkPlan plan = ProductBudget.Fit(_fitting, _cost, SecondsLeft, samplesFixed: _request.Samples is not null);
+        WorkPlan plan = ProductBudget.Fit(_fitting, _cost.Scaled(1 + _blocks), SecondsLeft, samplesFixed: _request.Samples is not null);
         foreach (string remark in _work.Remarks)
         {
             _terminal.Say(remark);
@@ -53,12 +60,17 @@ internal sealed class Measurement
 
         using Dataset? some = plan.Samples < _work.Data.Count ? _work.Data.Sample(plan.Samples, _request.Seed) : null;
         Objective objective = _work.Over(some ?? _work.Data);
-        using var hessian = new HessianOperator(objective, new CurvatureOptions { Cancellation = _terminal.Cancellation });
+        using CurvatureOperator matrix = _work.Matrix(objective, new CurvatureOptions { Cancellation = _terminal.Cancellation });
         SharpnessSummary summary = _terminal.Track(progress =>
         {
-            var stages = new Stages(_wanted, plan, _cost, () => SecondsLeft, progress, _terminal.Cancellation);
-            SharpnessSummary measured = stages.Run(objective, hessian);
+            using var stages = new Stages(_wanted, plan, _cost, () => SecondsLeft, progress, _terminal.Cancellation);
+            SharpnessSummary measured = stages.Run(objective, matrix, _request.Matrix);
             plan = stages.Plan;
+            if (_wanted.VectorFile is { } file)
+            {
+                VectorFile.Write(file, stages.Vectors);
+            }
+
             return measured;
         });
         if (summary.EigenvaluesAreComplete && summary.Eigenvalues.All(eigenvalue => eigenvalue.Converged))
@@ -68,7 +80,7 @@ internal sealed class Measurement
 
         _environment.Add("samples", plan.Samples);
         _environment.Add("samples_available", _work.Data.Count);
-        _environment.Add("products", hessian.Products);
+        _environment.Add("products", matrix.Products);
         _environment.Add("seconds", Math.Round(_environment.Elapsed.TotalSeconds, 3));
         IEnumerable<Finding?> circumstances =
             [.. _work.Remarks.Select(remark => Finding.Of("checkpoint", Severity.Info, remark)), blas.SlowFinding(), CutFinding(plan), ToleranceFinding(summary)];
@@ -92,9 +104,9 @@ internal sealed class Measurement
     private string Announcement(WorkPlan plan)
     {
         string product = Format.Duration(TimeSpan.FromSeconds((_cost with { Kept = 0 }).Seconds(_whole.Samples, passes: 1, vectors: 1)));
-        string total = Format.Duration(TimeSpan.FromSeconds(plan.Seconds(_cost)));
+        string total = Format.Duration(TimeSpan.FromSeconds(plan.Seconds(_cost.Scaled(1 + _blocks))));
         string cut = plan.CutsFrom(_whole).Count == 0 ? "" : $" {Reason()} cut to {string.Join(", ", plan.CutsFrom(_whole))}.";
-        return $"One product over {Format.Count(_whole.Samples)} samples takes about {product}. Planned: {Quantities.Describe(plan)}, about {total}.{cut}";
+        return $"One product over {Format.Count(_whole.Samples)} samples takes about {product}. Planned: {Quantities.Describe(plan, _blocks)}, about {total}.{cut}";
     }
 
     private string Reason() => _fitting == _whole
@@ -114,7 +126,7 @@ internal sealed class Measurement
 
     private Finding? ToleranceFinding(SharpnessSummary summary)
     {
-        if (_wanted.Trace?.RelativeTolerance is not { } tolerance || summary.Trace is not { Total: var total })
+        if (_wanted.Trace?.Options.RelativeTolerance is not { } tolerance || summary.Trace is not { Total: var total })
         {
             return null;
         }
@@ -124,9 +136,9 @@ internal sealed class Measurement
         return reached <= tolerance ? null : Finding.Of(
             "not-converged",
             Severity.Warning,
-            $"The trace reached a tolerance of {Format.Error(reached)} after {Format.Count(total.Products)} probes, not the {Format.Error(tolerance)} asked for.",
+            $"The trace reached a tolerance of {Format.Error(reached)} after {Format.Count(total.Products)} products, not the {Format.Error(tolerance)} asked for.",
             ("tolerance", tolerance),
             ("reached", reached),
-            ("probes", total.Products));
+            ("products", total.Products));
     }
 }

@@ -3,14 +3,15 @@ using Curvature.Krylov;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Sharpness;
+using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Curvature.Cli.Work;
 
 /// <summary>
-/// Measures one quantity after the other. What a stage took tells what a product really costs here, and the stages after it are fitted into
-/// the time that is left.
+/// Measures one quantity after the other, of the whole matrix and then of each layer's block. What a stage took tells what a product really
+/// costs here, and the stages after it are fitted into the time that is left.
 /// </summary>
 /// <param name="wanted">The quantities.</param>
 /// <param name="plan">How much work they may take.</param>
@@ -24,57 +25,108 @@ internal sealed class Stages(
     ProductCost cost,
     Func<double> secondsLeft,
     IProgress<ProductProgress> progress,
-    CancellationToken cancellation)
+    CancellationToken cancellation) : IDisposable
 {
     // Shorter stages say more about warming up than about the machine.
     private const double Telling = 1;
 
+    private int _operatorsLeft;
+    private int _vectorsInMemory;
+
     /// <summary>The plan as it was carried out.</summary>
     public WorkPlan Plan { get; private set; } = plan;
 
-    /// <summary>Measures everything that is wanted.</summary>
-    public SharpnessSummary Run(Objective objective, HessianOperator hessian)
-    {
-        var summary = new SharpnessSummary { Parameters = hessian.Rows, Loss = objective.Value(cancellation), GradientNorm = GradientNorm(objective) };
-        summary = wanted.Trace is { } trace ? summary with { Trace = Measure(trace, hessian) } : summary;
-        summary = wanted.Density is { } density ? summary with { Density = Measure(density, hessian) } : summary;
-        if (wanted.Eigenvalues is { } eigenvalues)
-        {
-            using Eigenpairs pairs = Measure(eigenvalues, hessian);
-            summary = summary with { Eigenvalues = pairs.Values, EigenvaluesAreComplete = pairs.IsComplete, EigenvalueRounding = pairs.Rounding };
-        }
+    /// <summary>What goes into a file of its own, for the whole matrix.</summary>
+    public IReadOnlyList<(string Name, Tensor Value)> Vectors { get; private set; } = [];
 
-        return wanted.Exact ? DenseSpectrum.AddTo(summary, hessian, progress) : summary;
+    /// <summary>Measures everything that is wanted.</summary>
+    public SharpnessSummary Run(Objective objective, CurvatureOperator matrix, string name)
+    {
+        ParameterSpace parameters = matrix.Parameters;
+        _operatorsLeft = 1 + (wanted.MeasuresBlocks ? parameters.Layers.Count : 0);
+        _vectorsInMemory = ProductBudget.VectorsInMemory(parameters); // at least as many of a block
+        (double loss, double gradient) = (objective.Value(cancellation), GradientNorm(objective));
+        SharpnessSummary summary = Measure(matrix, parameters, progress) with { Matrix = name, Loss = loss, GradientNorm = gradient };
+        summary = wanted.MeasuresBlocks ? AddBlocks(summary, matrix) : summary;
+        return wanted.Exact ? DenseSpectrum.AddTo(summary, matrix, progress) : summary;
     }
 
-    private TraceEstimate Measure(HutchinsonTrace trace, HessianOperator hessian)
+    public void Dispose()
+    {
+        foreach ((_, Tensor value) in Vectors)
+        {
+            value.Dispose();
+        }
+    }
+
+    /// <summary>Each layer's diagonal block: the other parameters stand still.</summary>
+    private SharpnessSummary AddBlocks(SharpnessSummary summary, CurvatureOperator matrix)
+    {
+        ParameterSpace parameters = matrix.Parameters;
+        using DisposeScope scope = NewDisposeScope();
+        Tensor all = arange(matrix.Rows, ScalarType.Int64);
+        var layers = new List<LayerSummary>();
+        foreach (ParameterLayer layer in parameters.Layers)
+        {
+            Tensor rows = cat([.. layer.Indices.Select(i => all.narrow(0, parameters.Offset(i), parameters.Parameters[i].numel()))]);
+            using var block = new SubmatrixOperator(matrix, rows);
+            layers.Add(new LayerSummary(layer.Name, Measure(block, parameters: null, new LayerProgress(progress, layer.Name)) with { Matrix = summary.Matrix }));
+        }
+
+        return summary.Trace is { } trace
+            ? summary with { Trace = trace with { Layers = [.. layers.Select(layer => new LayerTrace(layer.Name, layer.Summary.Parameters, layer.Summary.Trace!.Total))] } }
+            : summary with { Layers = layers };
+    }
+
+    /// <summary>All quantities of one matrix; of a block where there are no parameters to tell layers by.</summary>
+    private SharpnessSummary Measure(LinearOperator a, ParameterSpace? parameters, IProgress<ProductProgress> stage)
+    {
+        var summary = new SharpnessSummary { Parameters = a.Rows, Which = wanted.Eigenvalues?.Which ?? Spectrum.Both };
+        summary = wanted.Trace is { } trace ? summary with { Trace = Measure(trace, a, parameters, stage) } : summary;
+        summary = wanted.Density is { } density ? summary with { Density = Measure(density, a, stage) } : summary;
+        if (wanted.Eigenvalues is { } eigenvalues)
+        {
+            using Eigenpairs pairs = Measure(eigenvalues, a, stage);
+            summary = summary with { Eigenvalues = pairs.Values, EigenvaluesAreComplete = pairs.IsComplete, EigenvalueRounding = pairs.Rounding };
+            Vectors = wanted.VectorFile is not null && parameters is not null ? VectorFile.Of(pairs, parameters) : Vectors;
+        }
+
+        _operatorsLeft--;
+        return summary;
+    }
+
+    private TraceEstimate Measure(TraceWork trace, LinearOperator a, ParameterSpace? parameters, IProgress<ProductProgress> stage)
     {
         double before = secondsLeft();
-        TraceEstimate estimate = (trace with { MaxProbes = Plan.Probes }).Estimate(hessian, null, progress, cancellation);
+        TraceEstimate estimate = trace.With(Math.Min(Plan.Probes, trace.ProductsFor(a.Rows))).Estimate(a, parameters, stage, cancellation);
         Calibrate(before - secondsLeft(), Plan.TraceSeconds(cost, estimate.Total.Products));
-        Plan = ProductBudget.Fit(Plan with { Probes = 0 }, cost, secondsLeft(), samplesFixed: true) with { Probes = Plan.Probes };
+        if (parameters is not null)
+        {
+            Plan = ProductBudget.Fit(Plan with { Probes = 0 }, cost.Scaled(_operatorsLeft), secondsLeft(), samplesFixed: true) with { Probes = Plan.Probes };
+        }
+
         return estimate;
     }
 
-    private SpectralDensity Measure(StochasticLanczosQuadrature density, HessianOperator hessian)
+    private SpectralDensity Measure(StochasticLanczosQuadrature density, LinearOperator a, IProgress<ProductProgress> stage)
     {
         double before = secondsLeft();
-        SpectralDensity estimate = (density with { Steps = Plan.Steps, Runs = Plan.Runs }).Estimate(hessian, progress, cancellation);
+        SpectralDensity estimate = (density with { Steps = (int)Math.Min(Plan.Steps, a.Rows), Runs = Plan.Runs }).Estimate(a, stage, cancellation);
         Calibrate(before - secondsLeft(), Plan.DensitySeconds(cost));
         return estimate;
     }
 
-    /// <summary>An iteration ends when it has converged: it may take what is left, and at least what was planned.</summary>
-    private Eigenpairs Measure(LanczosEigensolver solver, HessianOperator hessian)
+    /// <summary>An iteration ends when it has converged: it may take its share of what is left, and at least what was planned.</summary>
+    private Eigenpairs Measure(LanczosEigensolver solver, LinearOperator a, IProgress<ProductProgress> stage)
     {
         double another = cost.Seconds(Plan.Samples, passes: 2, vectors: 2) - cost.Seconds(Plan.Samples, passes: 1, vectors: 1);
-        double affordable = ProductBudget.Fill * secondsLeft() / another;
+        double affordable = ProductBudget.Fill * secondsLeft() / another / _operatorsLeft;
         int least = Math.Min(Math.Max(Plan.EigenProducts, 3 * wanted.EigenvaluesWanted), solver.MaxProducts);
         return (solver with
         {
             MaxProducts = (int)Math.Clamp(affordable, least, solver.MaxProducts),
-            BasisSize = wanted.BasisSize(ProductBudget.VectorsInMemory(hessian.Parameters)),
-        }).Solve(hessian, progress, cancellation);
+            BasisSize = wanted.BasisSize(_vectorsInMemory),
+        }).Solve(a, stage, cancellation);
     }
 
     private void Calibrate(double seconds, double expected)

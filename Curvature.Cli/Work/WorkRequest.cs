@@ -24,6 +24,9 @@ internal sealed record WorkRequest
 
     public double Scale { get; init; } = 1;
 
+    /// <summary>One of <see cref="Operators.KnownOperators"/>.</summary>
+    public string Matrix { get; init; } = "hessian";
+
     public string Parameters { get; init; } = "*";
 
     public int BatchSize { get; init; } = 256;

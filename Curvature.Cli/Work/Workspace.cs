@@ -64,6 +64,10 @@ internal sealed class Workspace : IDisposable
     public Objective Over(Dataset samples) =>
         Objective.Supervised(_model.Module, _loss, samples.Batches(_request.BatchSize), Parameters, _request.L2);
 
+    /// <summary>The matrix that was asked for. The caller disposes it.</summary>
+    public CurvatureOperator Matrix(Objective objective, CurvatureOptions options) =>
+        KnownOperators.Create(_request.Matrix, objective, options, _request.Seed);
+
     /// <summary>
     /// Times products on one batch. This is also where a model, data and a loss that do not fit each other, or a model that draws random
     /// numbers, are found out, before any long work.
@@ -72,7 +76,7 @@ internal sealed class Workspace : IDisposable
     {
         using Dataset batch = Data.Sample(Math.Min(_request.BatchSize, Data.Count), _request.Seed);
         Objective objective = Over(batch);
-        return ProductCost.Measure(options => new HessianOperator(objective, options), batch.Count, cancellation);
+        return ProductCost.Measure(options => Matrix(objective, options), batch.Count, cancellation);
     }
 
     /// <summary>Adds what was read to the head of the report.</summary>

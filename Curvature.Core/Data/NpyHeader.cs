@@ -68,6 +68,30 @@ internal sealed partial record NpyHeader(string Descr, ScalarType? Type, int Ele
             : new NpyHeader(descr.Groups[1].Value, type, size, order.Groups[1].Value == "True", sizes, 8 + lengthBytes + (int)length);
     }
 
+    /// <summary>The header of a little-endian, row-major array of version 1, padded so that the elements begin at a multiple of 64.</summary>
+    /// <exception cref="CurvatureException">numpy has no such element type.</exception>
+    public static byte[] Write(Tensor array, string name)
+    {
+        const int Fixed = 10, Alignment = 64;
+        string descr = array.dtype switch
+        {
+            ScalarType.Float16 => "<f2",
+            ScalarType.Float32 => "<f4",
+            ScalarType.Float64 => "<f8",
+            ScalarType.Int8 => "|i1",
+            ScalarType.Int16 => "<i2",
+            ScalarType.Int32 => "<i4",
+            ScalarType.Int64 => "<i8",
+            ScalarType.Byte => "|u1",
+            ScalarType.Bool => "|b1",
+            _ => throw new CurvatureException($"{name}: numpy has no type for {ElementTypes.Name(array.dtype)}. Convert it to float32."),
+        };
+        string shape = string.Concat(array.shape.Select(size => size.ToString(CultureInfo.InvariantCulture) + ", "));
+        string text = $"{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}";
+        int length = ((Fixed + text.Length + Alignment) / Alignment * Alignment) - Fixed; // the line feed included
+        return [0x93, .. "NUMPY"u8, 1, 0, (byte)(length % 256), (byte)(length / 256), .. Encoding.ASCII.GetBytes(text.PadRight(length - 1) + "\n")];
+    }
+
     private static long[]? Sizes(string text)
     {
         string[] parts = text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

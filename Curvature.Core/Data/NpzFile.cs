@@ -1,3 +1,5 @@
+using System.IO.Compression;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Curvature.Data;
@@ -9,6 +11,9 @@ namespace Curvature.Data;
 public static class NpzFile
 {
     private const string Extension = ".npy";
+
+    // The earliest that a zip archive can name: what is in a file does not depend on when it was written.
+    private static readonly DateTimeOffset NoTime = new(1980, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     /// <summary>The named arrays, in the order asked for; all of them when no name is given. The caller disposes them.</summary>
     /// <exception cref="DataFormatException">A cut or corrupted file, a name it does not have, or an element type that is not a
@@ -57,6 +62,24 @@ public static class NpzFile
 
         return entries;
     }
+
+    /// <summary>Writes tensors of any device, in the order given, uncompressed; the file appears whole or not at all.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="arrays">Names, each once, and values.</param>
+    /// <exception cref="CurvatureException">The file cannot be written, or a tensor's type is none of numpy's.</exception>
+    public static void Write(string path, IEnumerable<(string Name, Tensor Value)> arrays) => AtomicFile.Write(path, stream =>
+    {
+        using var zip = new ZipArchive(stream, ZipArchiveMode.Create, leaveOpen: true);
+        foreach ((string name, Tensor value) in arrays)
+        {
+            ZipArchiveEntry entry = zip.CreateEntry(name + Extension, CompressionLevel.NoCompression);
+            entry.LastWriteTime = NoTime;
+            using Stream contents = entry.Open();
+            using DisposeScope scope = NewDisposeScope();
+            contents.Write(NpyHeader.Write(value, $"{path}: '{name}'"));
+            TensorBytes.Write(contents, value.detach().cpu().contiguous());
+        }
+    });
 
     private static Dictionary<string, ZipEntry> Arrays(CheckedZip zip) =>
         zip.Entries.Where(entry => ArrayName(entry) is not null).ToDictionary(entry => ArrayName(entry)!, StringComparer.Ordinal);

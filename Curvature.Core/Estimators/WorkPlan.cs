@@ -51,10 +51,10 @@ public sealed record WorkPlan(long Samples, int Probes, int EigenProducts, int S
         (long Kept, long Wanted, string Unit)[] parts =
         [
             (Samples, wanted.Samples, "samples"),
-            (Probes, wanted.Probes, "probes of the trace"),
+            (Probes, wanted.Probes, "probes"),
             (EigenProducts, wanted.EigenProducts, "products for eigenvalues"),
-            (Steps, wanted.Steps, "steps of the density"),
-            (Runs, wanted.Runs, "runs of the density"),
+            (Steps, wanted.Steps, "steps"),
+            (Runs, wanted.Runs, "runs"),
         ];
         return
         [

@@ -25,7 +25,8 @@ internal sealed class ModuleState(nn.Module module)
     /// <summary>A snapshot of the running statistics where evaluation moves them, else null.</summary>
     public BufferSnapshot? Preserve() => MovesStatistics ? new BufferSnapshot(module) : null;
 
-    private bool MovesStatistics => IsTraining && module.named_buffers().Any();
+    /// <summary>Whether evaluation moves running statistics.</summary>
+    public bool MovesStatistics => IsTraining && module.named_buffers().Any();
 
     /// <summary>TorchScript's submodules are made anew at each look, and go with the root when train() or eval() is called.</summary>
     private IEnumerable<bool> TrainingFlags() =>

@@ -35,10 +35,11 @@ internal sealed class SplitObjective<TBatch>(
     protected internal override IEnumerable<ObjectiveBatch> Batches()
     {
         int index = 0;
+        bool lasts = batches is IReadOnlyList<TBatch> && _state is not { MovesStatistics: true };
         foreach (TBatch batch in batches)
         {
             int at = index++;
-            SplitBatch split = new(loss, () => Evaluate(at, batch));
+            SplitBatch split = new(loss, () => Evaluate(at, batch)) { Lasts = lasts };
             yield return new ObjectiveBatch(at, Reduction == Reduction.Mean ? Terms(batch) : 1, () => Value(split)) { Split = split };
         }
     }

@@ -42,12 +42,13 @@ internal sealed class SupervisedObjective : Objective
     protected internal override IEnumerable<ObjectiveBatch> Batches()
     {
         int index = 0;
+        bool lasts = _batches is IReadOnlyList<Batch> && !_state.MovesStatistics;
         foreach (Batch batch in _batches)
         {
             int at = index++;
             yield return new ObjectiveBatch(at, Terms(at, batch), () => Value(at, batch))
             {
-                Split = _loss is ICurvatureLoss loss ? new SplitBatch(loss, () => Evaluate(at, batch)) : null,
+                Split = _loss is ICurvatureLoss loss ? new SplitBatch(loss, () => Evaluate(at, batch)) { Lasts = lasts } : null,
             };
         }
     }

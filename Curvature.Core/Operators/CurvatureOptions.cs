@@ -1,3 +1,5 @@
+using Curvature.Tensors;
+
 namespace Curvature.Operators;
 
 /// <summary>How a curvature operator works through its data.</summary>
@@ -20,6 +22,12 @@ public sealed record CurvatureOptions
     /// that names the operator).
     /// </value>
     public bool FiniteDifferenceFallback { get; init; }
+
+    /// <value>
+    /// What the engine can do beyond TorchSharp: products with Jacobians of convolutional networks then go by forward mode. Default: what
+    /// is there; null: nothing.
+    /// </value>
+    public IEngineExtensions? Extensions { get; init; } = EngineExtensions.Available;
 
     /// <value>Ends a product between two batches.</value>
     public CancellationToken Cancellation { get; init; }

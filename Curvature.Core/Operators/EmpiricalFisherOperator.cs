@@ -36,5 +36,5 @@ public sealed class EmpiricalFisherOperator : CurvatureOperator
 
     /// <inheritdoc/>
     protected override BatchLinearization Linearize(ObjectiveBatch batch) =>
-        OutputSandwich.Of(batch, Parameters, curvature => [curvature.ObservedGradient()]);
+        OutputSandwich.Of(batch, Parameters, Options.Extensions, curvature => [curvature.ObservedGradient()]);
 }

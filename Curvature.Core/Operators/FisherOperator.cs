@@ -47,7 +47,7 @@ public sealed class FisherOperator : CurvatureOperator
 
     /// <inheritdoc/>
     protected override BatchLinearization Linearize(ObjectiveBatch batch) =>
-        OutputSandwich.Of(batch, Parameters, curvature => Enumerable.Range(0, _samples).Select(i => Draw(curvature, batch.Index, i)));
+        OutputSandwich.Of(batch, Parameters, Options.Extensions, curvature => Enumerable.Range(0, _samples).Select(i => Draw(curvature, batch.Index, i)));
 
     private Tensor Draw(OutputCurvature curvature, int batch, int i)
     {

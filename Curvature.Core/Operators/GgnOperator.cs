@@ -34,5 +34,5 @@ public sealed class GgnOperator : CurvatureOperator
     }
 
     /// <inheritdoc/>
-    protected override BatchLinearization Linearize(ObjectiveBatch batch) => OutputSandwich.Of(batch, Parameters);
+    protected override BatchLinearization Linearize(ObjectiveBatch batch) => OutputSandwich.Of(batch, Parameters, Options.Extensions);
 }

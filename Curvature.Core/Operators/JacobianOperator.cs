@@ -27,7 +27,8 @@ public sealed class JacobianOperator : LinearOperator
         : base(CountOutputs(objective, options), objective.Parameters.Count, isSymmetric: false, objective.Parameters.DType, objective.Parameters.Device)
     {
         _objective = objective;
-        _graphs = new BatchGraphs(objective, options ?? new CurvatureOptions(), batch => new Outputs(batch, objective.Parameters));
+        options ??= new CurvatureOptions();
+        _graphs = new BatchGraphs(objective, options, batch => new Outputs(batch.Split!, objective.Parameters, options.Extensions));
     }
 
     /// <inheritdoc/>
@@ -114,9 +115,11 @@ public sealed class JacobianOperator : LinearOperator
     private CurvatureException OtherRows(long seen) => new(
         $"The data had {Rows} outputs when this Jacobian was made and gave {seen} now: batches must be the same each time.");
 
-    private sealed class Outputs(ObjectiveBatch batch, ParameterSpace parameters) : BatchGraph
+    private sealed class Outputs(SplitBatch batch, ParameterSpace parameters, IEngineExtensions? extensions) : BatchGraph
     {
-        public OutputGraph Graph { get; } = new(batch.Split!.Evaluate().Outputs, parameters);
+        public OutputGraph Graph { get; } = new(batch, batch.Evaluate().Outputs, parameters, extensions);
+
+        public override bool CanBeKept => Graph.CanBeKept;
 
         protected override void Dispose(bool disposing)
         {

@@ -24,14 +24,17 @@ internal sealed class OutputSandwich : BatchLinearization
     /// <summary>C is the loss's Hessian, or, where <paramref name="gradients"/> are given, <c>sum_g sum_s g_s g_s^T</c> over them and their samples s.</summary>
     /// <param name="batch">With model and loss apart.</param>
     /// <param name="parameters">theta.</param>
+    /// <param name="extensions">For <c>J v</c> by forward mode, or null.</param>
     /// <param name="gradients">Makes output gradients from the loss's curvature.</param>
-    public static OutputSandwich Of(ObjectiveBatch batch, ParameterSpace parameters, Func<OutputCurvature, IEnumerable<Tensor>>? gradients = null)
+    public static OutputSandwich Of(ObjectiveBatch batch, ParameterSpace parameters, IEngineExtensions? extensions, Func<OutputCurvature, IEnumerable<Tensor>>? gradients = null)
     {
         SplitBatch split = batch.Split ?? throw new CurvatureException($"Batch {batch.Index} of a split objective came without its split.");
         (Tensor outputs, Tensor targets) = split.Evaluate();
         OutputCurvature curvature = split.Loss.CurvatureAt(outputs, targets, batch.Weight);
-        return new OutputSandwich(new OutputGraph(outputs, parameters), curvature, gradients?.Invoke(curvature) ?? []);
+        return new OutputSandwich(new OutputGraph(split, outputs, parameters, extensions), curvature, gradients?.Invoke(curvature) ?? []);
     }
+
+    public override bool CanBeKept => _jacobian.CanBeKept;
 
     public override IReadOnlyList<Tensor?> Apply(IReadOnlyList<Tensor> v)
     {

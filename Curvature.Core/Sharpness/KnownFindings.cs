@@ -14,7 +14,15 @@ public static class KnownFindings
         new StableLearningRate(),
     ];
 
-    /// <summary>What all rules say about <paramref name="summary"/>, the most serious first.</summary>
-    public static IReadOnlyList<Finding> Examine(SharpnessSummary summary) =>
-        [.. Rules.SelectMany(rule => rule.Examine(summary)).OrderByDescending(finding => finding.Severity)];
+    /// <summary>
+    /// What all rules say about <paramref name="summary"/>, and what they warn of in its layers, the most serious first.
+    /// </summary>
+    public static IReadOnlyList<Finding> Examine(SharpnessSummary summary)
+    {
+        ArgumentNullException.ThrowIfNull(summary);
+        IEnumerable<Finding> layers = summary.Layers.SelectMany(layer => Examine(layer.Summary)
+            .Where(finding => finding.Severity > Severity.Info)
+            .Select(finding => finding with { Message = $"Layer {layer.Name}: {finding.Message}" }));
+        return [.. Rules.SelectMany(rule => rule.Examine(summary)).Concat(layers).OrderByDescending(finding => finding.Severity)];
+    }
 }

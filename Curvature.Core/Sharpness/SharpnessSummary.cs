@@ -9,7 +9,10 @@ public sealed record SharpnessSummary
     /// <summary>Size P of the matrix: the number of parameters looked at.</summary>
     public required long Parameters { get; init; }
 
-    /// <summary>Trace of the matrix and of each layer's block.</summary>
+    /// <summary>Name of the matrix in <see cref="Operators.KnownOperators"/>.</summary>
+    public string Matrix { get; init; } = "hessian";
+
+    /// <summary>Trace of the matrix, and of each layer's block where the estimator gives it or it was asked for.</summary>
     public TraceEstimate? Trace { get; init; }
 
     /// <summary>Eigenvalues with residuals, largest magnitude first.</summary>
@@ -36,6 +39,9 @@ public sealed record SharpnessSummary
     /// <summary>Euclidean norm of the gradient there.</summary>
     public double? GradientNorm { get; init; }
 
+    /// <summary>The same numbers about each layer's diagonal block, where they were asked for.</summary>
+    public IReadOnlyList<LayerSummary> Layers { get; init; } = [];
+
     /// <summary>Which eigenvalues were looked for.</summary>
     public Spectrum Which { get; init; } = Spectrum.Both;
 
@@ -44,7 +50,7 @@ public sealed record SharpnessSummary
 
     /// <summary>
     /// <c>2 / lambda_max</c>: gradient descent with a larger constant step diverges along the sharpest direction of the quadratic model;
-    /// absent without a positive eigenvalue.
+    /// absent without a positive eigenvalue, and of another matrix than the Hessian.
     /// </summary>
-    public double? LargestStableLearningRate => Largest is { Value: > 0 } largest ? 2 / largest.Value : null;
+    public double? LargestStableLearningRate => Matrix == "hessian" && Largest is { Value: > 0 } largest ? 2 / largest.Value : null;
 }

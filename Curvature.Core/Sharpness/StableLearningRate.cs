@@ -15,16 +15,16 @@ public sealed class StableLearningRate : IFindingRule
         ArgumentNullException.ThrowIfNull(summary);
 
         // A Ritz value never exceeds lambda_max, converged or not: leaving one out would promise too large a learning rate.
-        if (summary.Largest is { Value: > 0 and var lambda } largest)
+        if (summary is { LargestStableLearningRate: { } rate, Largest: { } largest })
         {
             string verdict = largest.Converged ? "is stable up to" : "is not stable beyond";
             yield return Finding.Of(
                 Id,
                 Severity.Info,
                 FormattableString.Invariant(
-                    $"Plain full-batch gradient descent on this loss {verdict} a learning rate of 2 / lambda_max = {2 / lambda:G3}."),
-                ("learning_rate", 2 / lambda),
-                ("lambda_max", lambda));
+                    $"Plain full-batch gradient descent on this loss {verdict} a learning rate of 2 / lambda_max = {rate:G3}."),
+                ("learning_rate", rate),
+                ("lambda_max", largest.Value));
         }
     }
 }

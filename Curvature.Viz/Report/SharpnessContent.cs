@@ -11,7 +11,7 @@ public static class SharpnessContent
         Kind = "Sharpness report",
         Title = report.ModelName,
         Lead = $"Curvature of the {report.LossName} loss on {report.DataName}: " +
-            $"the {Matrix(report.MatrixName)} over {NumberText.Of(report.Summary.Parameters)} parameters.",
+            $"the {Matrix(report.Summary.Matrix)} over {NumberText.Of(report.Summary.Parameters)} parameters.",
         Headlines = [.. SharpnessHeadlines.Of(report.Summary)],
         Findings = report.Findings,
         Sections = [.. SharpnessSections.Of(report.Summary)],

@@ -14,7 +14,9 @@ internal static class SharpnessHeadlines
     {
         if (summary.Largest is { } largest)
         {
-            yield return Sharpness(largest, summary.LargestStableLearningRate);
+            yield return summary.Matrix == "hessian"
+                ? Sharpness(largest, summary.LargestStableLearningRate)
+                : new("Largest eigenvalue λmax", NumberText.Of(largest.Value), "Along one direction the matrix is this large.");
         }
 
         if (summary.Trace is { Total: var trace })

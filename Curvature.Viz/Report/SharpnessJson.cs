@@ -12,7 +12,7 @@ public static class SharpnessJson
             .Add("model", report.ModelName)
             .Add("data", report.DataName)
             .Add("loss_function", report.LossName)
-            .Add("matrix", report.MatrixName)
+            .Add("matrix", report.Summary.Matrix)
             .Add("parameters", report.Summary.Parameters)
             .Add("loss", report.Summary.Loss)
             .Add("gradient_norm", report.Summary.GradientNorm)

@@ -17,9 +17,6 @@ public sealed record SharpnessReport
     /// <summary>The loss function's name, e.g. <c>cross-entropy</c>.</summary>
     public required string LossName { get; init; }
 
-    /// <summary>The matrix whose trace and spectrum these are, e.g. <c>hessian</c>.</summary>
-    public string MatrixName { get; init; } = "hessian";
-
     /// <summary>The numbers.</summary>
     public required SharpnessSummary Summary { get; init; }
 

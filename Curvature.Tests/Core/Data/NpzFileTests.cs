@@ -31,6 +31,41 @@ public class NpzFileTests
     }
 
     [Fact]
+    public void What_is_written_is_read_back_and_the_same_bytes_each_time()
+    {
+        using var folder = new TemporaryFolder();
+        using DisposeScope scope = NewDisposeScope();
+        (string Name, Tensor Value)[] arrays =
+        [
+            ("a.weight", arange(6, ScalarType.Float32).reshape(2, 3)),
+            ("transposed", arange(6, ScalarType.Float64).reshape(2, 3).t()),
+            ("scalar", tensor(2.5)),
+            ("empty", zeros(0, 3)),
+            ("labels", arange(3, ScalarType.Int64)),
+        ];
+        NpzFile.Write(folder.File("a.npz"), arrays);
+        NpzFile.Write(folder.File("b.npz"), arrays);
+        IReadOnlyDictionary<string, Tensor> read = NpzFile.Read(folder.File("a.npz"));
+        Assert.Equal(arrays.Select(array => array.Name), read.Keys);
+        Assert.All(arrays, array =>
+        {
+            Assert.Equal((array.Value.dtype, string.Join(',', array.Value.shape)), (read[array.Name].dtype, string.Join(',', read[array.Name].shape)));
+            Assert.True(array.Value.eq(read[array.Name]).all().ToBoolean(), array.Name);
+        });
+        Assert.Equal(File.ReadAllBytes(folder.File("a.npz")), File.ReadAllBytes(folder.File("b.npz")));
+    }
+
+    [Fact]
+    public void A_type_that_numpy_lacks_is_refused_and_no_file_is_left()
+    {
+        using var folder = new TemporaryFolder();
+        using Tensor half = zeros(2, ScalarType.BFloat16);
+        var error = Assert.Throws<CurvatureException>(() => NpzFile.Write(folder.File("a.npz"), [("h", half)]));
+        Assert.Contains("numpy has no type for bfloat16", error.Message, StringComparison.Ordinal);
+        Assert.Empty(folder.Entries());
+    }
+
+    [Fact]
     public void Booleans_are_read_and_other_bytes_refused()
     {
         using Tensor array = ReadNpy(SampleFiles.Npy("|b1", "(3,)", new byte[] { 1, 0, 1 }));

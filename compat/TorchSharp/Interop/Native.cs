@@ -53,6 +53,12 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial int cv_node_saved(IntPtr raw, IntPtr* results);
     [LibraryImport(Library)] internal static partial void cv_node_drop(IntPtr node);
 
+    // forward.cpp
+    [LibraryImport(Library)] internal static partial int cv_forward_enter(out long level);
+    [LibraryImport(Library)] internal static partial int cv_forward_exit(long level);
+    [LibraryImport(Library)] internal static partial int cv_forward_set(IntPtr tensor, IntPtr tangent, long level);
+    [LibraryImport(Library)] internal static partial int cv_forward_get(IntPtr tensor, long level, out IntPtr tangent);
+
     // jit.cpp
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)] internal static partial int cv_jit_load(string path, long device, out IntPtr result);
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)] internal static partial int cv_jit_save(IntPtr self, string path);

@@ -1,0 +1,134 @@
+using System.Text.Json;
+using Curvature.Cli;
+using Curvature.Data;
+using Curvature.Estimators;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Cli;
+
+/// <summary>What the command measures of other matrices than the Hessian, by any estimator and by layer, against closed forms.</summary>
+public class MatrixAgreementTests(SmallDigits digits) : IClassFixture<SmallDigits>
+{
+    public static TheoryData<string> TraceEstimators => [.. KnownTraceEstimators.Names];
+
+    [Theory]
+    [InlineData("ggn")]
+    [InlineData("empirical-fisher")]
+    public void Measure_eigs_finds_the_top_five_of_the_matrix_that_is_named(string matrix)
+    {
+        double[] all = matrix == "ggn" ? digits.GgnEigenvalues : digits.EmpiricalFisherEigenvalues;
+        JsonElement json = Measure("eigs", "--matrix", matrix, "--top", "5");
+        JsonElement[] found = [.. json.GetProperty("eigenvalues").EnumerateArray()];
+        Assert.Equal(5, found.Length);
+        Assert.All(all.Reverse().Zip(found), pair =>
+            Assert.InRange(Math.Abs(pair.First - pair.Second.GetProperty("value").GetDouble()), 0, pair.Second.GetProperty("residual").GetDouble() + (1e-12 * all[^1])));
+        Assert.DoesNotContain("stable-learning-rate", json.GetProperty("findings").EnumerateArray().Select(finding => finding.GetProperty("id").GetString()));
+    }
+
+    [Theory]
+    [MemberData(nameof(TraceEstimators))]
+    public void Measure_trace_is_right_within_four_standard_errors_by_any_estimator(string estimator)
+    {
+        JsonElement json = Measure("trace", "--matrix", "ggn", "--estimator", estimator, "--per-layer", "--probes", "60");
+        AssertWithinError(digits.GgnEigenvalues.Sum(), json.GetProperty("trace"));
+        double fc1 = digits.Ggn.diagonal().narrow(0, 0, 2080).sum().ToDouble();
+        JsonElement[] layers = [.. json.GetProperty("layers").EnumerateArray()];
+        Assert.Equal(["fc1", "fc2"], layers.Select(layer => layer.GetProperty("name").GetString()));
+        AssertWithinError(fc1, layers[0].GetProperty("trace"));
+        AssertWithinError(digits.GgnEigenvalues.Sum() - fc1, layers[1].GetProperty("trace"));
+    }
+
+    [Fact]
+    public void Only_estimators_with_layers_list_them_unasked()
+    {
+        Assert.Equal(2, Measure("trace", "--probes", "4").GetProperty("layers").GetArrayLength());
+        Assert.Equal(0, Measure("trace", "--probes", "8", "--estimator", "xtrace").GetProperty("layers").GetArrayLength());
+    }
+
+    [Fact]
+    public void A_trace_stops_at_its_tolerance()
+    {
+        JsonElement trace = Measure("trace", "--matrix", "ggn", "--estimator", "xtrace", "--tolerance", "0.02").GetProperty("trace");
+        Assert.InRange(trace.GetProperty("products").GetInt32(), 32, 400);
+        AssertWithinError(digits.GgnEigenvalues.Sum(), trace);
+    }
+
+    [Fact]
+    public void A_Monte_Carlo_Fisher_is_fixed_by_its_seed()
+    {
+        double Largest(int seed) => Measure("eigs", "--matrix", "fisher", "--top", "1", "--seed", $"{seed}").GetProperty("eigenvalues")[0].GetProperty("value").GetDouble();
+        double first = Largest(1);
+        Assert.Equal(first, Largest(1));
+        Assert.NotEqual(first, Largest(2), 1e-6);
+        Assert.Equal(digits.GgnEigenvalues[^1], first, 0.5 * digits.GgnEigenvalues[^1]);
+    }
+
+    [Fact]
+    public void Per_layer_are_the_eigenvalues_of_the_diagonal_blocks()
+    {
+        JsonElement json = Measure("eigs", "--matrix", "ggn", "--top", "3", "--per-layer");
+        foreach ((JsonElement layer, (string name, long start, long length)) in json.GetProperty("layers").EnumerateArray().Zip([("fc1", 0L, 2080L), ("fc2", 2080L, 330L)]))
+        {
+            using DisposeScope scope = NewDisposeScope();
+            double[] exact = linalg.eigvalsh(digits.Ggn.narrow(0, start, length).narrow(1, start, length).contiguous()).data<double>().ToArray();
+            Assert.Equal((name, length), (layer.GetProperty("name").GetString(), layer.GetProperty("parameters").GetInt64()));
+            double[] found = [.. layer.GetProperty("eigenvalues").EnumerateArray().Select(eigenvalue => eigenvalue.GetProperty("value").GetDouble())];
+            Assert.All(exact.Reverse().Take(3).Zip(found), pair => Assert.Equal(pair.First, pair.Second, 1e-4 * exact[^1]));
+        }
+    }
+
+    [Theory]
+    [InlineData("vectors.npz")]
+    [InlineData("vectors.safetensors")]
+    public void Eigenvectors_are_written_by_parameter(string name)
+    {
+        using var folder = new TemporaryFolder();
+        using DisposeScope scope = NewDisposeScope();
+        JsonElement json = Measure("eigs", "--matrix", "ggn", "--top", "2", "--out", folder.File(name));
+        Assert.Equal(folder.File(name), json.GetProperty("vectors").GetString());
+        Assert.Equal([folder.File(name)], folder.Entries());
+
+        IReadOnlyDictionary<string, Tensor> file = name.EndsWith("npz", StringComparison.Ordinal) ? NpzFile.Read(folder.File(name)) : SafetensorsFile.Read(folder.File(name));
+        Assert.Equal([2L, 32, 64], file["eigenvectors.fc1.weight"].shape);
+        string[] order = ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"];
+        Tensor vectors = cat([.. order.Select(parameter => file[$"eigenvectors.{parameter}"].reshape(2, -1))], 1);
+        Tensor residuals = vectors.mm(digits.Ggn).sub(file["eigenvalues"].unsqueeze(1).mul(vectors));
+        Assert.All(residuals.pow(2).sum(dim: 1).sqrt().data<double>().ToArray(), residual => Assert.InRange(residual, 0, 1e-4 * digits.GgnEigenvalues[^1]));
+        Assert.Equal(json.GetProperty("eigenvalues")[0].GetProperty("value").GetDouble(), file["eigenvalues"][0].ToDouble());
+    }
+
+    [Fact]
+    public void Vectors_that_cannot_be_written_fail_before_any_work()
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder.Write("file", "precious");
+        CommandRun run = CommandRun.Of(["measure", "eigs", .. digits.Arguments, "--out", $"{file}/vectors.npz"]);
+        Assert.Equal((CurvatureCommand.Failed, ""), (run.ExitCode, run.Output));
+        Assert.StartsWith("error: Cannot write", run.Error, StringComparison.Ordinal);
+        Assert.Single(folder.Entries());
+    }
+
+    [Fact]
+    public void A_table_names_the_matrix_and_the_layers()
+    {
+        CommandRun run = CommandRun.Of(["measure", "eigs", .. digits.Arguments, "--matrix", "ggn", "--top", "1", "--per-layer"]);
+        Assert.StartsWith("ggn of cross-entropy of digits-mlp.safetensors", run.Output, StringComparison.Ordinal);
+        Assert.Contains("layer fc1, 2,080 parameters", run.Output, StringComparison.Ordinal);
+        Assert.Contains("for the whole and for each of 2 layers", run.Error, StringComparison.Ordinal);
+    }
+
+    private JsonElement Measure(string quantity, params string[] options)
+    {
+        CommandRun run = CommandRun.Of(["measure", quantity, .. digits.Arguments, .. options, "--json"]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        return run.Json();
+    }
+
+    private static void AssertWithinError(double expected, JsonElement estimate)
+    {
+        double error = Math.Abs(expected - estimate.GetProperty("value").GetDouble());
+        Assert.InRange(error, 0, (4 * estimate.GetProperty("standard_error").GetDouble()) + (1e-12 * expected));
+    }
+}
