@@ -46,11 +46,7 @@ public sealed record HutchinsonTrace : ITraceEstimator
         Sampling.RequireSquare(a, "trace");
         Sampling.Require(nameof(MaxProbes), MaxProbes, 1, MinProbes, RelativeTolerance);
         layers ??= (a as CurvatureOperator)?.Parameters;
-        if (layers is not null && layers.Count != a.Columns)
-        {
-            throw new CurvatureException($"The layers have {layers.Count} entries and the operator {a.Columns} columns: they must be of one parameter space.");
-        }
-
+        RequireSameSpace(a, layers);
         int blocks = layers?.Layers.Count ?? 1;
         bool exact = MaxProbes >= a.Columns && RelativeTolerance is null;
         int total = exact ? (int)a.Columns : MaxProbes;
@@ -110,17 +106,33 @@ public sealed record HutchinsonTrace : ITraceEstimator
         Tensor V = exact
             ? a.UnitVectors(first, count)
             : Probes.Draw(ProbeKind.Rademacher, a.Columns, first, count, Seed, a.DType, a.Device);
-        Tensor terms = V.mul(a.Apply(V));
+        return BlockSums(V.mul(a.Apply(V)), layers);
+    }
+
+    /// <summary>Sums of the rows of <c>[P, count]</c> over each layer's entries, for each column; over all rows where there are no layers.</summary>
+    internal static double[][] BlockSums(Tensor terms, ParameterSpace? layers)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        int count = (int)terms.shape[1];
         if (layers is null)
         {
-            return [ToDoubles(terms.sum(0, type: ScalarType.Float64))];
+            return [ToDoubles(terms.sum(dim: 0, type: ScalarType.Float64))];
         }
 
         Tensor parameterwise = stack(
-            layers.Parameters.Select((p, i) => terms.narrow(0, layers.Offset(i), p.numel()).sum(0, type: ScalarType.Float64)));
+            layers.Parameters.Select((p, i) => terms.narrow(0, layers.Offset(i), p.numel()).sum(dim: 0, type: ScalarType.Float64)));
         double[] sums = ToDoubles(parameterwise);
         return [.. layers.Layers.Select(layer =>
             Enumerable.Range(0, count).Select(j => layer.Indices.Sum(i => sums[(i * count) + j])).ToArray())];
+    }
+
+    /// <summary>Refuses layers of another parameter space than the operator's.</summary>
+    internal static void RequireSameSpace(LinearOperator a, ParameterSpace? layers)
+    {
+        if (layers is not null && layers.Count != a.Columns)
+        {
+            throw new CurvatureException($"The layers have {layers.Count} entries and the operator {a.Columns} columns: they must be of one parameter space.");
+        }
     }
 
     private static double[] ToDoubles(Tensor t) => t.cpu().data<double>().ToArray();

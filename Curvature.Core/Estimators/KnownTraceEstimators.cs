@@ -12,10 +12,10 @@ public static class KnownTraceEstimators
             "m products; m / 3 vectors", "standard error of the part outside the sketch"),
             o => new HutchPlusPlus { MaxProducts = o.Products, MinProbes = o.MinProbes, RelativeTolerance = o.RelativeTolerance, Seed = o.Seed }),
         (new("xtrace", typeof(XTrace), "trace", "square", "Epperly, Tropp, Webber 2024",
-            "m products; 3 m / 2 vectors", "standard error over the leave-one-out estimates"),
+            "m products; 3 m / 2 vectors", "leave-one-out samples and their covariance"),
             o => new XTrace { MaxProducts = o.Products, MinProbes = o.MinProbes, RelativeTolerance = o.RelativeTolerance, Seed = o.Seed }),
         (new("xnystrace", typeof(XNysTrace), "trace", "positive semidefinite", "Epperly, Tropp, Webber 2024",
-            "m products; 3 m vectors", "standard error over the leave-one-out estimates"),
+            "m products; 3 m vectors", "leave-one-out samples and their covariance"),
             o => new XNysTrace { MaxProducts = o.Products, MinProbes = o.MinProbes, RelativeTolerance = o.RelativeTolerance, Seed = o.Seed }),
     ];
 

@@ -1,3 +1,4 @@
+using Curvature.Data;
 using Curvature.Operators;
 using Curvature.Tensors;
 using TorchSharp;
@@ -123,6 +124,15 @@ internal static class Sampling
     public static void RequireFinite(IEnumerable<double> numbers)
     {
         if (!numbers.All(double.IsFinite))
+        {
+            throw NotFinite();
+        }
+    }
+
+    /// <summary>Refuses NaN and infinity.</summary>
+    public static void RequireFinite(Tensor values)
+    {
+        if (!Finite.Everywhere(values))
         {
             throw NotFinite();
         }

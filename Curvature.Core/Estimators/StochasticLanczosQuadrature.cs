@@ -1,6 +1,5 @@
 using Curvature.Krylov;
 using Curvature.Operators;
-using MathNet.Numerics.LinearAlgebra;
 
 namespace Curvature.Estimators;
 
@@ -41,22 +40,8 @@ public sealed record StochasticLanczosQuadrature
             throw new CurvatureException($"The kernel width is a positive length in units of the eigenvalues; got {width}.");
         }
 
-        LanczosRuns lanczos = LanczosRuns.From(a, Runs, Steps, Seed, progress, cancellation);
-        QuadratureRule[] rules = [.. lanczos.Alphas.Zip(lanczos.Betas, Rule)];
-        double range = rules.Max(r => r.Nodes[^1]) - rules.Min(r => r.Nodes[0]);
-        int steps = rules.Max(r => r.Nodes.Length);
-        double sigma = KernelWidth ?? (range / (Math.Max(1, steps - 1) * Math.Sqrt(8 * Math.Log(3))));
-        return new SpectralDensity(a.Columns, rules, sigma, lanczos.Products);
-    }
-
-    private static QuadratureRule Rule(double[] alpha, double[] beta)
-    {
-        int m = alpha.Length;
-        Matrix<double> T = Matrix<double>.Build.Dense(m, m, (i, j) => i == j ? alpha[i] : Math.Abs(i - j) == 1 ? beta[Math.Min(i, j)] : 0);
-        MathNet.Numerics.LinearAlgebra.Factorization.Evd<double> evd = T.Evd(Symmetricity.Symmetric);
-        (double Node, double Weight)[] pairs =
-            [.. Enumerable.Range(0, m).Select(i => (evd.EigenValues[i].Real, Math.Pow(evd.EigenVectors[0, i], 2))).OrderBy(p => p.Item1)];
-        double total = pairs.Sum(p => p.Weight);
-        return new QuadratureRule([.. pairs.Select(p => p.Node)], [.. pairs.Select(p => p.Weight / total)]);
+        LanczosRuns lanczos = LanczosRuns.From(a, Runs, Steps, Seed, 0, progress, cancellation);
+        QuadratureRule[] rules = [.. lanczos.Alphas.Zip(lanczos.Betas, QuadratureRule.Gauss)];
+        return new SpectralDensity(a.Columns, rules, KernelWidth ?? SpectralDensity.DefaultKernelWidth(rules), lanczos.Products);
     }
 }

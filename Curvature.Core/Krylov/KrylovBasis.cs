@@ -1,7 +1,6 @@
 using Curvature.Operators;
 using Curvature.Tensors;
 using MathNet.Numerics.LinearAlgebra;
-using MathNet.Numerics.LinearAlgebra.Factorization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -79,9 +78,8 @@ internal sealed class KrylovBasis : IDisposable
     /// <summary>Ritz values, ascending, with their residual bounds <c>beta |s_last|</c> and the eigenvectors S of T as columns.</summary>
     public (double[] Values, double[] Residuals, Matrix<double> S) Ritz()
     {
-        Evd<double> evd = _t.SubMatrix(0, Length, 0, Length).Evd(Symmetricity.Symmetric);
-        double[] values = [.. evd.EigenValues.Select(v => v.Real)];
-        return (values, [.. Enumerable.Range(0, Length).Select(i => Beta * Math.Abs(evd.EigenVectors[Length - 1, i]))], evd.EigenVectors);
+        (double[] values, Matrix<double> s) = SymmetricEigen.Of(_t.SubMatrix(0, Length, 0, Length));
+        return (values, [.. Enumerable.Range(0, Length).Select(i => Beta * Math.Abs(s[Length - 1, i]))], s);
     }
 
     /// <summary>Ritz vectors as orthonormal rows <c>[chosen, P]</c>, new in the caller's scope.</summary>

@@ -21,11 +21,12 @@ public sealed record LanczosRuns(IReadOnlyList<double[]> Alphas, IReadOnlyList<d
     /// <param name="a">A symmetric operator.</param>
     /// <param name="runs">Number of start vectors.</param>
     /// <param name="steps">Largest number of steps; at most P are made.</param>
-    /// <param name="seed">Start vectors are Gaussian, normalised; run r uses column r of this seed.</param>
+    /// <param name="seed">Start vectors are Gaussian, normalised; run r uses column <c>first + r</c> of this seed.</param>
+    /// <param name="first">Number of the first run, for more of them later.</param>
     /// <param name="progress">Told after each step.</param>
     /// <param name="cancellation">Ends the runs between two steps.</param>
     public static LanczosRuns From(
-        LinearOperator a, int runs, int steps, int seed, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
+        LinearOperator a, int runs, int steps, int seed, int first = 0, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
     {
         if (!a.IsSymmetric)
         {
@@ -40,7 +41,7 @@ public sealed record LanczosRuns(IReadOnlyList<double[]> Alphas, IReadOnlyList<d
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Tensor Q = zeros([runs, steps, a.Columns], a.DType, a.Device);
-        Tensor q = Probes.Draw(ProbeKind.Gaussian, a.Columns, 0, runs, seed, a.DType, a.Device).t().contiguous(); // [runs, P]
+        Tensor q = Probes.Draw(ProbeKind.Gaussian, a.Columns, first, runs, seed, a.DType, a.Device).t().contiguous(); // [runs, P]
         q.div_(Precision.RowNorms(q));
 
         List<double>[] alphas = [.. Enumerable.Range(0, runs).Select(_ => new List<double>())];

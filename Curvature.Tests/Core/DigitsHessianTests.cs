@@ -77,6 +77,82 @@ public sealed class DigitsHessianTests(DigitsHessianTests.Digits digits, ITestOu
         Assert.True(worst < 0.02, $"off by {worst} at {where}");
     }
 
+    [Theory]
+    [InlineData("hutchinson")]
+    [InlineData("hutch++")]
+    [InlineData("xtrace")]
+    public void Every_trace_estimator_covers_the_exact_trace(string name)
+    {
+        double exact = digits.Eigenvalues.Sum();
+        using MatrixOperator matrix = new(digits.Dense);
+        Estimate[] estimates = [.. Enumerable.Range(0, 60).Select(seed =>
+            KnownTraceEstimators.Create(name, new TraceOptions { Products = 64, Seed = seed }).Estimate(matrix).Total)];
+        double error = Math.Sqrt(estimates.Average(e => Math.Pow(e.Value - exact, 2)));
+        output.WriteLine($"{name}: error {error / exact:p2}, stated {Math.Sqrt(estimates.Average(e => e.StandardError * e.StandardError)) / exact:p2}");
+        Assert.InRange(estimates.Count(e => e.ConfidenceInterval() is var (low, high) && low <= exact && exact <= high), 52, 60);
+        Assert.InRange(error / exact, 0, name == "hutchinson" ? 0.08 : 0.03);
+    }
+
+    [Fact]
+    public void Nystrom_takes_the_gauss_newton_matrix_and_refuses_the_hessian_where_it_sees_negative_curvature()
+    {
+        using GgnOperator ggn = new(digits.Hessian.Objective);
+        using Tensor dense = ggn.ToDense();
+        using MatrixOperator matrix = new(dense.add(dense.t()).mul(0.5));
+        double exact = matrix.ExactTrace!.Value;
+        Estimate[] estimates = [.. Enumerable.Range(0, 60).Select(seed => new XNysTrace { Seed = seed }.Estimate(matrix).Total)];
+        output.WriteLine($"error {Math.Sqrt(estimates.Average(e => Math.Pow(e.Value - exact, 2))) / exact:p3}, first {estimates[0]}");
+        Assert.InRange(estimates.Count(e => e.ConfidenceInterval() is var (low, high) && low <= exact && exact <= high), 52, 60);
+        using MatrixOperator negated = new(digits.Dense.neg());
+        Assert.Throws<CurvatureException>(() => new XNysTrace().Estimate(negated));
+    }
+
+    [Fact]
+    public void Norms_log_determinant_and_effective_dimension_agree_with_the_eigenvalues()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator matrix = new(digits.Dense.add(digits.Dense.t()).mul(0.5));
+        double[] lambda = digits.Eigenvalues;
+        Estimate frobenius = new FrobeniusNorm().Estimate(matrix);
+        double exact = Math.Sqrt(lambda.Sum(l => l * l));
+        Assert.InRange(exact, frobenius.Value - (4 * frobenius.StandardError), frobenius.Value + (4 * frobenius.StandardError));
+
+        NormBound norm = new OperatorNorm { RelativeTolerance = 0.02 }.Estimate(matrix);
+        output.WriteLine($"norm {lambda.Max(Math.Abs)} in {norm}");
+        Assert.InRange(lambda.Max(Math.Abs), norm.Value * (1 - 1e-9), norm.UpperBound);
+
+        double damping = 2 * -lambda.Min();
+        FunctionTrace quadrature = new() { Steps = 80, MaxRuns = 16 };
+        (string, FunctionEstimate, double)[] cases =
+        [
+            ("log-determinant", new LogDeterminant { Damping = damping, Quadrature = quadrature }.Estimate(matrix), lambda.Sum(l => Math.Log(l + damping))),
+            ("effective dimension", new EffectiveDimension { Damping = damping, Quadrature = quadrature }.Estimate(matrix), lambda.Sum(l => l / (l + damping))),
+            ("nuclear norm", new SchattenNorm { Quadrature = quadrature }.Estimate(matrix), lambda.Sum(Math.Abs)),
+        ];
+        foreach ((string what, FunctionEstimate found, double wanted) in cases)
+        {
+            output.WriteLine($"{what}: {wanted}, {found.Estimate}, quadrature {found.QuadratureError}");
+            Assert.InRange(Math.Abs(found.Estimate.Value - wanted), 0, (4 * found.Estimate.StandardError) + found.QuadratureError);
+        }
+    }
+
+    [Theory]
+    [InlineData("hutchinson")]
+    [InlineData("xdiag")]
+    public void Every_diagonal_estimator_covers_the_exact_diagonal(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator matrix = new(digits.Dense);
+        using DiagonalEstimate diagonal = KnownDiagonalEstimators.Create(name, new DiagonalOptions { Products = 128, Seed = 1 }).Estimate(matrix);
+        Tensor exact = digits.Dense.diagonal();
+        (Tensor low, Tensor high) = diagonal.ConfidenceIntervals();
+        double covered = 1 - ((low.sub(exact).gt(1e-12).sum().ToDouble() + exact.sub(high).gt(1e-12).sum().ToDouble()) / exact.numel());
+        double error = diagonal.Values.sub(exact).norm().ToDouble() / exact.norm().ToDouble();
+        output.WriteLine($"{name}: covered {covered:p1}, relative error {error:p2}, stated {diagonal.RelativeError:p2}");
+        Assert.InRange(covered, 0.90, 0.99);
+        Assert.InRange(diagonal.RelativeError / error, 0.7, 1.4);
+    }
+
     /// <summary>Network, data and the exact Hessian, computed once in float64.</summary>
     public sealed class Digits : IDisposable
     {

@@ -11,19 +11,9 @@ namespace Curvature.Tests.Core.Estimators;
 /// <summary>What every trace estimator owes, over spectra made to order.</summary>
 public sealed class TraceEstimatorTests(ITestOutputHelper output)
 {
-    private const int Size = 100, Seeds = 400;
+    private const int Size = Reference.Spectra.Size, Seeds = 400;
 
-    private static readonly Dictionary<string, double[]> Spectra = new()
-    {
-        ["zero"] = new double[Size],
-        ["identity"] = [.. Enumerable.Repeat(2.5, Size)],
-        ["two points"] = [.. Enumerable.Repeat(7.0, 10), .. Enumerable.Repeat(1.0, Size - 10)],
-        ["rank 5"] = [9, 5, 4, 2, 1, .. new double[Size - 5]],
-        ["decaying"] = [.. Enumerable.Range(0, Size).Select(i => Math.Exp(-i / 8.0))],
-        ["power law"] = [.. Enumerable.Range(1, Size).Select(i => 1.0 / i)],
-        ["flat"] = [.. Enumerable.Range(0, Size).Select(i => 3 - (2.0 * i / Size))],
-        ["indefinite"] = [.. Enumerable.Range(0, Size - 3).Select(i => Math.Exp(-i / 8.0)), 4, -3, -1],
-    };
+    private static readonly IReadOnlyDictionary<string, double[]> Spectra = Reference.Spectra.All;
 
     public static TheoryData<string> Names => [.. KnownTraceEstimators.Names];
 
@@ -249,7 +239,7 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
         using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectra["power law"]);
         List<ProductProgress> told = [];
         using CancellationTokenSource source = new();
-        Progress progress = new(p =>
+        ToldProgress progress = new(p =>
         {
             told.Add(p);
             source.Cancel();
@@ -315,9 +305,4 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
 
     private static ITraceEstimator Make(string name, int products, int seed) =>
         KnownTraceEstimators.Create(name, new TraceOptions { Products = products, Seed = seed });
-
-    private sealed class Progress(Action<ProductProgress> told) : IProgress<ProductProgress>
-    {
-        public void Report(ProductProgress value) => told(value);
-    }
 }

@@ -1,0 +1,59 @@
+namespace Curvature.Estimators;
+
+/// <summary>What one stream of products says of a matrix. Dispose it to release the diagonal.</summary>
+public sealed class StreamEstimate : IDisposable
+{
+    private readonly int _seed;
+    private readonly long _dimension;
+    private readonly IReadOnlyList<double> _samples;
+
+    internal StreamEstimate(
+        TraceEstimate trace, Estimate frobeniusSquared, DiagonalEstimate? diagonal, Estimate? sumOfSquares, int seed, long dimension, IReadOnlyList<double> samples)
+    {
+        (Trace, FrobeniusSquared, Diagonal, DiagonalSquares) = (trace, frobeniusSquared, diagonal, sumOfSquares);
+        (_seed, _dimension, _samples) = (seed, dimension, samples);
+    }
+
+    /// <summary>Trace of the matrix and of its layers' blocks.</summary>
+    public TraceEstimate Trace { get; }
+
+    /// <summary><c>|A|_F^2</c>, unbiased.</summary>
+    public Estimate FrobeniusSquared { get; }
+
+    /// <summary><c>|A|_F</c>: the root of <see cref="FrobeniusSquared"/>, with its error carried over.</summary>
+    public Estimate Frobenius => FrobeniusNorm.Root(FrobeniusSquared);
+
+    /// <summary>The diagonal, where it was kept.</summary>
+    public DiagonalEstimate? Diagonal { get; }
+
+    /// <summary><c>sum_i A_ii^2</c>, unbiased, where it was asked for.</summary>
+    public Estimate? DiagonalSquares { get; }
+
+    /// <summary>Products spent.</summary>
+    public int Products => Trace.Total.Products;
+
+    /// <summary>
+    /// This trace minus that of an earlier stream with the same seed, for example at an earlier checkpoint: the same probes meet both matrices, and what they have in common
+    /// drops out of each pair. The standard error is that of the paired differences, far below the two traces' own where the matrices are alike.
+    /// </summary>
+    /// <exception cref="CurvatureException">Another seed or dimension: the probes are not the same.</exception>
+    public Estimate DifferenceFrom(StreamEstimate earlier)
+    {
+        ArgumentNullException.ThrowIfNull(earlier);
+        if (earlier._seed != _seed || earlier._dimension != _dimension || (earlier._samples.Count == 0) != (_samples.Count == 0))
+        {
+            throw new CurvatureException(
+                $"Paired differences need the same probes: seed {_seed}, dimension {_dimension}{Exactly(this)} against seed {earlier._seed}, dimension {earlier._dimension}{Exactly(earlier)}.");
+        }
+
+        int products = Products + earlier.Products;
+        return _samples.Count == 0
+            ? Estimate.Exact(Trace.Total.Value - earlier.Trace.Total.Value, products)
+            : Estimate.FromSamples([.. _samples.Zip(earlier._samples, (now, before) => now - before)], products);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Diagonal?.Dispose();
+
+    private static string Exactly(StreamEstimate stream) => stream._samples.Count == 0 ? " (unit vectors)" : "";
+}

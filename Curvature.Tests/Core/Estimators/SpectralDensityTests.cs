@@ -1,0 +1,118 @@
+using Curvature.Estimators;
+using Curvature.Operators;
+using Curvature.Tests.Reference;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Core.Estimators;
+
+public sealed class SpectralDensityTests
+{
+    private static readonly double[] Spectrum = [.. Enumerable.Range(0, 120).Select(i => Math.Cos(i)), 2, 3, 5, -4];
+
+    [Fact]
+    public void Bands_cover_the_cumulative_density_as_often_as_they_say()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectrum);
+        double[] x = [-2, -0.8, -0.3, 0.1, 0.4, 0.9, 2.5, 4];
+        double[] exact = [.. x.Select(at => Spectrum.Count(l => l <= at) / (double)Spectrum.Length)];
+        int covered = 0;
+        for (int seed = 0; seed < 50; seed++)
+        {
+            ConfidenceBand band = new StochasticLanczosQuadrature { Steps = 100, Runs = 8, Seed = seed }.Estimate(a).CumulativeBand(x);
+            covered += Enumerable.Range(0, x.Length).Count(i => band.Low[i] <= exact[i] && exact[i] <= band.High[i]);
+            Assert.All(band.Low.Zip(band.High), b => Assert.True(b.First >= 0 && b.Second <= 1 && b.First <= b.Second));
+        }
+
+        Assert.InRange(covered / (50.0 * x.Length), 0.90, 0.99);
+    }
+
+    [Fact]
+    public void A_band_holds_the_density_and_narrows_with_the_runs()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectrum);
+        SpectralDensity few = new StochasticLanczosQuadrature { Steps = 40, Runs = 4, KernelWidth = 0.2 }.Estimate(a);
+        SpectralDensity many = new StochasticLanczosQuadrature { Steps = 40, Runs = 64, KernelWidth = 0.2 }.Estimate(a);
+        double[] grid = few.Grid(101);
+        ConfidenceBand wide = few.DensityBand(grid), narrow = many.DensityBand(grid);
+        double Width(ConfidenceBand band) => band.High.Zip(band.Low, (h, l) => h - l).Sum();
+        Assert.Equal(grid.Select(few.Density), wide.Value);
+        Assert.Equal(0.2, few.KernelWidth);
+        Assert.InRange(Width(narrow) / Width(wide), 0.05, 0.4);
+        Assert.Equal(wide.Value[50], few.DensityAt(grid[50]).Value, 1e-14);
+        SpectralDensity single = new StochasticLanczosQuadrature { Steps = 40, Runs = 1 }.Estimate(a);
+        Assert.Throws<CurvatureException>(() => single.DensityBand(grid));
+    }
+
+    [Fact]
+    public void The_negative_mass_counts_what_lies_beyond_the_pile_at_zero()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        double[] eigenvalues = [5, 1, -1, -0.5, -1e-9, .. new double[95]];
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(eigenvalues, 1);
+        SpectralDensity density = new StochasticLanczosQuadrature { Steps = 30, Runs = 40 }.Estimate(a);
+        Estimate mass = density.NegativeMass();
+        Assert.InRange(mass.Value, 0.02 - (4 * mass.StandardError), 0.02 + (4 * mass.StandardError));
+        Assert.InRange(mass.StandardError, 1e-4, 0.01);
+        Assert.Equal(density.Cumulative(-0.75), density.NegativeMass(0.75));
+    }
+
+    [Fact]
+    public void The_logarithmic_density_spreads_the_pile_at_zero_out()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        double[] eigenvalues = [.. Enumerable.Repeat(1e-4, 60), .. Enumerable.Repeat(-1e-2, 30), .. Enumerable.Repeat(1.0, 10)];
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(eigenvalues, 1);
+        SpectralDensity density = new StochasticLanczosQuadrature { Steps = 30, Runs = 30 }.Estimate(a), log = density.Logarithmic(1e-8);
+        foreach ((double decade, double share) in (IEnumerable<(double, double)>)[(-4, 0.6), (-2, 0.3), (0, 0.1)])
+        {
+            Estimate mass = log.Mass(decade - 0.5, decade + 0.5);
+            Assert.InRange(mass.Value, share - (4 * mass.StandardError), share + (4 * mass.StandardError));
+        }
+
+        double[] grid = log.Grid(2001);
+        Assert.Equal(1, grid.Sum(log.Density) * (grid[1] - grid[0]), 1e-3);
+        Assert.Equal(0.3, density.Logarithmic(1e-8, 0.3).KernelWidth);
+        Assert.All(log.Runs, run => Assert.Equal(run.Nodes.Order(), run.Nodes));
+        Assert.Throws<CurvatureException>(() => density.Logarithmic(0));
+    }
+
+    [Fact]
+    public void The_logarithmic_density_moves_with_the_scale()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectrum), b = Matrices.OperatorWithSpectrum([.. Spectrum.Select(x => 1e6 * x)]);
+        StochasticLanczosQuadrature method = new() { Steps = 20, Runs = 2 };
+        SpectralDensity one = method.Estimate(a).Logarithmic(), scaled = method.Estimate(b).Logarithmic();
+        Assert.Equal(one.KernelWidth, scaled.KernelWidth, 1e-8);
+        Assert.Equal(one.Density(-0.5), scaled.Density(5.5), 1e-8);
+    }
+
+    [Fact]
+    public void Traces_of_functions_come_from_the_same_runs()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectrum);
+        SpectralDensity density = new StochasticLanczosQuadrature { Steps = 20, Runs = 8, Seed = 3 }.Estimate(a);
+        Estimate expected = new FunctionTrace { Steps = 20, MaxRuns = 8, Seed = 3 }.Estimate(a, Math.Exp).Estimate;
+        Assert.Equal(expected, density.Trace(Math.Exp));
+    }
+
+    [Fact]
+    public void More_steps_than_managed_code_takes_give_the_same_rule()
+    {
+        double[] alpha = [.. Enumerable.Range(0, 600).Select(i => Math.Sin(i))], beta = [.. Enumerable.Range(0, 599).Select(i => 1 + (0.5 * Math.Cos(i)))];
+        QuadratureRule rule = QuadratureRule.Gauss(alpha, beta);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor t = tensor(alpha).diag().add(tensor(beta).diag(1)).add(tensor(beta).diag(-1));
+        Tensor power = eye(600, 600, ScalarType.Float64).select(1, 0).clone(), first = power;
+        for (int degree = 0; degree < 8; degree++)
+        {
+            Assert.Equal(first.dot(power).ToDouble(), rule.Integrate(x => Math.Pow(x, degree)), 1e-9 * Math.Pow(4, degree));
+            power = t.mv(power);
+        }
+    }
+}
