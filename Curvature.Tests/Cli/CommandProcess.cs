@@ -52,13 +52,14 @@ internal sealed class CommandProcess : IDisposable
     /// <summary>Waits for its end.</summary>
     public CommandRun Finish()
     {
-        string error = _process.StandardError.ReadToEnd();
+        Task<string> error = _process.StandardError.ReadToEndAsync();
         if (!_process.WaitForExit(Patience))
         {
             _process.Kill(entireProcessTree: true);
+            _process.WaitForExit();
         }
 
-        return new CommandRun(_process.ExitCode, _output.Result, error);
+        return new CommandRun(_process.ExitCode, _output.Result, error.Result);
     }
 
     public void Dispose()
@@ -71,7 +72,8 @@ internal sealed class CommandProcess : IDisposable
         _process.Dispose();
     }
 
-    private static ProcessStartInfo StartInfo(string[] args) => new("dotnet", [Path.Combine(AppContext.BaseDirectory, "curvature.dll"), .. args])
+    /// <summary>A process started in the background of a script inherits ignored interrupts; this one must not.</summary>
+    private static ProcessStartInfo StartInfo(string[] args) => new("env", ["--default-signal=INT,TERM", "dotnet", Path.Combine(AppContext.BaseDirectory, "curvature.dll"), .. args])
     {
         RedirectStandardOutput = true,
         RedirectStandardError = true,
