@@ -51,7 +51,7 @@ public sealed record FunctionTrace
         while (values.Count < MaxRuns)
         {
             int count = Math.Min(Sampling.ProbesPerPass, MaxRuns - values.Count);
-            LanczosRuns runs = LanczosRuns.From(a, count, Steps, Seed, values.Count, Offset(progress, products), cancellation);
+            LanczosRuns runs = LanczosRuns.From(a, count, Steps, Seed, values.Count, OffsetProgress.Of(progress, products, Steps * MaxRuns), cancellation);
             products += runs.Products;
             rules.AddRange(runs.Alphas.Zip(runs.Betas, QuadratureRule.Gauss));
             check(rules);
@@ -81,14 +81,5 @@ public sealed record FunctionTrace
             ? value
             : throw new NonFiniteException(FormattableString.Invariant(
                 $"The function is not finite at an eigenvalue between {rule.Nodes[0]:g6} and {rule.Nodes[^1]:g6}. Shift the matrix, or define the function there."));
-    }
-
-    private OffsetProgress? Offset(IProgress<ProductProgress>? progress, int done) =>
-        progress is null ? null : new OffsetProgress(progress, done, Steps * MaxRuns);
-
-    /// <summary>Adds what earlier runs have spent.</summary>
-    private sealed class OffsetProgress(IProgress<ProductProgress> inner, int done, int total) : IProgress<ProductProgress>
-    {
-        public void Report(ProductProgress value) => inner.Report(value with { Done = done + value.Done, Total = total });
     }
 }

@@ -16,6 +16,10 @@ namespace Curvature.Estimators;
 /// values, either end lies at most <c>eps W / (1 - 2 eps)</c> outside. For a matrix that is not symmetric the theorem is used on <c>A^T A</c>,
 /// <c>|A|^2 &lt;= xi / (1 - eps)</c>, at two products a step. The bound depends on P only through <c>log P</c>: 100 steps give 2 % at ten million rows.
 /// </para>
+/// <para>
+/// With a tolerance, the bounds are looked at every five steps, and the j-th look takes <c>1 / (j (j + 1))</c> of the risk: the stated probability holds at whichever look ends
+/// the run.
+/// </para>
 /// <para>Memory: a vector a step. A Krylov space that becomes invariant holds the whole spectrum that the start vector touches: value and bound then meet.</para>
 /// </summary>
 public sealed record OperatorNorm
@@ -53,6 +57,7 @@ public sealed record OperatorNorm
         HostMemory.RequireVectors(steps + 1L, symmetric.Columns, a.DType, a.Device, "Ask for fewer steps.");
         Tensor start = Probes.Draw(ProbeKind.Gaussian, symmetric.Columns, 0, 1, Seed, a.DType, a.Device).squeeze(1);
         using KrylovBasis basis = new(symmetric, steps, zeros([0, symmetric.Columns], a.DType, a.Device), start);
+        int looks = 0;
         while (true)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -61,7 +66,9 @@ public sealed record OperatorNorm
             bool last = basis.Length == steps || basis.IsInvariant;
             if (last || (RelativeTolerance is not null && basis.Length % 5 == 0))
             {
-                NormBound bound = Bound(basis, symmetric, gram is not null);
+                looks++;
+                double risk = (1 - Probability) / (RelativeTolerance is null ? 1 : looks * (looks + 1.0));
+                NormBound bound = Bound(basis, symmetric, gram is not null, risk);
                 if (last || bound.UpperBound - bound.Value <= RelativeTolerance * bound.Value)
                 {
                     return bound;
@@ -70,7 +77,7 @@ public sealed record OperatorNorm
         }
     }
 
-    private NormBound Bound(KrylovBasis basis, LinearOperator a, bool isGram)
+    private NormBound Bound(KrylovBasis basis, LinearOperator a, bool isGram, double risk)
     {
         (double[] values, double[] residuals, _) = basis.Ritz();
         (double low, double high) = (values.Min(), values.Max());
@@ -83,8 +90,8 @@ public sealed record OperatorNorm
         double upper = magnitude + rounding;
         if (!basis.IsInvariant)
         {
-            double risk = (1 - Probability) / (isGram ? 1 : 2);
-            double eps = Math.Pow(Math.Max(0, Math.Log(1.648 * Math.Sqrt(a.Columns) / risk)) / ((2 * basis.Length) - 1), 2);
+            double each = risk / (isGram ? 1 : 2);
+            double eps = Math.Pow(Math.Max(0, Math.Log(1.648 * Math.Sqrt(a.Columns) / each)) / ((2 * basis.Length) - 1), 2);
             upper += isGram
                 ? (eps < 1 ? magnitude * eps / (1 - eps) : double.PositiveInfinity)
                 : (eps < 0.5 ? (high - low) * eps / (1 - (2 * eps)) : double.PositiveInfinity);

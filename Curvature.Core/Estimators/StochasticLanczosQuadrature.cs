@@ -21,7 +21,13 @@ public sealed record StochasticLanczosQuadrature
     /// <value>Start vectors. Default 8; the standard errors fall with the square root.</value>
     public int Runs { get; init; } = 8;
 
-    /// <value>Seed of the start vectors.</value>
+    /// <value>
+    /// Stop once half the 95 % confidence interval of the cumulative density is at most this at every node of the first run, as a fraction of the eigenvalues. The runs are then
+    /// made four at a time, of which the first four are made in any case. Null (default): make all runs at once.
+    /// </value>
+    public double? CumulativeTolerance { get; init; }
+
+    /// <value>Seed of the start vectors; run r depends on (Seed, r) alone.</value>
     public int Seed { get; init; }
 
     /// <value>
@@ -40,8 +46,26 @@ public sealed record StochasticLanczosQuadrature
             throw new CurvatureException($"The kernel width is a positive length in units of the eigenvalues; got {width}.");
         }
 
-        LanczosRuns lanczos = LanczosRuns.From(a, Runs, Steps, Seed, 0, progress, cancellation);
-        QuadratureRule[] rules = [.. lanczos.Alphas.Zip(lanczos.Betas, QuadratureRule.Gauss)];
-        return new SpectralDensity(a.Columns, rules, KernelWidth ?? SpectralDensity.DefaultKernelWidth(rules), lanczos.Products);
+        if (CumulativeTolerance is <= 0 or double.NaN)
+        {
+            throw new CurvatureException($"The tolerance of the cumulative density is a positive fraction of the eigenvalues; got {CumulativeTolerance}.");
+        }
+
+        ArgumentOutOfRangeException.ThrowIfLessThan(Runs, 1);
+        int chunk = CumulativeTolerance is null ? Runs : 4, total = (int)(Runs * Math.Min(Steps, a.Columns));
+        List<QuadratureRule> rules = [];
+        SpectralDensity density;
+        int products = 0;
+        do
+        {
+            LanczosRuns lanczos = LanczosRuns.From(
+                a, Math.Min(chunk, Runs - rules.Count), Steps, Seed, rules.Count, OffsetProgress.Of(progress, products, total), cancellation);
+            products += lanczos.Products;
+            rules.AddRange(lanczos.Alphas.Zip(lanczos.Betas, QuadratureRule.Gauss));
+            density = new SpectralDensity(a.Columns, [.. rules], KernelWidth ?? SpectralDensity.DefaultKernelWidth(rules), products);
+        }
+        while (rules.Count < Runs && !rules[0].Nodes.All(node => density.Cumulative(node).HalfWidth(0.95) <= CumulativeTolerance));
+
+        return density;
     }
 }

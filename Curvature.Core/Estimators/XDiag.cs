@@ -12,7 +12,7 @@ namespace Curvature.Estimators;
 /// <c>diag(Q Z^T) - (Q s_i) * (Z s_i) + (s_i . R_i) w_i * (Q s_i)</c>, <c>Z = A^T Q</c>. Unbiased; exact once half the products reach the rank.
 /// <para>
 /// The standard errors hold the covariance of two samples, estimated from what leaving a second probe out changes (see <see cref="XTrace"/>); each entry's is
-/// an estimate from few numbers. Memory: 3 k vectors, and k products with A, k with its transpose. From as many products as columns on, the unit vectors give the
+/// an estimate from few numbers. Cost: k products with A, k with its transpose, and <c>k^2 P</c> operations for the errors. Memory: 3 k vectors. From as many products as columns on, the unit vectors give the
 /// exact diagonal.
 /// </para>
 /// </summary>

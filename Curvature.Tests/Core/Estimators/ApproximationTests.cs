@@ -55,6 +55,21 @@ public sealed class ApproximationTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void A_kronecker_model_is_a_control_variate_without_being_multiplied_out()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator left = Matrices.OperatorWithSpectrum([3, 2, 1, 0.5, 0.1], 1), right = Matrices.OperatorWithSpectrum([5, 1, 0.2, 0.1], 2);
+        using KroneckerOperator model = new(left, right);
+        using MatrixOperator rest = Matrices.OperatorWithSpectrum([.. Enumerable.Range(0, 20).Select(i => 0.3 * Math.Cos(i))], 3), a = new((model + rest).ToDense());
+        double exact = a.ExactTrace!.Value;
+        Estimate with = new ControlVariateTrace(model) { MaxProbes = 19 }.Estimate(a).Total, without = new HutchinsonTrace { MaxProbes = 19 }.Estimate(a).Total;
+        Assert.InRange(exact, with.Value - (4 * with.StandardError), with.Value + (4 * with.StandardError));
+        Assert.True(with.StandardError < 0.2 * without.StandardError, $"{with} against {without}");
+        ErrorBound bound = new ApproximationError { Probes = 64 }.Estimate(a, model);
+        Assert.InRange(Math.Sqrt(rest.ToDense().square().sum().ToDouble()), bound.Low, bound.High);
+    }
+
+    [Fact]
     public void An_approximation_without_a_trace_or_of_another_shape_is_refused()
     {
         using DisposeScope scope = NewDisposeScope();

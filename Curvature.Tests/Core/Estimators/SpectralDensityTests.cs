@@ -48,6 +48,24 @@ public sealed class SpectralDensityTests
     }
 
     [Fact]
+    public void Stops_once_the_cumulative_density_is_known_well_enough()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectrum);
+        StochasticLanczosQuadrature method = new() { Steps = 20, Runs = 40, Seed = 2 };
+        SpectralDensity all = method.Estimate(a);
+        List<ProductProgress> told = [];
+        SpectralDensity some = (method with { CumulativeTolerance = 0.05 }).Estimate(a, new ToldProgress(told.Add));
+        Assert.InRange(some.Runs.Count, 5, 39);
+        Assert.Equal(0, some.Runs.Count % 4);
+        Assert.All(all.Runs.Zip(some.Runs), runs => Assert.Equal(runs.First.Nodes, runs.Second.Nodes, (x, y) => Math.Abs(x - y) < 1e-9));
+        Assert.All(some.Runs[0].Nodes, node => Assert.True(some.Cumulative(node).ConfidenceInterval().High <= some.Cumulative(node).Value + 0.05 + 1e-12));
+        Assert.Equal((some.Products, 800), (told[^1].Done, told[^1].Total));
+        Assert.Equal(40, (method with { CumulativeTolerance = 1e-9 }).Estimate(a).Runs.Count);
+        Assert.Throws<CurvatureException>(() => (method with { CumulativeTolerance = 0 }).Estimate(a));
+    }
+
+    [Fact]
     public void The_negative_mass_counts_what_lies_beyond_the_pile_at_zero()
     {
         using DisposeScope scope = NewDisposeScope();

@@ -222,6 +222,20 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
 
     [Theory]
     [MemberData(nameof(Names))]
+    public void An_interval_that_stopped_the_drawing_still_covers(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        double exact = Spectra["power law"].Sum();
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectra["power law"], 2);
+        TraceOptions options = new() { Products = 90, MinProbes = 8, RelativeTolerance = 0.05 };
+        Estimate[] estimates = [.. Enumerable.Range(0, Seeds).Select(seed => KnownTraceEstimators.Create(name, options with { Seed = seed }).Estimate(a).Total)];
+        int covered = estimates.Count(e => e.ConfidenceInterval() is var (low, high) && low <= exact && exact <= high);
+        output.WriteLine($"{name} stopped: covered {covered / 4.0} % at {estimates.Average(e => e.Products)} products");
+        Assert.InRange(covered, 0.88 * Seeds, 0.99 * Seeds);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
     public void The_same_seed_gives_the_same_bits_and_another_does_not(string name)
     {
         using DisposeScope scope = NewDisposeScope();
