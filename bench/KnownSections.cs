@@ -6,9 +6,9 @@ internal static class KnownSections
     public static IReadOnlyList<Section> All { get; } =
     [
         new("engine", "Engine: cost of one operator call, and matrix products (square, side 1024)", EngineSection.Run),
-        new("products", "Products with the Hessian, in gradients of the same objective", ProductsSection.Run),
+        new("products", "Products with the Hessian and the Gauss-Newton matrix, in gradients of the same objective", ProductsSection.Run),
         new("trace", "A trace by many probes over several batches, beside as many products made one by one", TraceSection.Run),
-        new("pytorch", "The same kept-graph product here and in PyTorch, in turns", PyTorchSection.Run),
+        new("pytorch", "The same kept-graph products here and in PyTorch, in turns", PyTorchSection.Run),
         new("eigenpairs", "Ten eigenpairs to a relative residual of 1e-3: products each solver needs", EigenpairsSection.Run),
     ];
 }

@@ -4,14 +4,14 @@ using static TorchSharp.torch;
 namespace Curvature.Bench;
 
 /// <summary>
-/// A Hessian-vector product with a graph made for it, and one on a graph kept from the product before, both through
-/// <see cref="HessianOperator"/>, as multiples of one gradient (forward and backward) of the same objective.
+/// Products with the Hessian (HVP) and the generalised Gauss-Newton matrix (GGN), with graphs made for them and on graphs kept from the product
+/// before, through <see cref="HessianOperator"/> and <see cref="GgnOperator"/>, as multiples of one gradient (forward and backward) of the same objective.
 /// </summary>
 internal static class ProductsSection
 {
     public static void Run(BenchOptions options, TextWriter output)
     {
-        output.WriteLine($"{"network",-12} {"threads",7} {"parameters",10} {"gradient ms",16} {"fresh HVP",14} {"kept-graph HVP",16}   (medians; spread = interquartile range / median)");
+        output.WriteLine($"{"network",-12} {"threads",7} {"parameters",10} {"gradient ms",16} {"fresh HVP",14} {"kept-graph HVP",16} {"fresh GGN",14} {"kept-graph GGN",16}   (medians; spread = interquartile range / median)");
         foreach (string name in options.Workloads)
         {
             Workload workload = KnownWorkloads.Create(name);
@@ -28,13 +28,17 @@ internal static class ProductsSection
     {
         using HessianOperator fresh = new(workload.Objective, new CurvatureOptions { GraphMemory = 0 });
         using HessianOperator kept = new(workload.Objective);
+        using GgnOperator freshGgn = new(workload.Objective, new CurvatureOptions { GraphMemory = 0 });
+        using GgnOperator keptGgn = new(workload.Objective);
         Timing[] timings = Timing.Interleaved(
             quick,
             Timing.Of(() => workload.Objective.Gradient().Dispose()),
             Timing.Of(() => fresh.Apply(v).Dispose()),
-            Timing.Of(() => kept.Apply(v).Dispose()));
+            Timing.Of(() => kept.Apply(v).Dispose()),
+            Timing.Of(() => freshGgn.Apply(v).Dispose()),
+            Timing.Of(() => keptGgn.Apply(v).Dispose()));
         string Ratio(Timing timing) => $"{timing.Median / timings[0].Median:F2}x ({timing.Spread:P0})";
         output.WriteLine(
-            $"{workload.Name,-12} {threads,7} {v.numel(),10:N0} {$"{timings[0].Median * 1e3:F1} ({timings[0].Spread:P0})",16} {Ratio(timings[1]),14} {Ratio(timings[2]),16}");
+            $"{workload.Name,-12} {threads,7} {v.numel(),10:N0} {$"{timings[0].Median * 1e3:F1} ({timings[0].Spread:P0})",16} {Ratio(timings[1]),14} {Ratio(timings[2]),16} {Ratio(timings[3]),14} {Ratio(timings[4]),16}");
     }
 }

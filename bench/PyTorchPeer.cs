@@ -56,8 +56,8 @@ internal sealed class PyTorchPeer : IDisposable
 
     public void SetThreads(int count) => Ask($"threads {count.ToString(CultureInfo.InvariantCulture)}");
 
-    /// <summary>One product there; its seconds, measured there.</summary>
-    public double Product() => double.Parse(Ask("product"), CultureInfo.InvariantCulture);
+    /// <summary>One product there, with <c>hessian</c> or <c>ggn</c>; its seconds, measured there.</summary>
+    public double Product(string matrix) => double.Parse(Ask($"product {matrix}"), CultureInfo.InvariantCulture);
 
     /// <summary>The last product's result, <c>[P]</c>.</summary>
     public Tensor LastProduct()

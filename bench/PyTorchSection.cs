@@ -5,8 +5,9 @@ using static TorchSharp.torch;
 namespace Curvature.Bench;
 
 /// <summary>
-/// The kept-graph Hessian-vector product, flat vector in and flat vector out, here through <see cref="HessianOperator"/> and in a Python
-/// process through PyTorch, product by product in turns; the same weights, data and vector, so that the results can be compared too.
+/// Kept-graph products with the Hessian and the generalised Gauss-Newton matrix, flat vector in and flat vector out, here through
+/// <see cref="KnownOperators"/> and in a Python process through PyTorch in their textbook form (double backward; two vector-Jacobian products, the loss's
+/// Hessian by double backward), product by product in turns; the same weights, data and vector, so that the results can be compared too.
 /// </summary>
 internal static class PyTorchSection
 {
@@ -20,7 +21,7 @@ internal static class PyTorchSection
         }
 
         output.WriteLine($"PyTorch {peer.Version}");
-        output.WriteLine($"{"network",-12} {"threads",7} {"here ms",14} {"PyTorch ms",14} {"here / PyTorch",15} {"difference",11}");
+        output.WriteLine($"{"network",-12} {"matrix",-8} {"threads",7} {"here ms",14} {"PyTorch ms",14} {"here / PyTorch",15} {"difference",11}");
         foreach (string name in options.Workloads)
         {
             Workload workload = KnownWorkloads.Create(name);
@@ -30,20 +31,21 @@ internal static class PyTorchSection
             {
                 set_num_threads(threads);
                 peer.SetThreads(threads);
-                Report(workload, v, peer, threads, options.Quick, output);
+                Report("hessian", workload, v, peer, threads, options.Quick, output);
+                Report("ggn", workload, v, peer, threads, options.Quick, output);
             }
         }
     }
 
-    private static void Report(Workload workload, Tensor v, PyTorchPeer peer, int threads, bool quick, TextWriter output)
+    private static void Report(string matrix, Workload workload, Tensor v, PyTorchPeer peer, int threads, bool quick, TextWriter output)
     {
-        using HessianOperator hessian = new(workload.Objective);
-        Timing[] timings = Timing.Interleaved(quick, Timing.Of(() => hessian.Apply(v).Dispose()), peer.Product);
-        using Tensor here = hessian.Apply(v);
+        using CurvatureOperator product = KnownOperators.Create(matrix, workload.Objective);
+        Timing[] timings = Timing.Interleaved(quick, Timing.Of(() => product.Apply(v).Dispose()), () => peer.Product(matrix));
+        using Tensor here = product.Apply(v);
         using Tensor there = peer.LastProduct();
         double difference = ((here - there).norm() / there.norm()).ToDouble();
         string Cell(Timing timing) => $"{timing.Median * 1e3:F2} ({timing.Spread:P0})";
         output.WriteLine(
-            $"{workload.Name,-12} {threads,7} {Cell(timings[0]),14} {Cell(timings[1]),14} {timings[0].Median / timings[1].Median,15:F3} {difference,11:E1}");
+            $"{workload.Name,-12} {matrix,-8} {threads,7} {Cell(timings[0]),14} {Cell(timings[1]),14} {timings[0].Median / timings[1].Median,15:F3} {difference,11:E1}");
     }
 }

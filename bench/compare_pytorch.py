@@ -1,7 +1,7 @@
-"""PyTorch's side of `bench pytorch`: the networks of bench/Networks, and their kept-graph Hessian-vector product.
+"""PyTorch's side of `bench pytorch`: the networks of bench/Networks, and their kept-graph products in textbook form.
 
-Started by the benchmark program, which sends one command a line (load NETWORK FOLDER | threads N | product | save) and
-reads one answer a line. Modules carry the names of the C# fields, so that the weights go over by name.
+Started by the benchmark program, which sends one command a line (load NETWORK FOLDER | threads N | product MATRIX | save)
+and reads one answer a line. MATRIX is hessian or ggn. Modules carry the names of the C# fields, so that the weights go over by name.
 """
 import sys
 import time
@@ -95,7 +95,7 @@ NETWORKS = {
 
 
 class Problem:
-    """Mean cross entropy of one batch, its gradient's graph kept."""
+    """Mean cross entropy of one batch, with the graphs kept that a product differentiates."""
 
     def __init__(self, network, folder):
         self.folder = Path(folder)
@@ -108,18 +108,35 @@ class Problem:
         with torch.no_grad():
             for p, value in zip(self.parameters, self.read("parameters").split(self.sizes)):
                 p.copy_(value.view_as(p))
-        outputs = model(self.read("inputs", dtype).view(shape))
-        loss = F.cross_entropy(outputs, self.read("targets", torch.int64).view(outputs[:, 0].shape))
+        inputs, targets = self.read("inputs", dtype).view(shape), self.read("targets", torch.int64)
+        outputs = model(inputs)
+        loss = F.cross_entropy(outputs, targets.view(outputs[:, 0].shape))
         self.gradient = torch.autograd.grad(loss, self.parameters, create_graph=True)
+
+        # J v = d(g . v)/dw of g(w) = J^T w; the loss's Hessian by double backward at the outputs.
+        self.outputs = model(inputs)
+        self.w = torch.zeros_like(self.outputs, requires_grad=True)
+        self.pullback = torch.autograd.grad(self.outputs, self.parameters, grad_outputs=self.w, create_graph=True)
+        self.leaf = self.outputs.detach().requires_grad_()
+        loss = F.cross_entropy(self.leaf, targets.view(outputs[:, 0].shape))
+        self.output_gradient, = torch.autograd.grad(loss, self.leaf, create_graph=True)
         self.vector = self.read("vector")
 
     def read(self, name, dtype=torch.float32):
         return torch.frombuffer(bytearray((self.folder / name).read_bytes()), dtype=dtype)
 
-    def product(self):
+    def hessian(self, parts):
+        return torch.autograd.grad(self.gradient, self.parameters, grad_outputs=parts, retain_graph=True)
+
+    def ggn(self, parts):
+        jv, = torch.autograd.grad(self.pullback, self.w, grad_outputs=parts, retain_graph=True)
+        hjv, = torch.autograd.grad(self.output_gradient, self.leaf, grad_outputs=jv, retain_graph=True)
+        return torch.autograd.grad(self.outputs, self.parameters, grad_outputs=hjv, retain_graph=True)
+
+    def product(self, matrix):
         start = time.perf_counter()
         parts = [part.view_as(p) for part, p in zip(self.vector.split(self.sizes), self.parameters)]
-        parts = torch.autograd.grad(self.gradient, self.parameters, grad_outputs=parts, retain_graph=True)
+        parts = getattr(self, matrix)(parts)
         self.last = torch.cat([part.reshape(-1) for part in parts])
         return time.perf_counter() - start
 
@@ -138,7 +155,7 @@ def main():
         elif command == "threads":
             answer = torch.set_num_threads(int(arguments[0])) or "ok"
         else:
-            answer = getattr(problem, command)()
+            answer = getattr(problem, command)(*arguments)
         print(answer, flush=True)
 
 

@@ -8,6 +8,7 @@ internal static class KnownSamples
         new("hessian-vector-product", "A checkpoint's curvature in twelve lines: trace, top eigenvalues (README)", HessianVectorProduct.Run),
         new("exact-versus-estimate", "Estimates and their error bars beside the exact Hessian of the digits network", ExactVersusEstimate.Run),
         new("estimators-compared", "Every trace and diagonal estimator at equal products, beside the exact numbers", EstimatorsCompared.Run),
+        new("ggn-versus-hessian", "Hessian, Gauss-Newton and Fisher matrices side by side, and what the first has beyond the second", GgnVersusHessian.Run),
         new("closure-objective", "Any function as an objective: the Rosenbrock valley", ClosureObjective.Run),
         new("damped-newton-step", "Linear systems and eigenpairs: every solver on a damped Newton step of the digits network", DampedNewtonStep.Run),
         new("train-digits", "Trains the digits network that the demo reports on", TrainDigits.Run),

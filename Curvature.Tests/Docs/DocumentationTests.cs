@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Curvature.Cli;
+using Curvature.Operators;
 using Xunit;
 
 namespace Curvature.Tests.Docs;
@@ -77,6 +78,13 @@ public sealed partial class DocumentationTests
     {
         int indent = region.TakeWhile(c => c == ' ').Count();
         return string.Join('\n', region.TrimEnd().Split('\n').Select(line => line.Length > indent ? line[indent..] : ""));
+    }
+
+    [Fact]
+    public void The_page_on_matrices_has_them_all()
+    {
+        string page = File.ReadAllText(Repository.File("docs/guide/operators.md"));
+        Assert.All(KnownOperators.Names, name => Assert.Contains($"| `{name}` |", page, StringComparison.Ordinal));
     }
 
     private static string[] Words(string text) => text.Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries);

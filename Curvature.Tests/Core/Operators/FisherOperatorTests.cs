@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Tests.Reference;
 using TorchSharp;
@@ -20,11 +21,12 @@ public sealed class FisherOperatorTests
         const int Seeds = 300;
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create(name);
-        using GgnOperator ggn = new(problem.Objective(4, 3));
+        Objective objective = problem.Objective(4, 3);
+        using GgnOperator ggn = new(objective);
         Tensor v = randn(ggn.Columns, ScalarType.Float64);
         double[] forms = [.. Enumerable.Range(0, Seeds).Select(seed =>
         {
-            using FisherOperator fisher = new(problem.Objective(4, 3), samplesPerInput: 1, seed);
+            using FisherOperator fisher = new(objective, samplesPerInput: 1, seed);
             return v.dot(fisher.Apply(v)).ToDouble();
         })];
         double mean = forms.Average(), error = Math.Sqrt(forms.Sum(x => (x - mean) * (x - mean)) / (Seeds - 1) / Seeds);
@@ -37,11 +39,12 @@ public sealed class FisherOperatorTests
     {
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create("tanh-mlp cross-entropy");
-        using GgnOperator ggn = new(problem.Objective());
+        Objective objective = problem.Objective();
+        using GgnOperator ggn = new(objective);
         Tensor expected = ggn.ToDense();
         double Error(int samples) => Enumerable.Range(0, 20).Average(seed =>
         {
-            using FisherOperator fisher = new(problem.Objective(), samples, seed);
+            using FisherOperator fisher = new(objective, samples, seed);
             return Matrices.RelativeDifference(fisher.ToDense(), expected);
         });
 
