@@ -172,7 +172,7 @@ public class PthFileTests
 
     private static string Show(Tensor tensor)
     {
-        double[] elements = tensor.to(ScalarType.Float64).contiguous().data<double>().ToArray();
+        double[] elements = tensor.to(ScalarType.Float64).reshape(-1).data<double>().ToArray();
         return string.Join(' ', elements.Select(value => value.ToString("G9", System.Globalization.CultureInfo.InvariantCulture)));
     }
 }
