@@ -11,6 +11,7 @@ internal static class KnownSamples
         new("ggn-versus-hessian", "Hessian, Gauss-Newton and Fisher matrices side by side, and what the first has beyond the second", GgnVersusHessian.Run),
         new("closure-objective", "Any function as an objective: the Rosenbrock valley", ClosureObjective.Run),
         new("damped-newton-step", "Linear systems and eigenpairs: every solver on a damped Newton step of the digits network", DampedNewtonStep.Run),
+        new("exact-traces", "Each layer's trace from per-sample gradients, without error bars", ExactTraces.Run),
         new("train-digits", "Trains the digits network that the demo reports on", TrainDigits.Run),
         new("train-fashion-mnist", "Trains a LeNet on Fashion-MNIST: a checkpoint of real size", TrainFashionMnist.Run),
     ];

@@ -305,6 +305,21 @@ public abstract class Objective
             $"{wanted} needs model and loss apart, and this objective gives only the loss's value. Make it with Objective.FromSplit, or with "
             + $"Objective.Supervised and one of the losses {string.Join(", ", KnownLosses.Names)}.");
 
+    /// <summary>Hands <paramref name="use"/> a batch of few rows where that can be had, else the first, with model and loss apart, while its enumerator still holds it.</summary>
+    internal virtual T OnFewRows<T>(Func<SplitBatch, T> use)
+    {
+        using Undisturbed state = new(this);
+        foreach (ObjectiveBatch batch in OutsideScope(Batches()))
+        {
+            if (batch.Terms != 0)
+            {
+                return use(batch.Split!);
+            }
+        }
+
+        throw new CurvatureException(NoTerms);
+    }
+
     /// <summary>The determinism probe, once an objective.</summary>
     internal void EnsureDeterministic()
     {
@@ -323,7 +338,7 @@ public abstract class Objective
     }
 
     /// <summary>The guarded first backward, once an objective and mode: nothing unguarded comes before it.</summary>
-    private void EnsureDifferentiable() => CheckOnce(_differentiable, twice: false);
+    internal void EnsureDifferentiable() => CheckOnce(_differentiable, twice: false);
 
     private void CheckOnce(HashSet<int> done, bool twice)
     {
@@ -432,7 +447,7 @@ public abstract class Objective
     }
 
     /// <summary>Puts running statistics and the global random state back as they were.</summary>
-    private sealed class Undisturbed(Objective objective) : IDisposable
+    private protected sealed class Undisturbed(Objective objective) : IDisposable
     {
         private readonly IDisposable? _statistics = objective.PreserveState();
         private readonly Tensor _random = random.get_rng_state().DetachFromDisposeScope();

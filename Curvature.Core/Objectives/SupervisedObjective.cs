@@ -105,6 +105,19 @@ internal sealed class SupervisedObjective : Objective
     }
 
     /// <inheritdoc/>
+    internal override T OnFewRows<T>(Func<SplitBatch, T> use)
+    {
+        using Undisturbed state = new(this);
+        foreach (Batch batch in OutsideScope(_batches))
+        {
+            long rows = Math.Min(2, batch.Inputs.shape[0]);
+            return use(new SplitBatch((ICurvatureLoss)_loss, () => (Forward(0, batch.Inputs.narrow(0, 0, rows)), Place(batch.Targets.narrow(0, 0, rows)))));
+        }
+
+        throw new CurvatureException("The data is empty.");
+    }
+
+    /// <inheritdoc/>
     protected override string LikelyCause() => _state.IsTraining
         ? "The model is in train mode: dropout draws anew at each call, and batch norm depends on how shuffled batches fall. Call eval(), "
             + "or remove the randomness, and keep the order of the data fixed."

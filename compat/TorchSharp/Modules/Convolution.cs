@@ -63,3 +63,36 @@ public sealed class Conv2d : Convolution
         return F.conv2d(padded, weight, bias, stride, null, dilation, groups);
     }
 }
+
+public sealed class Conv1d : Convolution
+{
+    internal Conv1d(long inputs, long outputs, long kernel_size, long stride, long padding, long dilation, PaddingModes padding_mode,
+        long groups, bool bias, torch.Device? device, torch.ScalarType? dtype)
+        : base(nameof(Conv1d), inputs, outputs, [kernel_size], [stride], [padding], null, [dilation], groups, bias, padding_mode, device, dtype) { }
+
+    public override torch.Tensor forward(torch.Tensor input)
+    {
+        if (padding_mode == PaddingModes.Zeros) return F.conv1d(input, weight, bias, stride[0], padding![0], dilation[0], groups);
+        using torch.Tensor padded = F.pad(input, Margins(), padding_mode);
+        return F.conv1d(padded, weight, bias, stride[0], 0, dilation[0], groups);
+    }
+}
+
+public sealed class Conv3d : Convolution
+{
+    internal Conv3d(long inputs, long outputs, long kernel_size, long stride, long padding, long dilation, PaddingModes padding_mode,
+        long groups, bool bias, torch.Device? device, torch.ScalarType? dtype)
+        : base(nameof(Conv3d), inputs, outputs, Cube(kernel_size), Cube(stride), Cube(padding), null, Cube(dilation), groups, bias,
+            padding_mode, device, dtype)
+    {
+    }
+
+    public override torch.Tensor forward(torch.Tensor input)
+    {
+        if (padding_mode == PaddingModes.Zeros) return F.conv3d(input, weight, bias, stride, padding, dilation, groups);
+        using torch.Tensor padded = F.pad(input, Margins(), padding_mode);
+        return F.conv3d(padded, weight, bias, stride, null, dilation, groups);
+    }
+
+    private static long[] Cube(long side) => [side, side, side];
+}

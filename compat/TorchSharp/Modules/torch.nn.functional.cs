@@ -20,6 +20,7 @@ public static partial class torch
         public static partial class functional
         {
             private static readonly Op Linear = new("linear"), Conv2d = new("conv2d"), Unfold = new("im2col");
+            private static readonly Op Conv1d = new("conv1d"), Conv3d = new("conv3d");
             private static readonly Op Pad = new("pad"), SiluInPlace = new("silu_"), OneHot = new("one_hot");
             private static readonly Op BatchNorm = new("batch_norm"), LayerNorm = new("layer_norm"), GroupNorm = new("group_norm");
             private static readonly Op Dropout = new("dropout"), DropoutInPlace = new("dropout_");
@@ -33,6 +34,14 @@ public static partial class torch
             public static Tensor conv2d(Tensor input, Tensor weight, Tensor? bias = null, long[]? strides = null, long[]? padding = null,
                 long[]? dilation = null, long groups = 1) =>
                 Conv2d.Call(input, weight, bias, strides ?? [1, 1], padding ?? [0, 0], dilation ?? [1, 1], groups);
+
+            public static Tensor conv1d(Tensor input, Tensor weight, Tensor? bias = null, long? stride = null, long? padding = null,
+                long? dilation = null, long groups = 1) =>
+                Conv1d.Call(input, weight, bias, new[] { stride ?? 1 }, new[] { padding ?? 0 }, new[] { dilation ?? 1 }, groups);
+
+            public static Tensor conv3d(Tensor input, Tensor weight, Tensor? bias = null, long[]? strides = null, long[]? padding = null,
+                long[]? dilation = null, long groups = 1) =>
+                Conv3d.Call(input, weight, bias, strides ?? [1, 1, 1], padding ?? [0, 0, 0], dilation ?? [1, 1, 1], groups);
 
             public static Tensor batch_norm(Tensor input, Tensor? running_mean, Tensor? running_var, Tensor? weight = null,
                 Tensor? bias = null, bool training = false, double momentum = 0.1, double eps = 1E-05) =>

@@ -1,0 +1,121 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Curvature.Layers;
+
+/// <summary>
+/// The weight of a linear layer or convolution, as a matrix per group: sample n's gradient is <c>sum_t g_nt a_nt^T</c> over its positions t, a the inputs
+/// (for a convolution the patches under the kernel) and g the output's gradients.
+/// <para>
+/// Its squared norm is <c>sum_tt' (a_t . a_t') (g_t . g_t')</c> (the Gram route), which is the shorter way where there are fewer positions than inputs: the inputs'
+/// Gram matrix serves all columns of the loss Hessian's root.
+/// </para>
+/// </summary>
+internal sealed class WeightUse : ParameterUse
+{
+    private readonly Tensor _a;
+    private readonly Tensor? _gram;
+    private readonly Func<Tensor, Tensor> _arrange;
+    private readonly long _groups;
+
+    /// <param name="a">Inputs <c>[N * groups, in, T]</c>.</param>
+    /// <param name="arrange">Brings g into the shape <c>[N * groups, out, T]</c>.</param>
+    /// <param name="groups">Groups of the convolution.</param>
+    /// <param name="entries">Entries of the weight.</param>
+    private WeightUse(Tensor a, Func<Tensor, Tensor> arrange, long groups, long entries) : base(entries)
+    {
+        (_a, _arrange, _groups) = (a, arrange, groups);
+        _gram = a.shape[2] < a.shape[1] ? a.transpose(1, 2).bmm(a) : null;
+    }
+
+    /// <summary>A linear layer's weight <c>[out, in]</c>; inputs <c>[N, ..., in]</c>.</summary>
+    public static WeightUse Of(Linear layer, Tensor input)
+    {
+        long n = input.shape[0];
+        Tensor Arrange(Tensor x) => x.reshape(n, -1, x.shape[^1]).transpose(1, 2);
+        return new WeightUse(Arrange(input), Arrange, 1, layer.weight.numel());
+    }
+
+    /// <summary>A convolution's weight <c>[out, in / groups, kernel...]</c>; inputs <c>[N, in, ...]</c>.</summary>
+    /// <param name="layer">The convolution.</param>
+    /// <param name="input">Its input.</param>
+    /// <param name="size">The output's spatial size.</param>
+    public static WeightUse Of(Convolution layer, Tensor input, ReadOnlySpan<long> size)
+    {
+        long n = input.shape[0], groups = layer.groups, positions = 1;
+        foreach (long length in size)
+        {
+            positions *= length;
+        }
+
+        Tensor a = Patches(layer, input, size.ToArray()).reshape(n * groups, -1, positions);
+        return new WeightUse(a, g => g.reshape(n * groups, -1, positions), groups, layer.weight.numel());
+    }
+
+    public override Tensor Gradients(Tensor g, long first, long count)
+    {
+        Tensor G = _arrange(g).narrow(0, first * _groups, count * _groups), A = _a.narrow(0, first * _groups, count * _groups);
+        return G.bmm(A.transpose(1, 2)).reshape(count, -1);
+    }
+
+    public override Tensor? SquaredNormOf(Tensor g)
+    {
+        if (_gram is null)
+        {
+            return null;
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Tensor G = _arrange(g);
+        return G.transpose(1, 2).bmm(G).mul_(_gram).sum().to(ScalarType.Float64).MoveToOuterDisposeScope();
+    }
+
+    public override Tensor? SquaresOf(Tensor g)
+    {
+        if (_groups != 1 || _a.shape[2] != 1)
+        {
+            return null;
+        }
+
+        // One position: (g_i a_j)^2 summed over the samples is a product of the squares.
+        using DisposeScope scope = NewDisposeScope();
+        return _arrange(g).squeeze(2).square().t().mm(_a.squeeze(2).square()).reshape(-1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What each output position sees: <c>[N, in, K, T]</c>, K the kernel's entries in row-major order, T the output's positions.</summary>
+    private static Tensor Patches(Convolution layer, Tensor input, long[] size)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor padded = Padded(layer, input);
+        List<Tensor> shifted = [];
+        long[] kernel = layer.kernel_size, at = new long[kernel.Length];
+        for (long k = 0; k < kernel.Aggregate(1L, (product, length) => product * length); k++)
+        {
+            TensorIndex[] window = [TensorIndex.Ellipsis, .. Enumerable.Range(0, at.Length).Select(i =>
+            {
+                long start = at[i] * layer.dilation[i];
+                return TensorIndex.Slice(start, start + ((size[i] - 1) * layer.stride[i]) + 1, layer.stride[i]);
+            })];
+            shifted.Add(padded.index(window).flatten(2));
+            for (int i = at.Length - 1; i >= 0 && ++at[i] == kernel[i]; i--)
+            {
+                at[i] = 0;
+            }
+        }
+
+        return stack(shifted, 2).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Padded(Convolution layer, Tensor input)
+    {
+        // Before and after each dimension, the last one first; "same" padding puts the odd one after.
+        long[] margins = [.. Enumerable.Range(0, layer.kernel_size.Length).Reverse().SelectMany<int, long>(i =>
+        {
+            long total = layer.padding_type == Padding.Same ? layer.dilation[i] * (layer.kernel_size[i] - 1) : 0;
+            return layer.padding is { } padding ? [padding[i], padding[i]] : [total / 2, total - (total / 2)];
+        })];
+        PaddingModes mode = layer.padding_mode == PaddingModes.Zeros ? PaddingModes.Constant : layer.padding_mode;
+        return margins.All(m => m == 0) ? input : nn.functional.pad(input, margins, mode);
+    }
+}
