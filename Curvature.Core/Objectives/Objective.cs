@@ -337,6 +337,23 @@ public abstract class Objective
         _differentiable.Add(Mode);
     }
 
+    /// <summary>The same for operators made of Jacobian products, which finite differences of the gradient cannot stand in for.</summary>
+    /// <exception cref="NoSecondDerivativeException">An operator has no second derivative; the message names it and what can be had instead.</exception>
+    internal void EnsureLinearizable(string wanted)
+    {
+        try
+        {
+            EnsureTwiceDifferentiable();
+        }
+        catch (NoSecondDerivativeException error)
+        {
+            throw new NoSecondDerivativeException(
+                $"{error.Message} Those reach the Hessian only: {wanted} is made of products with the model's Jacobian, which differentiate its gradient once "
+                + "more. The matrix that can be had is finite-difference-hessian.",
+                error);
+        }
+    }
+
     /// <summary>The guarded first backward, once an objective and mode: nothing unguarded comes before it.</summary>
     internal void EnsureDifferentiable() => CheckOnce(_differentiable, twice: false);
 

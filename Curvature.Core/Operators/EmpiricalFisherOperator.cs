@@ -30,7 +30,7 @@ public sealed class EmpiricalFisherOperator : CurvatureOperator
     /// <inheritdoc/>
     protected override void Prepare()
     {
-        Objective.EnsureTwiceDifferentiable();
+        Objective.EnsureLinearizable("the empirical Fisher matrix");
         base.Prepare();
     }
 

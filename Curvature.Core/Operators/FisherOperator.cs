@@ -41,7 +41,7 @@ public sealed class FisherOperator : CurvatureOperator
     /// <inheritdoc/>
     protected override void Prepare()
     {
-        Objective.EnsureTwiceDifferentiable();
+        Objective.EnsureLinearizable("the Fisher matrix");
         base.Prepare();
     }
 

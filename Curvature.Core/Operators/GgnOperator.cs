@@ -29,7 +29,7 @@ public sealed class GgnOperator : CurvatureOperator
     /// <inheritdoc/>
     protected override void Prepare()
     {
-        Objective.EnsureTwiceDifferentiable();
+        Objective.EnsureLinearizable("the GGN");
         base.Prepare();
     }
 

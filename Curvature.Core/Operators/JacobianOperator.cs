@@ -99,7 +99,7 @@ public sealed class JacobianOperator : LinearOperator
 
     private void Prepare()
     {
-        _objective.EnsureTwiceDifferentiable();
+        _objective.EnsureLinearizable("a Jacobian");
         _objective.EnsureDeterministic();
     }
 

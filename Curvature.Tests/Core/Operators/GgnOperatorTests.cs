@@ -78,6 +78,21 @@ public sealed class GgnOperatorTests
     }
 
     [Fact]
+    public void An_operator_without_second_derivative_is_named_with_what_can_be_had_instead()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Parameter shift = new(tensor([0.1, 0.2], [1, 1, 1, 2]));
+        Tensor image = arange(16, ScalarType.Float64).square().reshape(1, 1, 4, 4);
+        Objective objective = Objective.FromSplit(
+            new ParameterSpace([("shift", shift)]), [0], _ => nn.functional.grid_sample(image, shift).reshape(1, 1),
+            _ => ones(1, 1, ScalarType.Float64), new MeanSquaredError());
+        using GgnOperator ggn = new(objective, new CurvatureOptions { FiniteDifferenceFallback = true });
+        NoSecondDerivativeException error = Assert.Throws<NoSecondDerivativeException>(() => ggn.Apply(ones(2, ScalarType.Float64)));
+        Assert.Contains("grid_sampler", error.Message, StringComparison.Ordinal);
+        Assert.Contains("finite-difference-hessian", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Targets_that_do_not_fit_are_named()
     {
         using DisposeScope scope = NewDisposeScope();
