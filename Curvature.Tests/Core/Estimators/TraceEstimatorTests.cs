@@ -221,6 +221,47 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
     }
 
     [Theory]
+    [InlineData("hutch++", 6)]
+    [InlineData("xtrace", 4)]
+    [InlineData("xnystrace", 2)]
+    public void Any_size_with_any_number_of_products_gives_a_number_and_an_error(string name, int least)
+    {
+        foreach (ScalarType dtype in (ScalarType[])[ScalarType.Float64, ScalarType.Float32])
+        {
+            for (int size = 1; size <= 12; size++)
+            {
+                using DisposeScope scope = NewDisposeScope();
+                double[] eigenvalues = [.. Enumerable.Range(1, size).Select(i => 1.0 / i)];
+                using MatrixOperator a = Matrices.OperatorWithSpectrum(eigenvalues, (ulong)size, dtype);
+                for (int products = least; products <= size + 2; products++)
+                {
+                    Estimate trace = Make(name, products, 7).Estimate(a).Total;
+                    double error = Math.Abs(trace.Value - eigenvalues.Sum());
+                    Assert.True(error <= (100 * trace.StandardError) + 1e-4, $"{size} x {size}, {products} products: {trace}"); // false for NaN
+                    Assert.InRange(trace.Products, 1, Math.Max(products, size));
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Refuses_more_vectors_than_fit_before_the_first_product()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using DiagonalOperator a = new(zeros(2_000_000));
+        foreach (string name in KnownTraceEstimators.Names.Skip(1))
+        {
+            string message = Assert.Throws<CurvatureException>(() => Make(name, 1_000_000, 0).Estimate(a)).Message;
+            Assert.Contains("Ask for fewer products", message, StringComparison.Ordinal);
+        }
+
+        Assert.Throws<CurvatureException>(() => new XDiag { MaxProducts = 1_000_000 }.Estimate(a));
+        Assert.Throws<CurvatureException>(() => new OperatorNorm { MaxSteps = 1_000_000 }.Estimate(a));
+        Assert.Throws<CurvatureException>(() => new FunctionTrace { Steps = 1_000_000 }.Estimate(a, x => x));
+        Assert.Equal(0, a.Products);
+    }
+
+    [Theory]
     [MemberData(nameof(Names))]
     public void An_interval_that_stopped_the_drawing_still_covers(string name)
     {
