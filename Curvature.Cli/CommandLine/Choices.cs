@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Curvature.Cli.Work;
 
 namespace Curvature.Cli.CommandLine;
 
@@ -21,6 +22,18 @@ internal static class Choices
             value = int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out int number) ? number : null;
             return value >= 1 && value <= most;
         });
+
+    /// <summary><c>--probes</c> of a quantity that as many probes as parameters give exactly.</summary>
+    public static Option<int?> Probes(string quantity) =>
+        Count("--probes", $"products to spend [{ProbeWork.Usual}]; as many as there are parameters give the exact {quantity}");
+
+    /// <summary><c>--tolerance</c> of an estimate that stops early.</summary>
+    public static Option<double?> Tolerance(string enough, int? most = null) => Real(
+        "--tolerance",
+        "T",
+        $"stop when {enough}{(most is { } products ? $"; then up to {products} products" : "")}",
+        "a number above 0",
+        tolerance => tolerance > 0);
 
     /// <summary>Any whole number of 32 bits.</summary>
     public static Option<int?> Integer(string name, string description) => Make<int?>(

@@ -9,7 +9,8 @@ internal static class MeasureCommand
     public static Command Create(Terminal terminal)
     {
         var command = new Command("measure", "measure one quantity of a checkpoint's curvature");
-        foreach (MeasuredQuantity quantity in (MeasuredQuantity[])[new MeasureTrace(), new MeasureEigenvalues(), new MeasureDensity()])
+        foreach (MeasuredQuantity quantity in (MeasuredQuantity[])
+            [new MeasureTrace(), new MeasureEigenvalues(), new MeasureDensity(), new MeasureDiagonal(), new MeasureNorm(), new MeasureLogDeterminant()])
         {
             command.Add(quantity.Create(terminal));
         }

@@ -9,7 +9,7 @@ namespace Curvature.Cli.CommandLine;
 /// <summary><c>curvature measure eigs</c>.</summary>
 internal sealed class MeasureEigenvalues() : MeasuredQuantity("eigs", "extreme eigenvalues with their residuals, largest magnitude first")
 {
-    private readonly EigenvalueOptions _options = new(Spectrum.Magnitude);
+    private readonly EigenvalueOptions _options = new(Spectrum.Magnitude, alone: true);
 
     protected override string Member => "eigenvalues";
 

@@ -15,7 +15,7 @@ internal static class ReportCommand
     {
         var work = new WorkOptions();
         var trace = new TraceOptions(alone: false);
-        var eigenvalues = new EigenvalueOptions(Spectrum.Both);
+        var eigenvalues = new EigenvalueOptions(Spectrum.Both, alone: false);
         var density = new DensityOptions();
         Option<string?> folder = Out();
         var command = new Command("report", "sharpness report of a checkpoint: trace by layer, extreme eigenvalues, density of the spectrum");

@@ -81,6 +81,51 @@ internal static class ReportText
         ];
     }
 
+    /// <summary>The diagonal in a few numbers, by layer.</summary>
+    public static void Diagonal(Terminal terminal, DiagonalSummary diagonal)
+    {
+        terminal.Print();
+        terminal.Print(
+            ["layer", "parameters", "sum", "smallest", "largest", "below 0", "error of an entry"],
+            diagonal.Layers.Append(diagonal.Whole).Select(layer => (string[])
+            [
+                layer.Name,
+                Format.Count(layer.Parameters),
+                Format.Number(layer.Sum),
+                Format.Number(layer.Smallest),
+                Format.Number(layer.Largest),
+                Format.Percent(layer.NegativeShare),
+                layer.StandardError == 0 ? "exact" : Format.Error(layer.StandardError),
+            ]));
+        terminal.Print($"error of the whole vector {Format.Percent(diagonal.RelativeError)} of it; {Format.Count(diagonal.Products)} products");
+    }
+
+    /// <summary>A norm, of the whole and of the layers.</summary>
+    public static void Norm(Terminal terminal, SharpnessSummary summary)
+    {
+        terminal.Print();
+        string kind = $"{summary.Norm!.Kind} norm";
+        if (summary.Norm.Bound is { } whole)
+        {
+            terminal.Print(
+                ["layer", "parameters", $"{kind} at least", $"at most ({Format.Percent(whole.Probability)} sure)", "products"],
+                Rows(summary, block => [Format.Number(block.Norm!.Bound!.Value), Format.Number(block.Norm.Bound.UpperBound), Format.Count(block.Norm.Bound.Products)]));
+        }
+        else
+        {
+            terminal.Print(["layer", "parameters", kind, "95 % interval", "products"], Rows(summary, block => Numbers(block.Norm!.Estimate!)));
+            Settled(terminal, summary.Norm.QuadratureError);
+        }
+    }
+
+    /// <summary>The log-determinant, of the whole and of the layers.</summary>
+    public static void LogDeterminant(Terminal terminal, SharpnessSummary summary)
+    {
+        terminal.Print();
+        terminal.Print(["layer", "parameters", "log-determinant", "95 % interval", "products"], Rows(summary, block => Numbers(block.LogDeterminant!.Estimate)));
+        Settled(terminal, summary.LogDeterminant!.QuadratureError);
+    }
+
     /// <summary>What a reader must know, one line each.</summary>
     public static void Findings(Terminal terminal, SharpnessReport report)
     {
@@ -88,6 +133,20 @@ internal static class ReportText
         foreach (Finding finding in report.Findings)
         {
             terminal.Print($"{finding.Severity.ToString().ToLowerInvariant()} {finding.Id}: {finding.Message}");
+        }
+    }
+
+    private static IEnumerable<string[]> Rows(SharpnessSummary summary, Func<SharpnessSummary, string[]> numbers) => summary.Layers
+        .Append(new LayerSummary("whole model", summary))
+        .Select(layer => (string[])[layer.Name, Format.Count(layer.Summary.Parameters), .. numbers(layer.Summary)]);
+
+    private static string[] Numbers(Estimate estimate) => [Format.Estimate(estimate), Format.Interval(estimate), Format.Count(estimate.Products)];
+
+    private static void Settled(Terminal terminal, double? quadratureError)
+    {
+        if (quadratureError is { } error)
+        {
+            terminal.Print($"with half of the steps the value differs by {Format.Error(error)}");
         }
     }
 

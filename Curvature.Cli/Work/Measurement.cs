@@ -126,19 +126,36 @@ internal sealed class Measurement
 
     private Finding? ToleranceFinding(SharpnessSummary summary)
     {
-        if (_wanted.Trace?.Options.RelativeTolerance is not { } tolerance || summary.Trace is not { Total: var total })
+        if (Tolerance(summary) is not { } goal || goal.Reached <= goal.Asked)
         {
             return null;
         }
 
-        (double low, double high) = total.ConfidenceInterval();
-        double reached = (high - low) / 2 / Math.Abs(total.Value);
-        return reached <= tolerance ? null : Finding.Of(
+        return Finding.Of(
             "not-converged",
             Severity.Warning,
-            $"The trace reached a tolerance of {Format.Error(reached)} after {Format.Count(total.Products)} products, not the {Format.Error(tolerance)} asked for.",
-            ("tolerance", tolerance),
-            ("reached", reached),
-            ("products", total.Products));
+            $"The {goal.What} reached a tolerance of {Format.Error(goal.Reached)} after {Format.Count(goal.Products)} products, not the {Format.Error(goal.Asked)} asked for.",
+            ("tolerance", goal.Asked),
+            ("reached", goal.Reached),
+            ("products", goal.Products));
+    }
+
+    /// <summary>The tolerance that was asked for and what was reached of it; null where none was asked for.</summary>
+    private (string What, double Asked, double Reached, int Products)? Tolerance(SharpnessSummary summary) => (_wanted, summary) switch
+    {
+        ({ Trace.Options.RelativeTolerance: { } asked }, { Trace.Total: { } total }) => ("trace", asked, Reached(total), total.Products),
+        ({ Diagonal.Options.RelativeTolerance: { } asked }, { Diagonal: { } diagonal }) => ("diagonal", asked, diagonal.RelativeError, diagonal.Products),
+        ({ Norm.Tolerance: { } asked }, { Norm.Estimate: { } norm }) => ("norm", asked, Reached(norm), norm.Products),
+        ({ Norm.Tolerance: { } asked }, { Norm.Bound: { } bound }) => ("norm", asked, (bound.UpperBound - bound.Value) / bound.Value, bound.Products),
+        ({ LogDeterminant.Quadrature.RelativeTolerance: { } asked }, { LogDeterminant.Estimate: { } number }) =>
+            ("log-determinant", asked, Reached(number), number.Products),
+        _ => null,
+    };
+
+    /// <summary>Half the 95 % interval as a share of the value.</summary>
+    private static double Reached(Estimate estimate)
+    {
+        (double low, double high) = estimate.ConfidenceInterval();
+        return high == low ? 0 : (high - low) / 2 / Math.Abs(estimate.Value);
     }
 }

@@ -1,6 +1,5 @@
 using Curvature.Cli.Output;
 using Curvature.Estimators;
-using Curvature.Krylov;
 
 namespace Curvature.Cli.Work;
 
@@ -10,9 +9,18 @@ internal sealed record Quantities
     // Seen on networks from 2,000 to 60,000 parameters; fresh starts and the last check included.
     private const int ProductsPerEigenvalue = 15;
 
+    // What says how far estimates scatter.
+    private const int FewestRuns = 2;
+
     public TraceWork? Trace { get; init; }
 
-    public LanczosEigensolver? Eigenvalues { get; init; }
+    public DiagonalWork? Diagonal { get; init; }
+
+    public NormWork? Norm { get; init; }
+
+    public LogDeterminant? LogDeterminant { get; init; }
+
+    public EigenvalueWork? Eigenvalues { get; init; }
 
     public StochasticLanczosQuadrature? Density { get; init; }
 
@@ -26,32 +34,35 @@ internal sealed record Quantities
     public string? VectorFile { get; init; }
 
     /// <summary>Whether each layer's block is measured by products of its own.</summary>
-    public bool MeasuresBlocks => PerLayer && Trace is not { GivesLayers: true };
-
-    /// <summary>How many eigenvalues, both ends together.</summary>
-    public int EigenvaluesWanted => Eigenvalues is null ? 0 : (Eigenvalues.Which == Spectrum.Both ? 2 : 1) * Eigenvalues.Count;
+    public bool MeasuresBlocks => PerLayer && Trace is not { GivesLayers: true } && Diagonal is null;
 
     /// <summary>The work this takes over all <paramref name="samples"/>, for P parameters.</summary>
-    public WorkPlan Plan(long samples, long parameters) => new(
-        samples,
-        Trace?.ProductsFor(parameters) ?? 0,
-        Math.Min(Eigenvalues?.MaxProducts ?? 0, ProductsPerEigenvalue * (3 + EigenvaluesWanted)),
-        (int)Math.Min(Density?.Steps ?? 0, parameters),
-        Density?.Runs ?? 0);
+    public WorkPlan Plan(long samples, long parameters)
+    {
+        ProbeWork probes = Trace?.Probes ?? Diagonal?.Probes ?? (Norm is { IsMadeOfProbes: true } frobenius ? frobenius.Probes : default);
+        (int steps, int runs) =
+            Density is { } density ? (density.Steps, density.Runs)
+            : LogDeterminant is { Quadrature: var quadrature } ? (quadrature.Steps, quadrature.MaxRuns)
+            : Norm is { IsMadeOfProbes: false } norm ? (norm.Steps, norm.Runs)
+            : (0, 0);
+        return new WorkPlan(
+            samples,
+            probes.For(parameters),
+            Math.Min(Eigenvalues?.Options.MaxProducts ?? 0, ProductsPerEigenvalue * (3 + (Eigenvalues?.Count ?? 0))),
+            (int)Math.Min(steps, parameters),
+            runs);
+    }
 
     /// <summary>A plan with less, where memory holds no more than <paramref name="vectors"/> of P entries.</summary>
     public WorkPlan WithinMemory(WorkPlan plan, int vectors)
     {
+        bool keepsVectors = Trace is { GivesLayers: false } || Diagonal is { KeepsVectors: true };
         WorkPlan fitting = plan.WithinMemory(vectors);
-        return fitting with { Probes = Math.Min(fitting.Probes, Trace?.ProductsWithin(vectors) ?? 0) };
-    }
-
-    /// <summary>Krylov vectors of the eigenvalue solver: its own default (null), or fewer where those do not fit into memory.</summary>
-    public int? BasisSize(int vectorsInMemory)
-    {
-        int least = EigenvaluesWanted + 3; // room to move beside the wanted ones
-        int usual = Math.Max(40, (2 * EigenvaluesWanted) + 20);
-        return vectorsInMemory > 2 * usual ? null : Math.Max(least, vectorsInMemory / 2);
+        return fitting with
+        {
+            Probes = keepsVectors ? Math.Min(plan.Probes, ProbeWork.Within(vectors)) : plan.Probes,
+            Runs = Math.Min(plan.Runs, Math.Max(fitting.Runs, Density is null ? FewestRuns : 1)),
+        };
     }
 
     /// <summary>A plan in words: "64 probes, 100 steps x 8 runs, about 390 products for eigenvalues".</summary>
@@ -63,7 +74,7 @@ internal sealed record Quantities
         [
             $"{Format.Count(plan.Samples)} samples",
             plan.Probes > 0 ? $"{Format.Count(plan.Probes)} probes" : null,
-            plan.Runs > 0 ? $"{plan.Steps} steps x {plan.Runs} runs" : null,
+            plan.Runs > 0 ? $"{plan.Steps} steps{(plan.Runs > 1 ? $" x {plan.Runs} runs" : "")}" : null,
             plan.EigenProducts > 0 ? $"some {plan.EigenProducts} products for eigenvalues" : null,
             blocks > 0 ? $"for the whole and for each of {blocks} layers" : null,
         ];

@@ -81,8 +81,11 @@ internal sealed class Stages(
     /// <summary>All quantities of one matrix; of a block where there are no parameters to tell layers by.</summary>
     private SharpnessSummary Measure(LinearOperator a, ParameterSpace? parameters, IProgress<ProductProgress> stage)
     {
-        var summary = new SharpnessSummary { Parameters = a.Rows, Which = wanted.Eigenvalues?.Which ?? Spectrum.Both };
+        var summary = new SharpnessSummary { Parameters = a.Rows, Which = wanted.Eigenvalues?.Options.Which ?? Spectrum.Both };
         summary = wanted.Trace is { } trace ? summary with { Trace = Measure(trace, a, parameters, stage) } : summary;
+        summary = wanted.Diagonal is { } diagonal ? summary with { Diagonal = Measure(diagonal, a, parameters!, stage) } : summary;
+        summary = wanted.Norm is { } norm ? summary with { Norm = norm.Measure(a, Plan, stage, cancellation) } : summary;
+        summary = wanted.LogDeterminant is { } determinant ? summary with { LogDeterminant = Measure(determinant, a, stage) } : summary;
         summary = wanted.Density is { } density ? summary with { Density = Measure(density, a, stage) } : summary;
         if (wanted.Eigenvalues is { } eigenvalues)
         {
@@ -98,7 +101,7 @@ internal sealed class Stages(
     private TraceEstimate Measure(TraceWork trace, LinearOperator a, ParameterSpace? parameters, IProgress<ProductProgress> stage)
     {
         double before = secondsLeft();
-        TraceEstimate estimate = trace.With(Math.Min(Plan.Probes, trace.ProductsFor(a.Rows))).Estimate(a, parameters, stage, cancellation);
+        TraceEstimate estimate = trace.With(Math.Min(Plan.Probes, trace.Probes.For(a.Rows))).Estimate(a, parameters, stage, cancellation);
         Calibrate(before - secondsLeft(), Plan.TraceSeconds(cost, estimate.Total.Products));
         if (parameters is not null)
         {
@@ -106,6 +109,19 @@ internal sealed class Stages(
         }
 
         return estimate;
+    }
+
+    private DiagonalSummary Measure(DiagonalWork diagonal, LinearOperator a, ParameterSpace parameters, IProgress<ProductProgress> stage)
+    {
+        using DiagonalEstimate estimate = diagonal.With(Plan.Probes).Estimate(a, stage, cancellation);
+        Vectors = wanted.VectorFile is null ? Vectors : VectorFile.Of(estimate, parameters);
+        return DiagonalSummary.Of(estimate, parameters);
+    }
+
+    private FunctionEstimate Measure(LogDeterminant determinant, LinearOperator a, IProgress<ProductProgress> stage)
+    {
+        FunctionTrace quadrature = determinant.Quadrature with { Steps = (int)Math.Min(Plan.Steps, a.Rows), MaxRuns = Plan.Runs };
+        return (determinant with { Quadrature = quadrature }).Estimate(a, stage, cancellation);
     }
 
     private SpectralDensity Measure(StochasticLanczosQuadrature density, LinearOperator a, IProgress<ProductProgress> stage)
@@ -117,16 +133,13 @@ internal sealed class Stages(
     }
 
     /// <summary>An iteration ends when it has converged: it may take its share of what is left, and at least what was planned.</summary>
-    private Eigenpairs Measure(LanczosEigensolver solver, LinearOperator a, IProgress<ProductProgress> stage)
+    private Eigenpairs Measure(EigenvalueWork work, LinearOperator a, IProgress<ProductProgress> stage)
     {
         double another = cost.Seconds(Plan.Samples, passes: 2, vectors: 2) - cost.Seconds(Plan.Samples, passes: 1, vectors: 1);
         double affordable = ProductBudget.Fill * secondsLeft() / another / _operatorsLeft;
-        int least = Math.Min(Math.Max(Plan.EigenProducts, 3 * wanted.EigenvaluesWanted), solver.MaxProducts);
-        return (solver with
-        {
-            MaxProducts = (int)Math.Clamp(affordable, least, solver.MaxProducts),
-            BasisSize = wanted.BasisSize(_vectorsInMemory),
-        }).Solve(a, stage, cancellation);
+        int most = work.Options.MaxProducts;
+        int least = Math.Min(Math.Max(Plan.EigenProducts, 3 * work.Count), most);
+        return work.With((int)Math.Clamp(affordable, least, most), _vectorsInMemory).Solve(a, stage, cancellation);
     }
 
     private void Calibrate(double seconds, double expected)

@@ -1,4 +1,5 @@
 using Curvature.Data;
+using Curvature.Estimators;
 using Curvature.Krylov;
 using Curvature.Tensors;
 using TorchSharp;
@@ -19,19 +20,25 @@ internal static class VectorFile
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor rows = pairs.Vectors.t().contiguous();
-        List<(string Name, Tensor Value)> arrays =
+        return Kept(
         [
             ("eigenvalues", tensor(pairs.Values.Select(pair => pair.Value).ToArray())),
             ("residuals", tensor(pairs.Values.Select(pair => pair.Residual).ToArray())),
-        ];
-        for (int i = 0; i < parameters.Names.Count; i++)
-        {
-            Tensor part = rows.narrow(1, parameters.Offset(i), parameters.Parameters[i].numel());
-            arrays.Add(($"eigenvectors.{parameters.Names[i]}", part.reshape([rows.shape[0], .. parameters.Parameters[i].shape]).clone()));
-        }
+            .. parameters.Names.Select((name, i) =>
+            {
+                Tensor part = rows.narrow(1, parameters.Offset(i), parameters.Parameters[i].numel());
+                return ($"eigenvectors.{name}", part.reshape([rows.shape[0], .. parameters.Parameters[i].shape]).clone());
+            }),
+        ]);
+    }
 
-        arrays.ForEach(array => array.Value.DetachFromDisposeScope());
-        return arrays;
+    /// <summary><c>diagonal.NAME</c> and <c>standard_errors.NAME</c>, in the parameters' shapes and dtype. The caller disposes them.</summary>
+    public static List<(string Name, Tensor Value)> Of(DiagonalEstimate estimate, ParameterSpace parameters)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        IEnumerable<(string Name, Tensor Value)> Named(string what, Tensor vector) =>
+            parameters.Split(vector).Select((part, i) => ($"{what}.{parameters.Names[i]}", part.clone()));
+        return Kept([.. Named("diagonal", estimate.Values), .. Named("standard_errors", estimate.StandardErrors)]);
     }
 
     /// <summary>Writes them; the file appears whole or not at all.</summary>
@@ -47,5 +54,11 @@ internal static class VectorFile
         {
             SafetensorsFile.Write(path, arrays);
         }
+    }
+
+    private static List<(string Name, Tensor Value)> Kept(List<(string Name, Tensor Value)> arrays)
+    {
+        arrays.ForEach(array => array.Value.DetachFromDisposeScope());
+        return arrays;
     }
 }

@@ -9,6 +9,8 @@ public static class KnownFindings
         new NonFiniteValues(),
         new NotConverged(),
         new ImpreciseTrace(),
+        new ImpreciseDiagonal(),
+        new CoarseQuadrature(),
         new NegativeCurvature(),
         new DominantLayer(),
         new StableLearningRate(),

@@ -27,6 +27,15 @@ public sealed record SharpnessSummary
     /// <summary>Density of all eigenvalues.</summary>
     public SpectralDensity? Density { get; init; }
 
+    /// <summary>The diagonal, in a few numbers.</summary>
+    public DiagonalSummary? Diagonal { get; init; }
+
+    /// <summary>A norm.</summary>
+    public NormSummary? Norm { get; init; }
+
+    /// <summary><c>log det(A + lambda I)</c>, in nats.</summary>
+    public FunctionEstimate? LogDeterminant { get; init; }
+
     /// <summary>All P eigenvalues of the dense matrix, ascending, where it was small enough to build.</summary>
     public IReadOnlyList<double>? ExactEigenvalues { get; init; }
 

@@ -12,7 +12,7 @@ public class UsageErrorTests
     [InlineData("mesure", "'mesure'")]
     [InlineData("plan model.pt", "'plan'")]
     [InlineData("measure", "Required command")]
-    [InlineData("measure norm", "'norm'")]
+    [InlineData("measure sharpness", "'sharpness'")]
     [InlineData("measure trace", "'--data' is required")]
     [InlineData("measure trace model.pt --data data.npz", "'--loss' is required")]
     [InlineData("measure trace model.pt --data data.npz --loss huber", "--loss huber: expected one of cross-entropy, mse, bce")]
@@ -40,6 +40,11 @@ public class UsageErrorTests
     [InlineData(Given + " --scale 0,5", "--scale 0,5: expected a finite number")]
     [InlineData("measure eigs model.pt --data data.npz --loss mse --which middle", "--which middle: expected one of largest, smallest, both, magnitude")]
     [InlineData("measure eigs model.pt --data data.npz --loss mse --top -1", "--top -1: expected")]
+    [InlineData("measure eigs model.pt --data data.npz --loss mse --estimator xtrace", "--estimator xtrace: expected one of lanczos, lobpcg, power")]
+    [InlineData("measure diagonal model.pt --data data.npz --loss mse --estimator hutch++", "--estimator hutch++: expected one of hutchinson, xdiag")]
+    [InlineData("measure norm model.pt --data data.npz --loss mse --norm max", "--norm max: expected one of frobenius, operator, schatten")]
+    [InlineData("measure norm model.pt --data data.npz --loss mse --order 0", "--order 0: expected a number above 0")]
+    [InlineData("measure logdet model.pt --data data.npz --loss mse --damping -1", "--damping -1: expected a number of at least 0")]
     [InlineData("inspect", "'FILE'")]
     public void Is_one_line_on_stderr_and_exit_code_2(string commandLine, string expected)
     {
@@ -54,7 +59,7 @@ public class UsageErrorTests
 
     [Theory]
     [InlineData("--help", "demo", "report", "measure", "inspect")]
-    [InlineData("measure --help", "trace", "eigs", "density")]
+    [InlineData("measure --help", "trace", "eigs", "density", "diagonal", "norm", "logdet")]
     [InlineData("measure eigs --help", "--data", "--loss", "--top", "--which", "--budget", "--json")]
     public void Help_is_on_stdout_and_lists_what_there_is(string commandLine, params string[] expected)
     {

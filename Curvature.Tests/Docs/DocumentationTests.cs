@@ -62,6 +62,19 @@ public sealed partial class DocumentationTests
         Assert.All(expected.Zip(actual), pair => Assert.True(Alike(pair.First, pair.Second), $"{pair}"));
     }
 
+    [Fact]
+    public void Every_command_of_the_guide_to_measuring_works()
+    {
+        string[] commands = [.. Command().Matches(File.ReadAllText(Repository.File("docs/guide/measuring.md"))).Select(match => match.Groups["command"].Value)];
+        Assert.NotEmpty(commands);
+        Assert.All(commands, command =>
+        {
+            string[] arguments = [.. command.Split(' ').Select(word => word.StartsWith("data/", StringComparison.Ordinal) ? Repository.File(word) : word)];
+            using StringWriter error = new();
+            Assert.True(CurvatureCommand.Run(arguments, TextWriter.Null, error) == CurvatureCommand.Success, $"{command}: {error}");
+        });
+    }
+
     [Theory]
     [MemberData(nameof(Pages))]
     public void Links_lead_somewhere(string page)
@@ -96,6 +109,9 @@ public sealed partial class DocumentationTests
 
     [GeneratedRegex(@"```sh\ncurvature (?<command>measure.*?)\n```\n\n```\n(?<output>.*?)\n```", RegexOptions.Singleline)]
     private static partial Regex Measurement();
+
+    [GeneratedRegex(@"^curvature (?<command>measure .*)$", RegexOptions.Multiline)]
+    private static partial Regex Command();
 
     [GeneratedRegex(@"#region readme\n(?<body>.*?)\n *#endregion", RegexOptions.Singleline)]
     private static partial Regex Region();
