@@ -25,6 +25,12 @@ public sealed class SpectralDensityFigure(
     // Nearer to zero the smallest eigenvalue is not to be told from the bulk, and a label would only cover it.
     private const double LabelledShare = 0.03;
 
+    // Shares of the height of the picture: between curve and label, and where the highest label stands.
+    private const double Gap = 0.015, HighestLabel = 0.93;
+
+    // What the vertical axis takes of the width, about, and the weight of the letters.
+    private const double Margins = 70, NormalWeight = 400;
+
     private readonly double[] found = [.. eigenvalues.Select(eigenvalue => eigenvalue.Value).Where(double.IsFinite)];
 
     // A spectrum of a single eigenvalue has no kernel width of its own.
@@ -61,12 +67,24 @@ public sealed class SpectralDensityFigure(
         up.LabelFormatter = LogLabels(floor, top);
         model.Axes.Add(Styled(across, theme, gridlines: false));
         model.Axes.Add(Styled(up, theme, gridlines: true));
+        (double, double)[] curve = [.. grid.Zip(heights, (x, height) => (x, Top(height)))];
+        (TextAnnotation Text, double From, double To)[] labels =
+        [
+            .. Labelled(grid).Select(extreme => Label(
+                extreme.Name,
+                extreme.Value,
+                (from, to) => Math.Clamp(Highest(curve, from, to) * At(Gap) / floor, At(0.11), At(HighestLabel)),
+                grid,
+                theme)),
+        ];
         if (grid[0] < 0 && grid[^1] > 0)
         {
+            double end = labels.Where(label => label.From < 0 && label.To > 0).Select(label => label.Text.TextPosition.Y).Append(top).Min();
             model.Annotations.Add(new LineAnnotation
             {
                 Type = LineAnnotationType.Vertical,
                 X = 0,
+                MaximumY = end,
                 Color = theme.Axis,
                 LineStyle = LineStyle.Dot,
                 Layer = AnnotationLayer.BelowSeries,
@@ -82,11 +100,7 @@ public sealed class SpectralDensityFigure(
         if (found.Length > 0)
         {
             model.Series.Add(Points(At(0.07), theme));
-            model.Annotations.Add(Label("λ_{max}", found.Max(), At(0.11), grid, theme));
-            if (found.Min() < -LabelledShare * (grid[^1] - grid[0]))
-            {
-                model.Annotations.Add(Label("λ_{min}", found.Min(), At(0.11), grid, theme));
-            }
+            Array.ForEach(labels, label => model.Annotations.Add(label.Text));
         }
 
         if (exact?.Any(double.IsFinite) == true)
@@ -95,6 +109,19 @@ public sealed class SpectralDensityFigure(
         }
 
         return model;
+    }
+
+    /// <summary>The extreme eigenvalues that get a label.</summary>
+    private IEnumerable<(string Name, double Value)> Labelled(double[] grid)
+    {
+        if (found.Length > 0)
+        {
+            yield return ("λ_{max}", found.Max());
+            if (found.Min() < -LabelledShare * (grid[^1] - grid[0]))
+            {
+                yield return ("λ_{min}", found.Min());
+            }
+        }
     }
 
     private static AreaSeries Curve(double[] grid, Estimate[] heights, double floor, FigureTheme theme)
@@ -176,23 +203,33 @@ public sealed class SpectralDensityFigure(
         return series;
     }
 
-    private static TextAnnotation Label(string name, double value, double height, double[] grid, FigureTheme theme)
+    /// <summary>The value at an eigenvalue, towards the side with more room and above whatever is drawn there, and the abscissas it covers.</summary>
+    private (TextAnnotation Text, double From, double To) Label(string name, double value, Func<double, double, double> above, double[] grid, FigureTheme theme)
     {
+        string text = $"{name}\u00A0= {NumberText.Of(value)}";
+        string letters = text.Replace("_{", "", StringComparison.Ordinal).Replace("}", "", StringComparison.Ordinal);
+        double range = grid[^1] - grid[0], width = range * new TextMeasurer().MeasureText(letters, null, SmallFontSize, NormalWeight).Width / (Width - Margins);
         bool isRight = value > (grid[0] + grid[^1]) / 2;
-        double aside = 0.015 * (grid[^1] - grid[0]);
-        return new()
+        double aside = 0.015 * range, near = isRight ? value + aside : value - aside, far = isRight ? near - width : near + width;
+        (double from, double to) = isRight ? (far, near) : (near, far);
+        TextAnnotation label = new()
         {
-            Text = $"{name}\u00A0= {NumberText.Of(value)}",
-            TextPosition = new DataPoint(isRight ? value - aside : value + aside, height),
+            Text = text,
+            TextPosition = new DataPoint(near, above(from, to)),
             TextHorizontalAlignment = isRight ? HorizontalAlignment.Right : HorizontalAlignment.Left,
             TextVerticalAlignment = VerticalAlignment.Bottom,
             TextColor = theme.Ink,
             FontSize = SmallFontSize,
             StrokeThickness = 0,
-            Padding = new OxyThickness(1, -1, 1, -1),
-            Background = OxyColor.FromAColor(200, theme.Background),
         };
+        return (label, from, to);
     }
+
+    private static double Highest((double X, double Y)[] curve, double from, double to) =>
+        curve.Where(point => point.X >= from && point.X <= to && double.IsFinite(point.Y)).Select(point => point.Y).Append(0).Max();
+
+    /// <summary>How high the band around the curve reaches; the curve itself where there is no band.</summary>
+    private static double Top(Estimate height) => height.ConfidenceInterval() is { High: var high } && double.IsFinite(high) ? high : height.Value;
 
     /// <summary>Abscissas over all nodes and eigenvalues, close enough for the kernel.</summary>
     private double[] Grid()

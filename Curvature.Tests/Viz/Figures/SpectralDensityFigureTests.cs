@@ -1,5 +1,8 @@
 using Curvature.Estimators;
 using Curvature.Viz.Figures;
+using OxyPlot;
+using OxyPlot.Annotations;
+using OxyPlot.Series;
 using Xunit;
 
 namespace Curvature.Tests.Viz.Figures;
@@ -16,6 +19,19 @@ public class SpectralDensityFigureTests
         Assert.Contains("λmin = −0.9000", all, StringComparison.Ordinal);
         Assert.Contains("density", svg.Texts);
         Assert.Contains("eigenvalue λ", svg.Texts);
+    }
+
+    [Fact]
+    public void Puts_labels_above_the_curve_and_nothing_behind_them()
+    {
+        var figure = new SpectralDensityFigure(Samples.Density, Samples.Summary.Eigenvalues);
+        TextAnnotation[] labels = [.. figure.Draw(FigureTheme.Paper).Annotations.OfType<TextAnnotation>()];
+        Assert.Equal(2, labels.Length);
+        AreaSeries band = figure.Draw(FigureTheme.Paper).Series.OfType<AreaSeries>().Single(series => series.Title == "95 % interval");
+        double least = labels.Single(label => label.Text!.StartsWith("λ_{min}", StringComparison.Ordinal)).TextPosition.X;
+        double highest = band.Points.Where(point => point.X >= least && point.X <= least + 1).Max(point => point.Y);
+        Assert.All(labels, label => Assert.Equal(OxyColors.Undefined, label.Background));
+        Assert.True(labels.Single(label => label.TextPosition.X == least).TextPosition.Y > highest);
     }
 
     [Fact]

@@ -13,6 +13,7 @@ public abstract class PathAnnotation : TextualAnnotation
     public OxyColor Color { get; set; } = OxyColor.FromRgb(0, 0, 255);
     public double StrokeThickness { get; set; } = 1;
     public LineStyle LineStyle { get; set; } = LineStyle.Dash;
+    public double MaximumY { get; set; } = double.MaxValue;
 }
 
 /// <summary>A line across the plot area.</summary>
@@ -30,8 +31,9 @@ public class LineAnnotation : PathAnnotation
         if (value >= axis.Low && value <= axis.High)
         {
             OxyRect area = PlotModel.PlotArea;
+            double end = vertical ? Math.Max(area.Top, PlotModel.FindAxis(horizontal: false).Transform(MaximumY)) : area.Top;
             canvas.Line(
-                vertical ? [new(at, area.Top), new(at, area.Bottom)] : [new(area.Left, at), new(area.Right, at)],
+                vertical ? [new(at, end), new(at, area.Bottom)] : [new(area.Left, at), new(area.Right, at)],
                 Color,
                 StrokeThickness,
                 LineStyle);
