@@ -58,7 +58,7 @@ skipped() {
 
 case "${1:-help}" in
     setup) eng/setup.sh "${@:2}" ;;
-    build) build && echo "The command is $PWD/$curvature" ;;
+    build) build && printf 'The command is %s\nexport PATH="%s:$PATH"\n' "$PWD/$curvature" "$PWD/$(dirname "$curvature")" ;;
     demo) demo "${@:2}" ;;
     test) run_tests "${@:2}" ;;
     help | -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' build.sh ;;

@@ -48,7 +48,7 @@ public static class CurvatureCommand
         ParseResult parse = Root(terminal).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parse.Errors.Count > 0 && parse.Action is not HelpAction)
         {
-            terminal.Fail($"{string.Join(" ", parse.Errors.Select(e => e.Message))} See '{Path(parse.CommandResult)} --help'.");
+            terminal.Fail($"{string.Join(" ", Messages(parse))} See '{Path(parse.CommandResult)} --help'.");
             return Usage;
         }
 
@@ -82,6 +82,15 @@ public static class CurvatureCommand
             MeasureCommand.Create(terminal),
             InspectCommand.Create(terminal),
         };
+
+    /// <summary>What is wrong, and which commands there are where the wrong word stands in the place of one.</summary>
+    private static IEnumerable<string> Messages(ParseResult parse)
+    {
+        string[] messages = [.. parse.Errors.Select(error => error.Message).Distinct()];
+        string[] commands = [.. parse.CommandResult.Command.Subcommands.Select(command => command.Name)];
+        string[] strangers = [.. messages.Where(message => !message.StartsWith("Required command", StringComparison.Ordinal))];
+        return (strangers.Length > 0 ? strangers : messages).Concat(commands.Length > 0 ? [$"Commands: {string.Join(", ", commands)}."] : []);
+    }
 
     private static string Path(CommandResult command) =>
         command.Parent is CommandResult parent ? $"{Path(parent)} {command.Command.Name}" : "curvature";

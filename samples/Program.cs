@@ -12,6 +12,11 @@ if (sample is null || SampleOptions.Parse(args.AsSpan(1)) is not { } options)
         return 0;
     }
 
+    if (args.Length > 0 && sample is null)
+    {
+        Console.Error.WriteLine($"There is no sample '{args[0]}'.");
+    }
+
     Console.Error.WriteLine("usage: dotnet run --project samples -c Release -- SAMPLE [--quick] [--out FILE]\n");
     Console.Error.WriteLine(string.Join('\n', KnownSamples.All.Select(sample => $"  {sample.Name,-24}{sample.Summary}")));
     return 2;

@@ -23,7 +23,7 @@ internal sealed partial class WorkOptions
 
     private readonly Option<string?> _loss = Choices.Word("--loss", "how outputs are compared with targets", KnownLosses.Names);
     private readonly Option<string?> _modelType = Choices.Text("--model-type", "TYPE", "network of a weights file: a sample's short name, or Assembly.dll!Namespace.Type");
-    private readonly Option<string?> _target = Choices.Text("--target", "COLUMN", "CSV column of the target, by name or index (-1 is the last)");
+    private readonly Option<string?> _target = Choices.Text("--target", "COLUMN", "CSV column of the target, by name or index, counted from 0 or from the end [-1, the last]");
     private readonly Option<double?> _scale = Choices.Real("--scale", "S", "multiplies the inputs", "a finite number", _ => true);
     private readonly Option<string?> _matrix = Choices.Word("--matrix", "the curvature matrix [hessian]", KnownOperators.Names);
     private readonly Option<string?> _parameters = Choices.Text("--parameters", "GLOB", "only parameters whose name fits, e.g. 'fc1.*' [*]");

@@ -8,6 +8,9 @@ internal static class Format
 {
     private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
 
+    /// <summary>What stands for an error that one sample cannot tell.</summary>
+    public const string Unknown = "unknown";
+
     /// <summary>Five significant digits.</summary>
     public static string Number(double value) => value.ToString("g5", Culture);
 
@@ -33,13 +36,14 @@ internal static class Format
     /// <summary>A value and its standard error, both to the error's second digit; an exact value says so.</summary>
     public static string Estimate(Estimate estimate) => estimate.StandardError == 0
         ? $"{Number(estimate.Value)} (exact)"
+        : !double.IsFinite(estimate.StandardError) ? $"{Number(estimate.Value)} ± {Unknown}"
         : $"{Rounded(estimate.Value, estimate.StandardError)} ± {Rounded(estimate.StandardError, estimate.StandardError)}";
 
     /// <summary>The 95 % interval, to the digits that its standard error allows; nothing for an exact value.</summary>
     public static string Interval(Estimate estimate)
     {
         (double low, double high) = estimate.ConfidenceInterval();
-        return estimate.StandardError == 0 ? "" : $"{Rounded(low, estimate.StandardError)} .. {Rounded(high, estimate.StandardError)}";
+        return estimate.StandardError == 0 ? "" : !double.IsFinite(high - low) ? Unknown : $"{Rounded(low, estimate.StandardError)} .. {Rounded(high, estimate.StandardError)}";
     }
 
     /// <summary>A number to the decimal place of the second significant digit of <paramref name="error"/>.</summary>

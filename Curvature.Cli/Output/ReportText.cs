@@ -71,12 +71,12 @@ internal static class ReportText
                 Row($"within ±{Format.Error(band)} (1 % of the largest)", mass.NearZero),
                 Row($"above {Format.Error(band)}", density.Mass(band, double.PositiveInfinity)),
             ]);
-        terminal.Print($"nodes from {Format.Number(density.Minimum)} to {Format.Number(density.Maximum)}; {density.Runs.Count} runs, {Format.Count(density.Products)} products");
+        terminal.Print($"nodes from {Format.Number(density.Minimum)} to {Format.Number(density.Maximum)}; {density.Runs.Count} {(density.Runs.Count == 1 ? "run" : "runs")}, {Format.Count(density.Products)} products");
 
         string[] Row(string where, Estimate share) =>
         [
             where,
-            $"{Format.Percent(share.Value)} ± {Format.Percent(share.StandardError)}",
+            $"{Format.Percent(share.Value)} ± {(double.IsFinite(share.StandardError) ? Format.Percent(share.StandardError) : Format.Unknown)}",
             $"{Format.Count((long)Math.Round(share.Value * density.Dimension))}",
         ];
     }

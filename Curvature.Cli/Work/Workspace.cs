@@ -76,7 +76,14 @@ internal sealed class Workspace : IDisposable
     {
         using Dataset batch = Data.Sample(Math.Min(_request.BatchSize, Data.Count), _request.Seed);
         Objective objective = Over(batch);
-        return ProductCost.Measure(options => Matrix(objective, options), batch.Count, cancellation);
+        try
+        {
+            return ProductCost.Measure(options => Matrix(objective, options), batch.Count, cancellation);
+        }
+        catch (CurvatureException error)
+        {
+            throw new CurvatureException($"{Path.GetFileName(_request.Model)} on {_request.DataName}: {error.Message}", error);
+        }
     }
 
     /// <summary>Adds what was read to the head of the report.</summary>

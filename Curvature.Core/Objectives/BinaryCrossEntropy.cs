@@ -40,7 +40,8 @@ public sealed class BinaryCrossEntropy : ICurvatureLoss
         (double low, double high) = (targets.min().ToDouble(), targets.max().ToDouble());
         if (low < 0 || high > 1)
         {
-            throw new CurvatureException($"Binary cross-entropy expects targets in [0, 1]; the data has targets from {low} to {high}.");
+            throw new CurvatureException(FormattableString.Invariant(
+                $"Binary cross-entropy expects targets in [0, 1]; the data has targets from {low:G4} to {high:G4}. For real-valued targets use mse, for class labels cross-entropy."));
         }
     }
 

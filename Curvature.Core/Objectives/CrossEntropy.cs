@@ -85,7 +85,7 @@ public sealed class CrossEntropy : ICurvatureLoss
         {
             throw new CurvatureException(
                 $"Cross-entropy expects outputs [N, C, ...] and int64 class labels [N, ...]; got outputs {KnownLosses.Shape(outputs)} and targets "
-                + $"{KnownLosses.Shape(targets)} of {targets.dtype}.");
+                + $"{KnownLosses.Shape(targets)} of {targets.dtype}. {Remedy(z, y, targets)}");
         }
 
         long classes = z[1];
@@ -131,6 +131,11 @@ public sealed class CrossEntropy : ICurvatureLoss
         return (Reduction == Reduction.Mean ? scaled.div_(divisor.sum()) : scaled).unsqueeze(1);
     }
 
+    private static string Remedy(ReadOnlySpan<long> outputs, ReadOnlySpan<long> targets, Tensor y) =>
+        outputs.Length >= 2 && outputs.SequenceEqual(targets) ? "One-hot rows become labels by y.argmax(1); for real-valued targets use mse, for independent yes-or-no targets bce."
+        : y.is_floating_point() ? "Save class labels as int64; for real-valued targets use mse, for targets in [0, 1] bce."
+        : "Save one int64 label a sample.";
+
     private static void CheckRange(Tensor labels, long classes, string known)
     {
         if (labels.numel() == 0)
@@ -143,7 +148,7 @@ public sealed class CrossEntropy : ICurvatureLoss
         {
             throw new CurvatureException(
                 $"Labels out of range: {known} {classes} classes (labels 0 to {classes - 1}), the data has labels from {low} to {high}. "
-                + "Check that data and model belong together; padding labels can be left out with an ignore index.");
+                + "Check that data and model belong together; padding labels can be left out with an ignore index (--ignore-index N).");
         }
     }
 }

@@ -12,8 +12,11 @@ internal static class EntrywiseTargets
         bool fits = z.SequenceEqual(y) || (z.Length == y.Length + 1 && z[^1] == 1 && z[..^1].SequenceEqual(y));
         if (!fits)
         {
+            string remedy = targets.dtype == ScalarType.Int64 && z.Length == y.Length + 1
+                ? "Integer labels of classes call for cross-entropy."
+                : "Save y in the shape of what the model returns.";
             throw new CurvatureException(
-                $"{loss} expects targets of the outputs' shape; got outputs {KnownLosses.Shape(outputs)} and targets {KnownLosses.Shape(targets)}.");
+                $"{loss} expects targets of the outputs' shape; got outputs {KnownLosses.Shape(outputs)} and targets {KnownLosses.Shape(targets)}. {remedy}");
         }
     }
 

@@ -119,8 +119,8 @@ internal sealed class SupervisedObjective : Objective
 
     /// <inheritdoc/>
     protected override string LikelyCause() => _state.IsTraining
-        ? "The model is in train mode: dropout draws anew at each call, and batch norm depends on how shuffled batches fall. Call eval(), "
-            + "or remove the randomness, and keep the order of the data fixed."
+        ? "The model is in train mode: dropout draws anew at each call, and batch norm depends on how shuffled batches fall. Measure in eval mode "
+            + "(eval(), or without --train-mode), or remove the randomness, and keep the order of the data fixed."
         : "Keep the order of the data fixed (no shuffling between passes, no random augmentation), and seed whatever the model draws.";
 
     private double Terms(int index, Batch batch)
@@ -169,7 +169,7 @@ internal sealed class SupervisedObjective : Objective
         {
             throw new CurvatureException(
                 $"The model rejected batch {index}: inputs of shape [{string.Join(", ", x.shape)}], {x.dtype}. The engine says: "
-                + $"{EngineError.Summary(error)}", error);
+                + $"{EngineError.Summary(error)}. Check that x has the shape the model takes, samples first.", error);
         }
     }
 

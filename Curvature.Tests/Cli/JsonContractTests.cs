@@ -97,6 +97,8 @@ public class JsonContractTests
         Assert.Equal(JsonValueKind.Null, run.Json().GetProperty("trace").GetProperty("standard_error").ValueKind);
         Assert.Contains("non-finite", Findings(run.Json()));
 
+        Assert.Contains("± unknown", CommandRun.Of(["measure", "trace", .. CommandRun.Digits, .. Few, "--probes", "1"]).Output, StringComparison.Ordinal);
+
         run = CommandRun.Of(["measure", "eigs", .. CommandRun.Digits, .. Few, "--top", "40", "--budget", "0.00001", "--json"]);
         Assert.Equal(CurvatureCommand.Success, run.ExitCode);
         Assert.Contains("not-converged", Findings(run.Json()));

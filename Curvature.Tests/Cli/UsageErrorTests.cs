@@ -9,7 +9,8 @@ public class UsageErrorTests
 
     [Theory]
     [InlineData("", "Required command was not provided")]
-    [InlineData("mesure", "'mesure'")]
+    [InlineData("", "Commands: demo, report, measure, inspect")]
+    [InlineData("mesure", "'mesure'. Commands: demo, report, measure, inspect")]
     [InlineData("plan model.pt", "'plan'")]
     [InlineData("measure", "Required command")]
     [InlineData("measure sharpness", "'sharpness'")]

@@ -38,6 +38,10 @@ public class WorkErrorTests
         ["weights without a type"] = (_ => [Repository.File("data/digits-mlp.safetensors"), "--data", MlpData], ["--model-type", "digits-mlp"]),
         ["unknown type"] = (_ => [Repository.File("data/digits-mlp.safetensors"), "--model-type", "resnet", "--data", MlpData], ["resnet", "digits-mlp"]),
         ["weights of another network"] = (_ => [Repository.File("data/digits-mlp.safetensors"), "--model-type", "lenet", "--data", MlpData], ["digits-mlp.safetensors"]),
+        ["real-valued labels"] = (
+            folder => [Mlp, "--data", folder.Write("real.csv", "1,2,3,4,5,6,0.5\n1,2,3,4,5,6,1.5\n")], ["on real.csv", "int64", "use mse"]),
+        ["padding labels"] = (folder => [Mlp, "--data", folder.Write("l.csv", "1,2,3,4,5,6,0\n1,2,3,4,5,6,-1\n")], ["--ignore-index N"]),
+        ["too narrow inputs"] = (folder => [Mlp, "--data", folder.Write("narrow.csv", "1,2,0\n3,4,1\n")], ["on narrow.csv", "[2, 2]", "the shape the model takes"]),
         ["shapes that do not fit"] = (_ => [Mlp, "--data", Fixture("conv.npz")], ["rejected", "shape"]),
         ["labels out of range"] = (folder => [Mlp, "--data", folder.Write("l.csv", "1,2,3,4,5,6,0\n1,2,3,4,5,6,3\n")], ["Labels out of range", "3 classes"]),
         ["labels out of range of class weights"] = (

@@ -8,6 +8,8 @@ namespace Curvature.Viz.Report;
 /// <summary>The tables and figures of a sharpness report, exact numbers beside estimates where there are any.</summary>
 internal static class SharpnessSections
 {
+    private const string Unknown = "unknown";
+
     public static IEnumerable<ReportSection> Of(SharpnessSummary summary)
     {
         ReportSection[] sections =
@@ -119,8 +121,8 @@ internal static class SharpnessSections
         [
             quantity,
             NumberText.Of(estimate.Value),
-            NumberText.Of(estimate.StandardError, 2),
-            $"{NumberText.Of(low)} to {NumberText.Of(high)}",
+            Error(estimate),
+            double.IsFinite(high - low) ? $"{NumberText.Of(low)} to {NumberText.Of(high)}" : Unknown,
             exact is { } known ? NumberText.Of(known) : "",
             Score(estimate, exact),
             NumberText.Of((long)estimate.Products),
@@ -145,13 +147,16 @@ internal static class SharpnessSections
             layer.Name,
             NumberText.Of(layer.Parameters),
             NumberText.Of(layer.Trace.Value),
-            NumberText.Of(layer.Trace.StandardError, 2),
+            Error(layer.Trace),
             NumberText.Percent(layer.Trace.Value / total),
             NumberText.Of(layer.Trace.Value / layer.Parameters, 3),
             exact is { } known ? NumberText.Of(known) : "",
             Score(layer.Trace, exact),
         ];
     }
+
+    /// <summary>The standard error; of one sample it is unknown.</summary>
+    private static string Error(Estimate estimate) => double.IsFinite(estimate.StandardError) ? NumberText.Of(estimate.StandardError, 2) : Unknown;
 
     private static string Score(Estimate estimate, double? exact) => exact is { } known && NumberText.HasSamplingError(estimate)
         ? NumberText.Of((estimate.Value - known) / estimate.StandardError, 2)

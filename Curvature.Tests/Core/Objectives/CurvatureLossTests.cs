@@ -120,4 +120,17 @@ public sealed class CurvatureLossTests
         };
         return (loss.CurvatureAt(z, y, Weight), DenseCurvature.LossHessian(loss, z, y).mul(Weight), z);
     }
+
+    [Fact]
+    public void Says_what_to_do_about_targets_of_another_kind()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        static string Message(ISupervisedLoss loss, Tensor outputs, Tensor targets) =>
+            Assert.Throws<CurvatureException>(() => loss.Check(outputs, targets)).Message;
+        Tensor z = zeros(4, 3), labels = zeros(4, ScalarType.Int64);
+        Assert.Contains("y.argmax(1)", Message(new CrossEntropy(), z, zeros(4, 3)), StringComparison.Ordinal);
+        Assert.Contains("int64", Message(new CrossEntropy(), z, zeros(4)), StringComparison.Ordinal);
+        Assert.Contains("call for cross-entropy", Message(new MeanSquaredError(), z, labels), StringComparison.Ordinal);
+        Assert.Contains("from -2.253 to 0", Message(new BinaryCrossEntropy(), zeros(2), tensor([-2.2525997161865234f, 0f])), StringComparison.Ordinal);
+    }
 }
