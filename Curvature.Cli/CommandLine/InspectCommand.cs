@@ -19,17 +19,31 @@ internal static class InspectCommand
         var command = new Command("inspect", "what is in a checkpoint or data file: names, types, shapes") { files, json };
         command.SetAction(parse =>
         {
-            FileContents[] contents = [.. parse.GetRequiredValue(files).Select(Describe)];
-            if (parse.GetValue(json))
+            var contents = new List<FileContents>();
+            int exitCode = CurvatureCommand.Success;
+            foreach (string file in parse.GetRequiredValue(files))
+            {
+                try
+                {
+                    contents.Add(Describe(file));
+                }
+                catch (CurvatureException error) // the others are shown all the same
+                {
+                    terminal.Fail(error.Message);
+                    exitCode = CurvatureCommand.Failed;
+                }
+            }
+
+            if (contents.Count > 0 && parse.GetValue(json))
             {
                 terminal.Output.Write(Json(contents));
             }
             else
             {
-                Array.ForEach(contents, file => Print(terminal, file));
+                contents.ForEach(file => Print(terminal, file));
             }
 
-            return CurvatureCommand.Success;
+            return exitCode;
         });
         return command;
     }
@@ -43,7 +57,7 @@ internal static class InspectCommand
         return isData ? DataFile.Describe(path) : Checkpoint.Describe(path);
     }
 
-    private static string Json(FileContents[] files) => new JsonReport(new EnvironmentReport().Entries)
+    private static string Json(IEnumerable<FileContents> files) => new JsonReport(new EnvironmentReport().Entries)
         .Add("files", files.Select(file => new Dictionary<string, object?>
         {
             ["path"] = file.Path,

@@ -18,6 +18,15 @@ public class InspectTests
     }
 
     [Fact]
+    public void Shows_the_good_files_beside_a_bad_one()
+    {
+        CommandRun run = CommandRun.Of("inspect", Repository.File("data/iris.csv"), Repository.File("data/LICENCES.md"), Fixture("mlp.npz"));
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.All((string[])["iris.csv", "mlp.npz"], word => Assert.Contains(word, run.Output, StringComparison.Ordinal));
+        Assert.Contains("LICENCES.md", run.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Prints_the_same_as_json()
     {
         CommandRun run = CommandRun.Of("inspect", "--json", Fixture("mlp.npz"));
