@@ -1,0 +1,266 @@
+using Curvature.Data;
+using Curvature.Operators;
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.MatrixFree;
+
+/// <summary>
+/// <c>F^{-1}</c> of <c>F = lambda I + (1/n) sum_j g_j g_j^T</c>, <c>[d, d]</c>, over the last m gradients: the dynamic M-FAC matrix (Frantar, Kurtic, Alistarh 2021, section
+/// 3.2). n is m or the number of gradients so far (<see cref="MfacDivisor"/>). It is a snapshot of the window: <see cref="Insert"/> changes it.
+/// <para>
+/// The window is a ring G <c>[m, d]</c> with its Gram matrix <c>S = G G^T</c> in float64. By Woodbury's identity, with one m x m Cholesky factor in float64 in
+/// the place of the paper's two triangular recursions (the same matrix; the order of the ring plays no part),
+/// <c>F^{-1} x = (x - G^T M^{-1} G x) / lambda</c>, <c>M = n lambda I + S</c>; for a gradient of the window pushed through, <c>F^{-1} g_j = n G^T M^{-1} e_j</c>.
+/// An insertion writes a row and one row and column of S, <c>s = G g</c>, the very product that <c>F^{-1} g</c> asks for: <see cref="Step"/> is two passes over the
+/// window in all. Entries of S are replaced and never updated, so nothing drifts.
+/// </para>
+/// <para>
+/// Passes are in float64 arithmetic whatever the storage, so that the error of a product is a rounding unit of the vectors' dtype plus one of float64 times the condition
+/// number (<see cref="Solve"/> returns it). Cost: an insertion O(dm), a product O(dm + m^2), the factor O(m^3 / 3) once after insertions. Memory: m d entries
+/// and 16 m^2 bytes.
+/// </para>
+/// </summary>
+public sealed class MfacWindow : LinearOperator
+{
+    private readonly MfacWindowOptions _options;
+    private readonly GradientWindow _window;
+    private readonly Tensor _gram; // S, float64 on the CPU
+    private readonly Tensor? _kept; // indices of the parameters that take part
+    private Tensor? _factor; // of M
+
+    /// <param name="gradients">m, the window's capacity.</param>
+    /// <param name="parameters">d.</param>
+    /// <param name="dtype">Of the vectors: float32 or float64.</param>
+    /// <param name="device">Null is the CPU.</param>
+    /// <param name="options">Null for the defaults.</param>
+    /// <exception cref="CurvatureException">Sizes below 1, a damping that is not positive, a dtype or mask that does not fit, or too large for the memory.</exception>
+    public MfacWindow(long gradients, long parameters, ScalarType dtype, Device? device = null, MfacWindowOptions? options = null)
+        : base(parameters, parameters, isSymmetric: true, dtype, device ?? CPU)
+    {
+        _options = options ?? new MfacWindowOptions();
+        MfacOptions.RequireDamping(_options.Damping);
+        ScalarType storage = _options.Storage ?? dtype;
+        if (gradients is < 1 or > int.MaxValue || dtype is not (ScalarType.Float32 or ScalarType.Float64) || (storage != dtype && storage != ScalarType.BFloat16))
+        {
+            throw new CurvatureException(
+                $"A window holds at least one gradient of float32 or float64, stored as that or as BFloat16; got {gradients} of {dtype}, stored as {storage}.");
+        }
+
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        _kept = Kept(_options.Mask)?.DetachFromDisposeScope();
+        (Capacity, Taking) = (gradients, _kept?.shape[0] ?? parameters);
+        RequireMemory(storage);
+        _window = new GradientWindow(gradients, Taking, storage, Device);
+        _gram = zeros(gradients, gradients, ScalarType.Float64).DetachFromDisposeScope();
+    }
+
+    /// <summary>m.</summary>
+    public long Capacity { get; }
+
+    /// <summary>Gradients in the window, at most m.</summary>
+    public long Count => Math.Min(Insertions, Capacity);
+
+    /// <summary>Gradients ever inserted.</summary>
+    public long Insertions { get; private set; }
+
+    /// <summary>lambda.</summary>
+    public double Damping => _options.Damping;
+
+    /// <summary>n, what the sum of squares is divided by.</summary>
+    public long Divisor => _options.Divisor == MfacDivisor.Capacity ? Capacity : Math.Max(1, Count);
+
+    /// <inheritdoc/>
+    public override double? ExactTrace
+    {
+        get
+        {
+            // tr F^{-1} = (d - tr M^{-1} S) / lambda, and M^{-1} S = I - n lambda M^{-1}
+            using DisposeScope scope = NewDisposeScope();
+            return (Taking - Capacity + (Divisor * Damping * cholesky_inverse(Factor()).trace().ToDouble())) / Damping;
+        }
+    }
+
+    private long Taking { get; }
+
+    /// <summary>Puts a gradient into the place of the oldest. One pass over the window.</summary>
+    /// <param name="gradient"><c>[d]</c>; copied.</param>
+    /// <exception cref="CurvatureException">Wrong shape, dtype or device; the window is as before.</exception>
+    /// <exception cref="NonFiniteException">It holds NaN or infinity; the window is as before.</exception>
+    public void Insert(Tensor gradient)
+    {
+        if (gradient.dim() != 1 || gradient.shape[0] != Columns || gradient.dtype != DType || gradient.device.type != Device.type)
+        {
+            throw new CurvatureException(
+                $"The window takes gradients [{Columns}] of {DType} on {Device}; got [{string.Join(", ", gradient.shape)}] of {gradient.dtype} on {gradient.device}.");
+        }
+
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Tensor g = Compress(gradient.detach());
+        BatchGradients.RequireFinite(g, Insertions);
+        int j = (int)(Insertions % Capacity);
+        _window.Set(j, g);
+        Tensor s = _window.Products(_window.Row(j)); // of the gradient as it is stored
+        _gram.select(0, j).copy_(s);
+        _gram.select(1, j).copy_(s);
+        Insertions++;
+        _factor?.Dispose();
+        _factor = null;
+    }
+
+    /// <summary>
+    /// Inserts a gradient and returns <c>F^{-1} g</c>, <c>[d]</c> in the caller's scope, with g in the window: what an optimizer's step asks for. Two passes over the window. g is
+    /// the gradient as it is stored: bfloat16 takes what it rounds off out of the product too, where it would count 1/lambda.
+    /// </summary>
+    /// <param name="gradient"><c>[d]</c>; copied.</param>
+    /// <exception cref="CurvatureException">As <see cref="Insert"/>; or M is not positive definite to float64 precision.</exception>
+    public Tensor Step(Tensor gradient)
+    {
+        Insert(gradient);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor unit = zeros(Capacity, ScalarType.Float64);
+        unit.narrow(0, (Insertions - 1) % Capacity, 1).fill_(1);
+        return ApplyToWindow(unit).MoveToOuterDisposeScope();
+    }
+
+    /// <summary><c>F^{-1} G^T c = n G^T M^{-1} c</c>, the product with a combination of the stored gradients, pushed through. One pass.</summary>
+    /// <param name="coefficients">c, <c>[m]</c>, any floating dtype: one for each place of the ring, that of the k-th insertion (from 0) being k mod m.</param>
+    /// <returns><c>[d]</c> in the caller's scope.</returns>
+    /// <exception cref="CurvatureException">Wrong shape.</exception>
+    public Tensor ApplyToWindow(Tensor coefficients)
+    {
+        if (coefficients.dim() != 1 || coefficients.shape[0] != Capacity || !coefficients.is_floating_point())
+        {
+            throw new CurvatureException($"Coefficients of the window are [{Capacity}] floats; got [{string.Join(", ", coefficients.shape)}] of {coefficients.dtype}.");
+        }
+
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Tensor w = SolveGram(coefficients.detach().to(ScalarType.Float64, CPU)).mul(Divisor);
+        return Expand(_window.Combine(w, zeros(Taking, ScalarType.Float64, Device))).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>One product with its error.</summary>
+    /// <param name="x"><c>[d]</c>.</param>
+    /// <exception cref="CurvatureException">Wrong shape, dtype or device.</exception>
+    public MfacProduct Solve(Tensor x)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor y = Apply(x);
+        double condition = 1 + (_gram.trace().ToDouble() / (Divisor * Damping)), size = Precision.Norm(y);
+        double error = Precision.Epsilon(ScalarType.Float64) * Math.Sqrt(Capacity) * condition * Precision.Norm(x.detach()) / Damping;
+        return new MfacProduct(y.MoveToOuterDisposeScope(), Precision.Epsilon(DType) + (size > 0 ? error / size : 0), Gradient: null);
+    }
+
+    /// <summary>
+    /// The state that a run goes on from, bit for bit: <c>window [m, d]</c> (kept parameters only), <c>gram [m, m]</c> and <c>insertions</c>. Live: write it out before the next
+    /// insertion. The handles are the caller's. Options are not in it.
+    /// </summary>
+    public IReadOnlyDictionary<string, Tensor> StateDict() => new Dictionary<string, Tensor>(StringComparer.Ordinal)
+    {
+        ["window"] = _window.Rows.alias(),
+        ["gram"] = _gram.alias(),
+        ["insertions"] = tensor(Insertions),
+    };
+
+    /// <summary>Takes over such a state, copied.</summary>
+    /// <param name="state">As <see cref="StateDict"/> gave it, on any device.</param>
+    /// <exception cref="CurvatureException">A tensor is missing, or of another shape or type; the window is as before.</exception>
+    /// <exception cref="NonFiniteException">A tensor holds NaN or infinity; the window is as before.</exception>
+    public void LoadStateDict(IReadOnlyDictionary<string, Tensor> state)
+    {
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Tensor window = Required(state, "window", _window.Rows.dtype, _window.Rows.shape), gram = Required(state, "gram", ScalarType.Float64, _gram.shape);
+        long insertions = Required(state, "insertions", ScalarType.Int64, []).ToInt64();
+        if (insertions < 0)
+        {
+            throw new CurvatureException($"The state of a window counts its insertions from 0; got {insertions}.");
+        }
+
+        _window.Rows.copy_(window);
+        _gram.copy_(gram);
+        Insertions = insertions;
+        _window.Filled = (int)Count;
+        _factor?.Dispose();
+        _factor = null;
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="NonFiniteException">The product is NaN or infinite.</exception>
+    protected override Tensor Multiply(Tensor V)
+    {
+        Tensor Y = empty([V.shape[1], Columns], DType, Device);
+        for (long k = 0; k < V.shape[1]; k++)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Tensor x = Compress(V.select(1, k)).to(ScalarType.Float64, copy: true);
+            Tensor w = SolveGram(_window.Products(x)); // M^{-1} G x
+            Y.select(0, k).copy_(Expand(_window.Combine(w.div(-Damping), x.div(Damping))));
+        }
+
+        return Finite.Everywhere(Y) ? Y.t() : throw new NonFiniteException(
+            $"A product with F^-1 is not finite. Check that the vector is, and that its entries times 1/lambda = {1 / Damping:g3} fit {DType}.");
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _window.Dispose();
+        _gram.Dispose();
+        _kept?.Dispose();
+        _factor?.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private static Tensor Required(IReadOnlyDictionary<string, Tensor> state, string name, ScalarType type, long[] shape)
+    {
+        if (!state.TryGetValue(name, out Tensor? value) || value.dtype != type || !value.shape.SequenceEqual(shape))
+        {
+            string got = value is null ? "none" : $"[{string.Join(", ", value.shape)}] of {value.dtype}";
+            throw new CurvatureException(
+                $"The state of this window has '{name}' [{string.Join(", ", shape)}] of {type}; got {got}. Make the window with the same sizes, storage and mask.");
+        }
+
+        return Finite.Everywhere(value) ? value : throw new NonFiniteException($"'{name}' in the state of the window holds NaN or infinity: the file is damaged.");
+    }
+
+    private Tensor? Kept(Tensor? mask)
+    {
+        if (mask is null)
+        {
+            return null;
+        }
+
+        if (mask.dtype != ScalarType.Bool || mask.dim() != 1 || mask.shape[0] != Columns || !mask.any().ToBoolean())
+        {
+            throw new CurvatureException(
+                $"The mask is a boolean vector [{Columns}] with at least one true; got [{string.Join(", ", mask.shape)}] of {mask.dtype}.");
+        }
+
+        return mask.nonzero().squeeze(1).to(Device);
+    }
+
+    private void RequireMemory(ScalarType storage)
+    {
+        double bytes = ((double)Capacity * Taking * storage.ElementSize()) + (16.0 * Capacity * Capacity) + (24.0 * Taking);
+        if (Device.type == DeviceType.CPU && (bytes > HostMemory.Free() || Taking * storage.ElementSize() > int.MaxValue))
+        {
+            throw new CurvatureException(FormattableString.Invariant(
+                $"A window of {Capacity} gradients of {Taking} parameters takes {bytes / (1L << 30):f2} GiB; {HostMemory.Free() / (double)(1L << 30):f2} GiB are free, and a row has at most 2 GiB. ")
+                + "Use fewer gradients, or BFloat16 storage.");
+        }
+    }
+
+    private Tensor Factor() => _factor ??= WhitenedRows.Factor(_gram.unsqueeze(0), Divisor * Damping).squeeze(0).DetachFromDisposeScope();
+
+    /// <summary><c>M^{-1} b</c>.</summary>
+    private Tensor SolveGram(Tensor b) => b.unsqueeze(1).cholesky_solve(Factor()).squeeze(1);
+
+    private Tensor Compress(Tensor x) => _kept is null ? x : x.index_select(0, _kept);
+
+    private Tensor Expand(Tensor y) => _kept is null ? y.to(DType) : zeros(Columns, DType, Device).index_add_(0, _kept, y.to(DType), 1);
+}

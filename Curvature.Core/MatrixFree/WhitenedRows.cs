@@ -1,0 +1,172 @@
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.MatrixFree;
+
+/// <summary>
+/// <c>F^{-1} = (I - V^T V) / lambda</c> with the whitened rows <c>V = L^{-1} G</c>, <c>L L^T = m lambda I + G G^T</c>, block by block of the columns; the rows of a block
+/// lie where the gradients lay. Row i of V is the recursion's <c>v_i sqrt(lambda / (m + q_i))</c> (Frantar, Kurtic, Alistarh 2021, section 3.1). Its products with
+/// the window are pushed through: <c>F^{-1} G^T = G^T (lambda I + G G^T / m)^{-1} = m V^T L^{-1}</c>.
+/// </summary>
+internal sealed class WhitenedRows : MfacForm
+{
+    private readonly GradientPages _v;
+    private readonly double _lambda;
+    private readonly (long First, long Blocks, long Width)[] _groups;
+    private readonly Tensor[] _l; // [blocks, m, m] a group, float64 on the CPU
+    private readonly double _largestNorm; // |V_b|_F of the block where it is largest
+    private readonly double _condition;
+
+    /// <param name="gradients">G, which becomes V and is this form's from now on.</param>
+    /// <param name="block">B.</param>
+    /// <param name="lambda">The damping.</param>
+    /// <param name="cancellation">Stops between two stretches of columns.</param>
+    public WhitenedRows(GradientPages gradients, long block, double lambda, CancellationToken cancellation)
+    {
+        (_v, _lambda) = (gradients, lambda);
+        _groups = [.. ColumnStretches.Groups(gradients.Rows, gradients.Columns, block)];
+        _l = new Tensor[_groups.Length];
+        for (int g = 0; g < _groups.Length; g++)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Tensor S = Gram(_groups[g], cancellation);
+            _condition = Math.Max(_condition, 1 + (S.diagonal(0, 1, 2).sum(dim: 1).max().ToDouble() / (gradients.Rows * lambda)));
+            Tensor L = Factor(S, gradients.Rows * lambda);
+            _l[g] = L.cpu().DetachFromDisposeScope();
+            _largestNorm = Math.Max(_largestNorm, Math.Sqrt(Whiten(_groups[g], L, cancellation)));
+        }
+    }
+
+    public override bool HoldsWindow => true;
+
+    /// <summary>
+    /// Rounding V to half a unit a entry moves <c>V^T V</c> by at most <c>eps |V|_F</c>, the products with it add a few units; the factor is good to float64
+    /// times the condition number.
+    /// </summary>
+    public override double Rounding =>
+        (Precision.Epsilon(_v.DType) * (_largestNorm + 4)) + (Precision.Epsilon(ScalarType.Float64) * Math.Sqrt(_v.Rows) * _condition);
+
+    public override Tensor Multiply(Tensor X)
+    {
+        Tensor Y = X.clone();
+        _v.Visit((V, _) =>
+        {
+            foreach ((long first, long blocks, long width) in _groups)
+            {
+                // y <- y - V^T (V x), a block at a time
+                Tensor Vb = GradientPages.Blocks(V, first, blocks, width), x = Stretch(X, first, blocks, width);
+                Stretch(Y, first, blocks, width).sub_(Vb.transpose(1, 2).bmm(Vb.bmm(x)));
+            }
+        });
+        return Y.div_(_lambda);
+    }
+
+    public override (Tensor Product, double Error) MultiplyWindow(Tensor C)
+    {
+        Tensor Y = zeros([_v.Columns, C.shape[1]], _v.DType, _v.Device);
+        Tensor[] Z = [.. _l.Select(L => linalg.solve_triangular(L, C.unsqueeze(0).repeat(L.shape[0], 1, 1), upper: false).mul(_v.Rows))]; // m L^{-1} C
+        _v.Visit((V, row) =>
+        {
+            for (int g = 0; g < _groups.Length; g++)
+            {
+                (long first, long blocks, long width) = _groups[g];
+                Tensor z = Z[g].narrow(1, row, V.shape[0]).to(_v.DType, _v.Device);
+                Stretch(Y, first, blocks, width).add_(GradientPages.Blocks(V, first, blocks, width).transpose(1, 2).bmm(z));
+            }
+        });
+        double size = Math.Sqrt(Z.Sum(z => z.square().sum().ToDouble()));
+        return (Y, Rounding * size);
+    }
+
+    public override Tensor Diagonal()
+    {
+        // 1 - |V_a|^2: what is left may be small
+        Tensor diagonal = ones(_v.Columns, ScalarType.Float64, _v.Device);
+        _v.Visit((V, _) =>
+        {
+            foreach ((long first, long count) in ColumnStretches.Of(V.shape[0], _v.Columns))
+            {
+                using DisposeScope scope = NewDisposeScope();
+                diagonal.narrow(0, first, count).sub_(V.narrow(1, first, count).to(ScalarType.Float64).square().sum(dim: 0));
+            }
+        });
+        return diagonal.div_(_lambda).to(_v.DType);
+    }
+
+    public override Tensor Entries(Tensor rows, Tensor columns)
+    {
+        Tensor inner = zeros([rows.shape[0], columns.shape[0]], ScalarType.Float64, _v.Device);
+        _v.Visit((V, _) => inner.add_(
+            V.index_select(1, rows).to(ScalarType.Float64).t().mm(V.index_select(1, columns).to(ScalarType.Float64))));
+        (Tensor ones, Tensor sameBlock) = (Equal(rows, columns), Equal(BlockOf(rows), BlockOf(columns)));
+        return ones.sub(inner.mul(sameBlock)).div_(_lambda);
+    }
+
+    public override void Dispose()
+    {
+        _v.Dispose();
+        foreach (Tensor l in _l)
+        {
+            l.Dispose();
+        }
+    }
+
+    /// <summary>The lower Cholesky factor of <c>S + shift I</c>, batched, in float64.</summary>
+    /// <exception cref="CurvatureException">Not positive definite to working precision.</exception>
+    internal static Tensor Factor(Tensor S, double shift)
+    {
+        Tensor damped = S.clone();
+        damped.diagonal(0, 1, 2).add_(shift);
+        (Tensor L, Tensor info) = linalg.cholesky_ex(damped);
+        return info.any().ToBoolean()
+            ? throw new CurvatureException(FormattableString.Invariant(
+                $"The gradients' Gram matrix plus the damping is not positive definite to float64 precision: the largest entry is {S.max().ToDouble():g3}, the shift {shift:g3}. ")
+                + "Raise the damping.")
+            : L;
+    }
+
+    /// <summary>Rows <c>[d, k]</c> of some blocks, as <c>[blocks, width, k]</c>; a view of contiguous X.</summary>
+    private static Tensor Stretch(Tensor X, long first, long blocks, long width) =>
+        X.narrow(0, first, blocks * width).view(blocks, width, X.shape[1]);
+
+    private static Tensor Equal(Tensor rows, Tensor columns) => rows.unsqueeze(1).eq(columns.unsqueeze(0)).to(ScalarType.Float64);
+
+    private Tensor BlockOf(Tensor index) => index.div(_groups[0].Width, RoundingMode.floor);
+
+    /// <summary><c>G_b G_b^T</c>, <c>[blocks, m, m]</c>.</summary>
+    private Tensor Gram((long First, long Blocks, long Width) group, CancellationToken cancellation)
+    {
+        Tensor S = zeros([group.Blocks, _v.Rows, _v.Rows], ScalarType.Float64, _v.Device);
+        foreach ((long first, long count) in Pieces(group))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using DisposeScope scope = NewDisposeScope();
+            Tensor G = _v.Columns64(first, group.Blocks, count);
+            S.add_(G.bmm(G.transpose(1, 2)));
+        }
+
+        return S;
+    }
+
+    /// <summary><c>V_b = L_b^{-1} G_b</c> in place; the largest <c>|V_b|_F^2</c>.</summary>
+    private double Whiten((long First, long Blocks, long Width) group, Tensor L, CancellationToken cancellation)
+    {
+        Tensor squares = zeros(group.Blocks, ScalarType.Float64, _v.Device);
+        foreach ((long first, long count) in Pieces(group))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using DisposeScope scope = NewDisposeScope();
+            Tensor V = linalg.solve_triangular(L, _v.Columns64(first, group.Blocks, count), upper: false);
+            squares.add_(V.square().sum(dim: 2).sum(dim: 1));
+            _v.SetColumns(first, V);
+        }
+
+        return squares.max().ToDouble();
+    }
+
+    /// <summary>Several blocks come whole; a single one may be too wide.</summary>
+    private IEnumerable<(long First, long Count)> Pieces((long First, long Blocks, long Width) group) => group.Blocks > 1
+        ? [(group.First, group.Width)]
+        : ColumnStretches.Of(_v.Rows, group.Width).Select(piece => (group.First + piece.First, piece.Count));
+}
