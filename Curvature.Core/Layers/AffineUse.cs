@@ -8,8 +8,9 @@ namespace Curvature.Layers;
 /// </summary>
 /// <param name="normalised">x, of g's shape; null for a bias.</param>
 /// <param name="arrange">Brings g into the shape <c>[N, entries, T]</c>.</param>
+/// <param name="samples">N.</param>
 /// <param name="entries">Entries of the parameter.</param>
-internal sealed class AffineUse(Tensor? normalised, Func<Tensor, Tensor> arrange, long entries) : ParameterUse(entries)
+internal sealed class AffineUse(Tensor? normalised, Func<Tensor, Tensor> arrange, long samples, long entries) : ParameterUse(samples, entries)
 {
     /// <summary>Features in dimension 1: convolutions, batch norm.</summary>
     public static Func<Tensor, Tensor> ChannelsFirst(long samples, long features) => g => g.reshape(samples, features, -1);

@@ -12,7 +12,15 @@ internal sealed class LayerTape : IDisposable
     private readonly List<LayerCall> _calls = [];
     private readonly List<Action> _removals;
 
-    public LayerTape(IEnumerable<nn.Module<Tensor, Tensor>> layers) => _removals = [.. layers.Select(layer => (Action)layer.register_forward_hook(Record).remove)];
+    private readonly bool _retainGradients;
+
+    /// <param name="layers">The layers to record.</param>
+    /// <param name="retainGradients">Whether a backward pass leaves gradients on the outputs.</param>
+    public LayerTape(IEnumerable<nn.Module<Tensor, Tensor>> layers, bool retainGradients = false)
+    {
+        _retainGradients = retainGradients;
+        _removals = [.. layers.Select(layer => (Action)layer.register_forward_hook(Record).remove)];
+    }
 
     /// <summary>The calls with a graph, in order.</summary>
     public IReadOnlyList<LayerCall> Calls => _calls;
@@ -39,6 +47,11 @@ internal sealed class LayerTape : IDisposable
         if (!output.requires_grad)
         {
             return output;
+        }
+
+        if (_retainGradients)
+        {
+            output.retain_grad();
         }
 
         _calls.Add(new LayerCall(layer, input.detach().DetachFromDisposeScope(), output.DetachFromDisposeScope()));

@@ -7,10 +7,13 @@ namespace Curvature.Layers;
 /// One call's contribution to the per-sample gradients of one parameter: linear in the gradient g of the call's output. All positions of a sample
 /// (pixels, tokens) are summed here, before anything is squared.
 /// </summary>
-internal abstract class ParameterUse(long entries)
+internal abstract class ParameterUse(long samples, long entries)
 {
     /// <summary>Entries that the per-sample gradients of a stretch of samples may take together.</summary>
     private const long Stretch = 1 << 23;
+
+    /// <summary>N; the first dimension of g may hold several positions of each.</summary>
+    public long Samples => samples;
 
     /// <summary>Entries of the parameter.</summary>
     public long Entries => entries;
@@ -41,7 +44,7 @@ internal abstract class ParameterUse(long entries)
     private static Tensor Reduce(IReadOnlyList<(ParameterUse Use, Tensor G)> uses, Func<Tensor, Tensor> square)
     {
         using DisposeScope scope = NewDisposeScope();
-        long samples = uses[0].G.shape[0], stretch = Math.Clamp(Stretch / uses[0].Use.Entries, 1, samples);
+        long samples = uses[0].Use.Samples, stretch = Math.Clamp(Stretch / uses[0].Use.Entries, 1, samples);
         Tensor? sum = null;
         for (long first = 0; first < samples; first += stretch)
         {

@@ -12,29 +12,25 @@ namespace Curvature.Layers;
 /// Gram matrix serves all columns of the loss Hessian's root.
 /// </para>
 /// </summary>
-internal sealed class WeightUse : ParameterUse
+internal sealed class WeightUse : KroneckerUse
 {
-    private readonly Tensor _a;
     private readonly Tensor? _gram;
-    private readonly Func<Tensor, Tensor> _arrange;
-    private readonly long _groups;
+    private readonly Tensor _a;
 
-    /// <param name="a">Inputs <c>[N * groups, in, T]</c>.</param>
-    /// <param name="arrange">Brings g into the shape <c>[N * groups, out, T]</c>.</param>
-    /// <param name="groups">Groups of the convolution.</param>
+    /// <param name="a">Inputs <c>[N, groups, in, T]</c>.</param>
+    /// <param name="arrange">Brings g into the shape <c>[N, groups, out, T]</c>.</param>
     /// <param name="entries">Entries of the weight.</param>
-    private WeightUse(Tensor a, Func<Tensor, Tensor> arrange, long groups, long entries) : base(entries)
+    private WeightUse(Tensor a, Func<Tensor, Tensor> arrange, long entries) : base(new DenseInputs(a), arrange, entries)
     {
-        (_a, _arrange, _groups) = (a, arrange, groups);
-        _gram = a.shape[2] < a.shape[1] ? a.transpose(1, 2).bmm(a) : null;
+        _a = a;
+        _gram = a.shape[3] < a.shape[2] ? Flat(a).transpose(1, 2).bmm(Flat(a)) : null;
     }
 
-    /// <summary>A linear layer's weight <c>[out, in]</c>; inputs <c>[N, ..., in]</c>.</summary>
-    public static WeightUse Of(Linear layer, Tensor input)
+    /// <summary>A linear layer's weight <c>[out, in]</c>; inputs <c>[N, ..., in]</c>, or with samples and positions in one dimension, samples first.</summary>
+    public static WeightUse Of(Linear layer, Tensor input, long samples)
     {
-        long n = input.shape[0];
-        Tensor Arrange(Tensor x) => x.reshape(n, -1, x.shape[^1]).transpose(1, 2);
-        return new WeightUse(Arrange(input), Arrange, 1, layer.weight.numel());
+        Tensor Arrange(Tensor x) => x.reshape(samples, 1, -1, x.shape[^1]).transpose(2, 3);
+        return new WeightUse(Arrange(input), Arrange, layer.weight.numel());
     }
 
     /// <summary>A convolution's weight <c>[out, in / groups, kernel...]</c>; inputs <c>[N, in, ...]</c>.</summary>
@@ -49,14 +45,8 @@ internal sealed class WeightUse : ParameterUse
             positions *= length;
         }
 
-        Tensor a = Patches(layer, input, size.ToArray()).reshape(n * groups, -1, positions);
-        return new WeightUse(a, g => g.reshape(n * groups, -1, positions), groups, layer.weight.numel());
-    }
-
-    public override Tensor Gradients(Tensor g, long first, long count)
-    {
-        Tensor G = _arrange(g).narrow(0, first * _groups, count * _groups), A = _a.narrow(0, first * _groups, count * _groups);
-        return G.bmm(A.transpose(1, 2)).reshape(count, -1);
+        Tensor a = Patches(layer, input, size.ToArray()).reshape(n, groups, -1, positions);
+        return new WeightUse(a, g => g.reshape(n, groups, -1, positions), layer.weight.numel());
     }
 
     public override Tensor? SquaredNormOf(Tensor g)
@@ -67,21 +57,25 @@ internal sealed class WeightUse : ParameterUse
         }
 
         using DisposeScope scope = NewDisposeScope();
-        Tensor G = _arrange(g);
+        Tensor G = Flat(Arrange(g));
         return G.transpose(1, 2).bmm(G).mul_(_gram).sum().to(ScalarType.Float64).MoveToOuterDisposeScope();
     }
 
     public override Tensor? SquaresOf(Tensor g)
     {
-        if (_groups != 1 || _a.shape[2] != 1)
+        if (_a.shape[1] != 1 || _a.shape[3] != 1)
         {
             return null;
         }
 
         // One position: (g_i a_j)^2 summed over the samples is a product of the squares.
         using DisposeScope scope = NewDisposeScope();
-        return _arrange(g).squeeze(2).square().t().mm(_a.squeeze(2).square()).reshape(-1).MoveToOuterDisposeScope();
+        Tensor G = Arrange(g).reshape(_a.shape[0], -1), A = _a.reshape(_a.shape[0], -1);
+        return G.square().t().mm(A.square()).reshape(-1).MoveToOuterDisposeScope();
     }
+
+    /// <summary>Samples and groups in one dimension, <c>[N groups, d, T]</c>.</summary>
+    private static Tensor Flat(Tensor x) => x.reshape(-1, x.shape[2], x.shape[3]);
 
     /// <summary>What each output position sees: <c>[N, in, K, T]</c>, K the kernel's entries in row-major order, T the output's positions.</summary>
     private static Tensor Patches(Convolution layer, Tensor input, long[] size)

@@ -1,0 +1,78 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Kronecker;
+
+/// <summary>
+/// <c>L (x) R</c> for each group: <c>X -> L X R</c> on the layer's matrices. For a linear layer or convolution L is the outputs' factor G and R the inputs' A, for an embedding L is A and R is G.
+/// </summary>
+/// <param name="name">The layer.</param>
+/// <param name="layout">Its matrices.</param>
+/// <param name="left">L; becomes this object's.</param>
+/// <param name="right">R; becomes this object's.</param>
+internal sealed class KroneckerBlock(string name, MatrixLayout layout, KroneckerFactor left, KroneckerFactor right) : LayerBlock(name, layout.Count, left.Values)
+{
+    public override double? ExactTrace
+    {
+        get
+        {
+            using DisposeScope scope = NewDisposeScope();
+            return Total(left.Traces().mul(right.Traces()));
+        }
+    }
+
+    public override double SquaredNorm
+    {
+        get
+        {
+            using DisposeScope scope = NewDisposeScope();
+            return Total(left.SquaredNorms().mul(right.SquaredNorms()));
+        }
+    }
+
+    public override double LogDeterminant(double lambda)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return LogSum(Outer(left.Eigen(Name).Values, right.Eigen(Name).Values), lambda);
+    }
+
+    /// <summary>The eigenvectors of the product, with the products of the eigenvalues as eigenvalues.</summary>
+    public EigenBlock Diagonalised()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        ((Tensor? UL, Tensor l), (Tensor? UR, Tensor r)) = (left.Eigen(Name), right.Eigen(Name));
+        return new EigenBlock(Name, layout, UL, UR, Outer(l, r));
+    }
+
+    public override LayerBlock Inverse(double lambda, DampingRule rule)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        if (rule == DampingRule.ExactEigen)
+        {
+            using EigenBlock eigen = Diagonalised();
+            return eigen.Inverse(lambda, rule);
+        }
+
+        Tensor l = full(layout.Groups, lambda, DType, Device), r = l;
+        if (rule == DampingRule.PiSplit)
+        {
+            // pi^2 = (tr R / dim R) / (tr L / dim L), 1 where a factor is zero
+            Tensor squared = right.Traces().div(right.Size).div(left.Traces().div(left.Size));
+            Tensor pi = where(squared.gt(0).mul(squared.isfinite()), squared, ones_like(squared)).sqrt();
+            (l, r) = (pi.reciprocal().mul(Math.Sqrt(lambda)), pi.mul(Math.Sqrt(lambda)));
+        }
+
+        return new KroneckerBlock(Name, layout, left.Inverse(l, Name), right.Inverse(r, Name));
+    }
+
+    protected override Tensor Multiply(Tensor V) => layout.Unpack(layout.Sandwich(left.Multiply, right.Multiply, layout.Pack(V)));
+
+    protected override void Dispose(bool disposing)
+    {
+        left.Dispose();
+        right.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private static Tensor Outer(Tensor l, Tensor r) => l.unsqueeze(2).mul(r.unsqueeze(1));
+}

@@ -1,0 +1,117 @@
+using Curvature.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Kronecker;
+
+/// <summary>
+/// The factors of a layer, a pair a group: <c>A = (1/R) sum_nt a_nt a_nt^T</c> over the R positions that count, <c>G = (1/W) sum_nt g_nt g_nt^T</c> (expand), or the same of the mean
+/// inputs and the summed gradients of each sample (reduce).
+/// <para>
+/// A position counts if a gradient arrives there: ignored labels, padding and what only dead units see leave A as it is, as they leave G. (A position without gradient adds nothing to
+/// <c>sum_nt (g g^T) (x) (a a^T)</c>, so A is the mean over those that do.)
+/// </para>
+/// </summary>
+internal sealed class KroneckerStatistics : LayerStatistics
+{
+    private readonly MatrixLayout _layout;
+    private readonly bool _reduce;
+    private readonly bool _identity;
+    private readonly DecayedSum _a, _g, _rows;
+    private Tensor? _arrived;
+
+    /// <param name="name">The layer.</param>
+    /// <param name="indices">Its weight, and its bias where that is part of the matrix.</param>
+    /// <param name="shape">The weight as matrices.</param>
+    /// <param name="options">Gradients and sharing.</param>
+    /// <param name="dtype">Of the factors.</param>
+    /// <param name="device">Where they lie.</param>
+    public KroneckerStatistics(string name, IReadOnlyList<int> indices, MatrixShape shape, KfacOptions options, ScalarType dtype, Device device)
+        : base(name, indices, BlockKind.Kronecker)
+    {
+        _layout = new MatrixLayout(shape, indices.Count == 2);
+        _reduce = options.Sharing == WeightSharing.Reduce && !shape.IsOneHot;
+        _identity = options.Gradients == FactorGradients.Identity;
+        long k = shape.Groups, inputs = shape.Inputs + (indices.Count - 1);
+        _a = new DecayedSum(shape.IsOneHot ? [k, inputs] : [k, inputs, inputs], dtype, device);
+        _g = new DecayedSum([k, shape.Outputs, shape.Outputs], dtype, device);
+        _rows = new DecayedSum([k], ScalarType.Float64, device);
+    }
+
+    public override IReadOnlyList<(string Key, DecayedSum Sum)> Sums => [("A", _a), ("A.rows", _rows), ("G", _g)];
+
+    /// <summary>The layer's matrices.</summary>
+    public MatrixLayout Layout => _layout;
+
+    public override void AddGradients(PulledBack column)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        if (column.OutputGradients(Indices[0], _layout.Shape) is not { } g)
+        {
+            return;
+        }
+
+        Tensor arrived = g.ne(0).any(dim: 2); // [N, K, T]
+        Tensor? before = _arrived;
+        _arrived = (before is null ? arrived.to(g.dtype) : before.add(arrived.to(g.dtype))).DetachFromDisposeScope();
+        before?.Dispose();
+        if (!_identity)
+        {
+            Tensor X = DenseInputs.Columns(_reduce ? g.sum(dim: 3, keepdim: true) : g);
+            _g.Add(X.bmm(X.transpose(1, 2)));
+        }
+    }
+
+    public override void EndBatch(PulledBack last, double? identity)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        if (_arrived is null)
+        {
+            return;
+        }
+
+        Tensor counted = _arrived.gt(0).to(_arrived.dtype);
+        LayerInputs inputs = Inputs(last, _layout)!;
+        if (_reduce)
+        {
+            inputs = ((DenseInputs)inputs).Mean(counted);
+            counted = counted.gt(0).any(dim: 2, keepdim: true).to(counted.dtype);
+        }
+
+        _a.Add(inputs.Moment(counted));
+        _rows.Add(counted.sum(dim: 2, type: ScalarType.Float64).sum(dim: 0));
+        if (identity is { } scale)
+        {
+            _g.Add(eye(_layout.Shape.Outputs, _layout.Shape.Outputs, _a.Value.dtype, _a.Value.device).mul(scale).unsqueeze(0).repeat(_layout.Groups, 1, 1));
+        }
+
+        Forget();
+    }
+
+    public override LayerBlock ToBlock(double weight)
+    {
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Tensor rows = _rows.Value.to(_a.Value.dtype), used = where(rows.gt(0), rows, ones_like(rows));
+        KroneckerFactor a = new(_a.Value.div(_a.Value.dim() == 2 ? used.reshape(-1, 1) : used.reshape(-1, 1, 1))), g = new(_g.Value.div(weight));
+        return _layout.Shape.IsOneHot ? new KroneckerBlock(Name, _layout, a, g) : new KroneckerBlock(Name, _layout, g, a);
+    }
+
+    public override void Drop()
+    {
+        Forget();
+        base.Drop();
+    }
+
+    /// <summary>What the layer's matrices multiply, the 1 of the bias included; null where it was not called.</summary>
+    public static LayerInputs? Inputs(PulledBack column, int weight, MatrixLayout layout) =>
+        column.Inputs(weight) is { } inputs ? layout.HasBias ? ((DenseInputs)inputs).WithOnes() : inputs : null;
+
+    private LayerInputs? Inputs(PulledBack column, MatrixLayout layout) => Inputs(column, Indices[0], layout);
+
+    private void Forget()
+    {
+        _arrived?.Dispose();
+        _arrived = null;
+    }
+}

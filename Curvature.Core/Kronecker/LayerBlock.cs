@@ -1,0 +1,34 @@
+using Curvature.Operators;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Kronecker;
+
+/// <summary>One layer's diagonal block of known structure: symmetric and positive semi-definite.</summary>
+/// <param name="name">The layer.</param>
+/// <param name="count">Entries of its parameters.</param>
+/// <param name="like">A tensor of the block's dtype and device.</param>
+internal abstract class LayerBlock(string name, long count, Tensor like) : LinearOperator(count, count, isSymmetric: true, like.dtype, like.device)
+{
+    /// <summary>The layer.</summary>
+    public string Name => name;
+
+    /// <summary><c>|B|_F^2</c>.</summary>
+    public abstract double SquaredNorm { get; }
+
+    /// <summary><c>log det(B + lambda I)</c>, the block's damping being exact whatever an inverse's.</summary>
+    public abstract double LogDeterminant(double lambda);
+
+    /// <summary><c>(B + lambda I)^{-1}</c>, as the rule has it where the block is a product.</summary>
+    public abstract LayerBlock Inverse(double lambda, DampingRule rule);
+
+    /// <summary>A sum over a tensor in float64, on the host.</summary>
+    protected static double Total(Tensor values) => values.sum(ScalarType.Float64).ToDouble();
+
+    /// <summary><c>sum log(values + lambda)</c> in float64.</summary>
+    protected static double LogSum(Tensor values, double lambda)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return Total(values.to(ScalarType.Float64).add(lambda).log());
+    }
+}

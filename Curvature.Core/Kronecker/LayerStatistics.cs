@@ -1,0 +1,62 @@
+namespace Curvature.Kronecker;
+
+/// <summary>What is gathered for one block of parameters, as sums over samples that fade from update to update.</summary>
+/// <param name="name">The block.</param>
+/// <param name="indices">Positions of its parameters in the parameter space.</param>
+/// <param name="kind">What it is.</param>
+internal abstract class LayerStatistics(string name, IReadOnlyList<int> indices, BlockKind kind) : IDisposable
+{
+    /// <summary>The block.</summary>
+    public string Name => name;
+
+    /// <summary>Positions of its parameters in the parameter space.</summary>
+    public IReadOnlyList<int> Indices => indices;
+
+    /// <summary>What it is.</summary>
+    public BlockKind Kind => kind;
+
+    /// <summary>The sums by their names in a state.</summary>
+    public abstract IReadOnlyList<(string Key, DecayedSum Sum)> Sums { get; }
+
+    /// <summary>Takes up one column of the loss Hessian's root (or one draw), pulled back to the layers.</summary>
+    public abstract void AddGradients(PulledBack column);
+
+    /// <summary>Called after a batch's last column.</summary>
+    /// <param name="last">That column, for what the layers were given.</param>
+    /// <param name="identity">The factor on the identity where that stands for G; null elsewhere.</param>
+    public virtual void EndBatch(PulledBack last, double? identity)
+    {
+    }
+
+    /// <summary>The block as a matrix, a copy.</summary>
+    /// <param name="weight">What the sums over gradients are divided by.</param>
+    public abstract LayerBlock ToBlock(double weight);
+
+    /// <summary>Ends the present update.</summary>
+    public virtual void Fold(double decay)
+    {
+        foreach ((_, DecayedSum sum) in Sums)
+        {
+            sum.Fold(decay);
+        }
+    }
+
+    /// <summary>Forgets the present update.</summary>
+    public virtual void Drop()
+    {
+        foreach ((_, DecayedSum sum) in Sums)
+        {
+            sum.Drop();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Drop();
+        foreach ((_, DecayedSum sum) in Sums)
+        {
+            sum.Dispose();
+        }
+    }
+}
