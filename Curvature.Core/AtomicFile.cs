@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Curvature;
 
 /// <summary>
@@ -8,7 +10,7 @@ namespace Curvature;
 /// </summary>
 public static class AtomicFile
 {
-    private const int PermissionDenied = 13, AlreadyExists = 17, NotAFolder = 20, DiskFull = 28, ReadOnlyFileSystem = 30;
+    private const int NoSuchFile = 2, NoSuchFolder = 3, PermissionDenied = 13, AlreadyExists = 17, NotAFolder = 20, DiskFull = 28, ReadOnlyFileSystem = 30, NameTooLong = 36, PathTooLong = 206;
 
     /// <summary>Writes one file with the bytes that <paramref name="write"/> puts on the stream it is given.</summary>
     /// <exception cref="CurvatureException">The folder or file cannot be written, or the disk is full.</exception>
@@ -123,7 +125,7 @@ public static class AtomicFile
         }
     }
 
-    // On Unix the low 16 bits of HResult are the errno.
+    // On Unix the low 16 bits of HResult are the errno, or the runtime's own number. The runtime's messages name the temporary file, which nobody asked for.
     private static string Reason(Exception e) => (e.HResult & 0xFFFF) switch
     {
         DiskFull => "the disk is full. Make room or choose another folder.",
@@ -131,6 +133,9 @@ public static class AtomicFile
         AlreadyExists or NotAFolder => "a file is in the place of its folder. Remove the file or choose another folder.",
         PermissionDenied => "permission denied. Choose a folder that you may write to.",
         _ when e is UnauthorizedAccessException => "permission denied. Choose a folder that you may write to.",
+        NoSuchFile or NoSuchFolder => "nothing can be created there. Choose another folder.",
+        NameTooLong or PathTooLong => "its name is too long. Choose a shorter one.",
+        _ when e is IOException => $"{Marshal.GetPInvokeErrorMessage(e.HResult & 0xFFFF)}. Choose another folder.",
         _ => e.Message,
     };
 }

@@ -30,7 +30,7 @@ internal static class EstimatorsCompared
             #region compare
             foreach (string name in KnownTraceEstimators.Names)
             {
-                ITraceEstimator estimator = KnownTraceEstimators.Create(name, new TraceOptions { Products = products, Seed = 1 });
+                ITraceEstimator estimator = KnownTraceEstimators.Create(name, new EstimatorOptions { Products = products, Seed = 1 });
                 Estimate trace = estimator.Estimate(ggn, cancellation: cancellation).Total;
                 Console.WriteLine($"{name,-10} {trace.Products,4} products   {trace.Value:F5} +- {trace.StandardError:F5}");
             }
@@ -39,7 +39,7 @@ internal static class EstimatorsCompared
 
         foreach (string name in KnownDiagonalEstimators.Names)
         {
-            IDiagonalEstimator estimator = KnownDiagonalEstimators.Create(name, new DiagonalOptions { Products = 128, Seed = 1 });
+            IDiagonalEstimator estimator = KnownDiagonalEstimators.Create(name, new EstimatorOptions { Products = 128, Seed = 1 });
             using DiagonalEstimate diagonal = estimator.Estimate(ggn, cancellation: cancellation);
             double error = Math.Sqrt(diagonal.Values.sub(exact).square().sum().ToDouble() / exact.square().sum().ToDouble());
             Console.WriteLine($"diagonal by {name,-10} {diagonal.Products,4} products   off by {error:P1}, stated {diagonal.RelativeError:P1}");

@@ -3,6 +3,7 @@ using Curvature.Data;
 using Curvature.Estimators;
 using Curvature.Objectives;
 using Curvature.Operators;
+using TorchSharp;
 
 namespace Curvature.Samples;
 
@@ -25,6 +26,13 @@ internal static class ExactTraces
         {
             Console.WriteLine($"{layer.Name}: {layer.Trace.Value:F5}, {layer.Obstacle ?? "the Hessian's too"}");
         }
+        #endregion
+
+        #region diagonal
+        using DiagonalEstimate diagonal = new GgnDiagonal().Estimate(objective, model.Module);
+        Console.WriteLine($"largest entry of the diagonal {diagonal.Values.max().ToDouble():F5}, sum {diagonal.Values.sum().ToDouble():F5}");
+        using DiagonalEstimate drawn = new GgnDiagonal { Draws = 4, Seed = 1 }.Estimate(objective, model.Module);
+        Console.WriteLine($"from 4 draws in place of 10 classes: sum {drawn.Values.sum().ToDouble():F5}, the whole vector off by {drawn.RelativeError:P0}");
         #endregion
 
         using GgnOperator ggn = new(objective);

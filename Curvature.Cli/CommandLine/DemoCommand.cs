@@ -33,7 +33,7 @@ internal static class DemoCommand
             };
             var wanted = new Quantities
             {
-                Trace = new TraceWork(TraceWork.Default, ProbeWork.Of(null, null), new Estimators.TraceOptions { Seed = request.Seed }),
+                Trace = new TraceWork(TraceWork.Default, ProbeWork.Of(null, null), new EstimatorOptions { Seed = request.Seed }),
                 Eigenvalues = new EigenvalueWork(EigenvalueWork.Default, new EigensolverOptions { Count = 5, Which = Spectrum.Both, Seed = request.Seed }),
                 Density = new StochasticLanczosQuadrature { Seed = request.Seed },
                 Exact = true,

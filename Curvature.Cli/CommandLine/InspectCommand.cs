@@ -92,7 +92,7 @@ internal static class InspectCommand
                 Format.Count(entry.Shape.Aggregate(1L, (product, size) => product * size)),
                 Format.Count(entry.Bytes),
             ]));
-        terminal.Print($"{Format.Count(file.Entries.Count)} arrays, {Format.Count(file.Entries.Sum(entry => entry.Bytes))} bytes");
+        terminal.Print($"{Format.Count(file.Entries.Count, "array")}, {Format.Count(file.Entries.Sum(entry => entry.Bytes), "byte")}");
         terminal.Print();
     }
 }

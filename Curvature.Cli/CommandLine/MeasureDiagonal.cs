@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Curvature.Cli.Output;
 using Curvature.Cli.Work;
 using Curvature.Estimators;
@@ -10,7 +11,7 @@ namespace Curvature.Cli.CommandLine;
 internal sealed class MeasureDiagonal() : MeasuredQuantity("diagonal", "the matrix's diagonal in a few numbers for each layer; all of it with --out")
 {
     private readonly Option<int?> _probes = Choices.Probes("diagonal");
-    private readonly Option<string?> _estimator = Choices.Word("--estimator", $"how it is estimated [{DiagonalWork.Default}]", KnownDiagonalEstimators.Names);
+    private readonly Option<string?> _estimator = Choices.Word("--estimator", $"how it is estimated [{DiagonalWork.Default}]", [.. KnownDiagonalEstimators.Names, ExactEstimator.Name]);
     private readonly Option<double?> _tolerance = Choices.Tolerance("the error of the whole vector is below T of it", ProbeWork.UnderTolerance);
 
     protected override string Member => "diagonal";
@@ -24,6 +25,8 @@ internal sealed class MeasureDiagonal() : MeasuredQuantity("diagonal", "the matr
         command.Add(_tolerance);
     }
 
+    protected override void Validate(CommandResult result) => ExactEstimator.Validate(result, _estimator);
+
     protected override Quantities Wanted(ParseResult parse, int seed)
     {
         double? tolerance = parse.GetValue(_tolerance);
@@ -32,7 +35,7 @@ internal sealed class MeasureDiagonal() : MeasuredQuantity("diagonal", "the matr
             Diagonal = new DiagonalWork(
                 parse.GetValue(_estimator) ?? DiagonalWork.Default,
                 ProbeWork.Of(parse.GetValue(_probes), tolerance),
-                new DiagonalOptions { RelativeTolerance = tolerance, Seed = seed }),
+                new EstimatorOptions { RelativeTolerance = tolerance, Seed = seed }),
         };
     }
 

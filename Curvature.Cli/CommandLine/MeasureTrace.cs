@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Curvature.Cli.Output;
 using Curvature.Cli.Work;
 using Curvature.Sharpness;
@@ -13,6 +14,8 @@ internal sealed class MeasureTrace() : MeasuredQuantity("trace", "trace of the m
     protected override string Member => "trace";
 
     protected override void AddOptions(Command command) => _options.AddTo(command);
+
+    protected override void Validate(CommandResult result) => _options.Validate(result);
 
     protected override Quantities Wanted(ParseResult parse, int seed) => new() { Trace = _options.Read(parse, seed) };
 

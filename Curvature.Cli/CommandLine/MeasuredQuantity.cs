@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Curvature.Cli.Output;
 using Curvature.Cli.Work;
 using Curvature.Sharpness;
@@ -34,6 +35,8 @@ internal abstract class MeasuredQuantity(string name, string description)
         }
 
         command.Add(json);
+        command.Validators.Add(work.Validate);
+        command.Validators.Add(Validate);
         command.SetAction(parse =>
         {
             WorkRequest request = work.Read(parse);
@@ -60,6 +63,11 @@ internal abstract class MeasuredQuantity(string name, string description)
     /// <summary>Adds the options that only this quantity has.</summary>
     protected abstract void AddOptions(Command command);
 
+    /// <summary>Adds an error where options of this quantity do not go together.</summary>
+    protected virtual void Validate(CommandResult result)
+    {
+    }
+
     /// <summary>What the command line asks for.</summary>
     protected abstract Quantities Wanted(ParseResult parse, int seed);
 
@@ -79,7 +87,7 @@ internal abstract class MeasuredQuantity(string name, string description)
         foreach (LayerSummary layer in summary.Layers)
         {
             terminal.Print();
-            terminal.Print($"layer {layer.Name}, {Format.Count(layer.Summary.Parameters)} parameters");
+            terminal.Print($"layer {layer.Name}, {Format.Count(layer.Summary.Parameters, "parameter")}");
             Print(terminal, layer.Summary);
         }
     }

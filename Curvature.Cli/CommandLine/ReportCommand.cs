@@ -24,6 +24,7 @@ internal static class ReportCommand
         eigenvalues.AddTo(command);
         density.AddTo(command);
         command.Add(folder);
+        command.Validators.Add(work.Validate);
         command.SetAction(parse =>
         {
             WorkRequest request = work.Read(parse);

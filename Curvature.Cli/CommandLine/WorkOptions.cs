@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Text.RegularExpressions;
+using Curvature.Checkpoints;
 using Curvature.Cli.Work;
 using Curvature.Objectives;
 using Curvature.Operators;
@@ -22,10 +24,16 @@ internal sealed partial class WorkOptions
     };
 
     private readonly Option<string?> _loss = Choices.Word("--loss", "how outputs are compared with targets", KnownLosses.Names);
-    private readonly Option<string?> _modelType = Choices.Text("--model-type", "TYPE", "network of a weights file: a sample's short name, or Assembly.dll!Namespace.Type");
+    private readonly Option<string?> _modelType = Choices.Word(
+        "--model-type",
+        "TYPE",
+        "network of a weights file: a sample's short name, or Assembly.dll!Namespace.Type",
+        $"Assembly.dll!Namespace.Type, or one of {string.Join(", ", KnownNetworks.Names)}",
+        ModelType());
     private readonly Option<string?> _target = Choices.Text("--target", "COLUMN", "CSV column of the target, by name or index, counted from 0 or from the end [-1, the last]");
     private readonly Option<double?> _scale = Choices.Real("--scale", "S", "multiplies the inputs", "a finite number", _ => true);
     private readonly Option<string?> _matrix = Choices.Word("--matrix", "the curvature matrix [hessian]", KnownOperators.Names);
+    private readonly Option<int?> _fisherSamples = Choices.Count("--fisher-samples", "of --matrix fisher: targets drawn for each sample [1]");
     private readonly Option<string?> _parameters = Choices.Text("--parameters", "GLOB", "only parameters whose name fits, e.g. 'fc1.*' [*]");
     private readonly Option<int?> _batchSize = Choices.Count("--batch-size", "samples computed at once [256]; the result does not depend on it");
     private readonly Option<int?> _samples = Choices.Count("--samples", "a seeded subset of the data [all that fits the budget]");
@@ -47,11 +55,20 @@ internal sealed partial class WorkOptions
         command.Add(_model);
         foreach (Option option in (Option[])
         [
-            _data, _loss, _modelType, _target, _scale, _matrix, _parameters, _batchSize, _samples, _budget, _seed, _precision, _device, _threads, _trainMode,
+            _data, _loss, _modelType, _target, _scale, _matrix, _fisherSamples, _parameters, _batchSize, _samples, _budget, _seed, _precision, _device, _threads, _trainMode,
             _l2, _ignoreIndex, _smoothing, _classWeights,
         ])
         {
             command.Add(option);
+        }
+    }
+
+    /// <summary>Adds an error where options do not go together.</summary>
+    public void Validate(CommandResult result)
+    {
+        if (Choices.Given(result, _fisherSamples) is { } samples && Choices.Given(result, _matrix) != "fisher")
+        {
+            result.AddError($"--fisher-samples {samples}: only the matrix fisher is made of draws; add --matrix fisher.");
         }
     }
 
@@ -66,6 +83,7 @@ internal sealed partial class WorkOptions
         Target = parse.GetValue(_target),
         Scale = parse.GetValue(_scale) ?? 1,
         Matrix = parse.GetValue(_matrix) ?? "hessian",
+        FisherSamples = parse.GetValue(_fisherSamples) ?? 1,
         Parameters = parse.GetValue(_parameters) ?? "*",
         BatchSize = parse.GetValue(_batchSize) ?? 256,
         Samples = parse.GetValue(_samples),
@@ -80,6 +98,9 @@ internal sealed partial class WorkOptions
         LabelSmoothing = parse.GetValue(_smoothing) ?? 0,
         ClassWeights = parse.GetResult(_classWeights) is null ? null : parse.GetValue(_classWeights), // an absent list reads as an empty one
     };
+
+    /// <summary>A type in an assembly, or a short name.</summary>
+    private static Regex ModelType() => new($"!|^({string.Join('|', KnownNetworks.Names.Select(Regex.Escape))})$", RegexOptions.CultureInvariant);
 
     [GeneratedRegex("^(cpu|cuda|cuda:[0-9]{1,3})$")]
     private static partial Regex Device();

@@ -20,6 +20,9 @@ internal static class Format
     /// <summary>A count with thousands separators.</summary>
     public static string Count(long value) => value.ToString("N0", Culture);
 
+    /// <summary>A count of things, one or several: <c>1 probe</c>, <c>64 probes</c>.</summary>
+    public static string Count(long value, string thing, string? things = null) => $"{Count(value)} {(value == 1 ? thing : things ?? thing + "s")}";
+
     /// <summary>A share in percent.</summary>
     public static string Percent(double share) => (100 * share).ToString("F1", Culture) + " %";
 

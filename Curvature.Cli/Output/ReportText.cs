@@ -11,7 +11,7 @@ internal static class ReportText
     public static void Head(Terminal terminal, SharpnessReport report)
     {
         SharpnessSummary summary = report.Summary;
-        terminal.Print($"{summary.Matrix} of {report.LossName} of {report.ModelName} ({Format.Count(summary.Parameters)} parameters) on {report.DataName}");
+        terminal.Print($"{summary.Matrix} of {report.LossName} of {report.ModelName} ({Format.Count(summary.Parameters, "parameter")}) on {report.DataName}");
         terminal.Print($"loss {Format.Number(summary.Loss ?? double.NaN)}, gradient norm {Format.Number(summary.GradientNorm ?? double.NaN)}");
     }
 
@@ -71,7 +71,7 @@ internal static class ReportText
                 Row($"within ±{Format.Error(band)} (1 % of the largest)", mass.NearZero),
                 Row($"above {Format.Error(band)}", density.Mass(band, double.PositiveInfinity)),
             ]);
-        terminal.Print($"nodes from {Format.Number(density.Minimum)} to {Format.Number(density.Maximum)}; {density.Runs.Count} {(density.Runs.Count == 1 ? "run" : "runs")}, {Format.Count(density.Products)} products");
+        terminal.Print($"nodes from {Format.Number(density.Minimum)} to {Format.Number(density.Maximum)}; {Format.Count(density.Runs.Count, "run")}, {Format.Count(density.Products, "product")}");
 
         string[] Row(string where, Estimate share) =>
         [
@@ -97,7 +97,7 @@ internal static class ReportText
                 Format.Percent(layer.NegativeShare),
                 layer.StandardError == 0 ? "exact" : Format.Error(layer.StandardError),
             ]));
-        terminal.Print($"error of the whole vector {Format.Percent(diagonal.RelativeError)} of it; {Format.Count(diagonal.Products)} products");
+        terminal.Print($"error of the whole vector {Format.Percent(diagonal.RelativeError)} of it; {Format.Count(diagonal.Products, "product")}");
     }
 
     /// <summary>A norm, of the whole and of the layers.</summary>

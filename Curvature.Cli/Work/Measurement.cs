@@ -20,6 +20,7 @@ internal sealed class Measurement
     private readonly WorkPlan _whole;
     private readonly WorkPlan _fitting;
     private readonly int _blocks;
+    private readonly int _outputs;
 
     private Measurement(WorkRequest request, Quantities wanted, Workspace work, EnvironmentReport environment, Terminal terminal)
     {
@@ -28,7 +29,11 @@ internal sealed class Measurement
         _whole = wanted.Plan(Math.Min(request.Samples ?? long.MaxValue, work.Data.Count), work.Parameters.Count);
         _fitting = wanted.WithinMemory(_whole, ProductBudget.VectorsInMemory(work.Parameters));
         _blocks = wanted.MeasuresBlocks ? work.Parameters.Layers.Count : 0;
+        _outputs = wanted.IsExact ? work.Outputs() : 0;
     }
+
+    /// <summary>The cost of the plan's products: each is made of the whole and of the blocks, or stands for a backward pass an output, which is cheaper.</summary>
+    private ProductCost Cost => _cost.Scaled(_outputs > 0 ? _outputs : 1 + _blocks);
 
     private double SecondsLeft => (_request.Budget - _environment.Elapsed).TotalSeconds;
 
@@ -50,7 +55,7 @@ internal sealed class Measurement
         var blas = Blas.Measure();
         _environment.AddEngine(blas);
         _work.Describe(_environment);
-        WorkPlan plan = ProductBudget.Fit(_fitting, _cost.Scaled(1 + _blocks), SecondsLeft, samplesFixed: _request.Samples is not null);
+        WorkPlan plan = ProductBudget.Fit(_fitting, Cost, SecondsLeft, samplesFixed: _request.Samples is not null);
         foreach (string remark in _work.Remarks)
         {
             _terminal.Say(remark);
@@ -59,13 +64,17 @@ internal sealed class Measurement
         _terminal.Say(Announcement(plan));
 
         using Dataset? some = plan.Samples < _work.Data.Count ? _work.Data.Sample(plan.Samples, _request.Seed) : null;
-        Objective objective = _work.Over(some ?? _work.Data);
-        using CurvatureOperator matrix = _work.Matrix(objective, new CurvatureOptions { Cancellation = _terminal.Cancellation });
+        Dataset data = some ?? _work.Data;
+        Objective objective = _work.Over(data);
+        var options = new CurvatureOptions { Cancellation = _terminal.Cancellation };
+        using CurvatureOperator matrix = _work.Matrix(objective, options);
+        var subject = new Subject(_request.Matrix, objective, matrix, _work.Model, layer => _work.Matrix(_work.Over(data, layer), options));
+        int products = 0;
         SharpnessSummary summary = _terminal.Track(progress =>
         {
             using var stages = new Stages(_wanted, plan, _cost, () => SecondsLeft, progress, _terminal.Cancellation);
-            SharpnessSummary measured = stages.Run(objective, matrix, _request.Matrix);
-            plan = stages.Plan;
+            SharpnessSummary measured = stages.Run(subject);
+            (plan, products) = (stages.Plan, stages.Products);
             if (_wanted.VectorFile is { } file)
             {
                 VectorFile.Write(file, stages.Vectors);
@@ -80,7 +89,7 @@ internal sealed class Measurement
 
         _environment.Add("samples", plan.Samples);
         _environment.Add("samples_available", _work.Data.Count);
-        _environment.Add("products", matrix.Products);
+        _environment.Add("products", products);
         _environment.Add("seconds", Math.Round(_environment.Elapsed.TotalSeconds, 3));
         IEnumerable<Finding?> circumstances =
             [.. _work.Remarks.Select(remark => Finding.Of("checkpoint", Severity.Info, remark)), blas.SlowFinding(), CutFinding(plan), ToleranceFinding(summary)];
@@ -98,15 +107,15 @@ internal sealed class Measurement
     }
 
     private string DataName(long samples) => samples < _work.Data.Count
-        ? $"{_request.DataName}, {Format.Count(samples)} of {Format.Count(_work.Data.Count)} samples"
-        : $"{_request.DataName}, {Format.Count(samples)} samples";
+        ? $"{_request.DataName}, {Format.Count(samples)} of {Format.Count(_work.Data.Count, "sample")}"
+        : $"{_request.DataName}, {Format.Count(samples, "sample")}";
 
     private string Announcement(WorkPlan plan)
     {
         string product = Format.Duration(TimeSpan.FromSeconds((_cost with { Kept = 0 }).Seconds(_whole.Samples, passes: 1, vectors: 1)));
-        string total = Format.Duration(TimeSpan.FromSeconds(plan.Seconds(_cost.Scaled(1 + _blocks))));
+        string total = Format.Duration(TimeSpan.FromSeconds(plan.Seconds(Cost)));
         string cut = plan.CutsFrom(_whole).Count == 0 ? "" : $" {Reason()} cut to {string.Join(", ", plan.CutsFrom(_whole))}.";
-        return $"One product over {Format.Count(_whole.Samples)} samples takes about {product}. Planned: {Quantities.Describe(plan, _blocks)}, about {total}.{cut}";
+        return $"One product over {Format.Count(_whole.Samples, "sample")} takes about {product}. Planned: {Quantities.Describe(plan, _blocks, _outputs)}, about {total}.{cut}";
     }
 
     private string Reason() => _fitting == _whole
@@ -134,7 +143,7 @@ internal sealed class Measurement
         return Finding.Of(
             "not-converged",
             Severity.Warning,
-            $"The {goal.What} reached a tolerance of {Format.Error(goal.Reached)} after {Format.Count(goal.Products)} products, not the {Format.Error(goal.Asked)} asked for.",
+            $"The {goal.What} reached a tolerance of {Format.Error(goal.Reached)} after {Format.Count(goal.Products, "product")}, not the {Format.Error(goal.Asked)} asked for.",
             ("tolerance", goal.Asked),
             ("reached", goal.Reached),
             ("products", goal.Products));

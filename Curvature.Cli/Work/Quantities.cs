@@ -36,10 +36,13 @@ internal sealed record Quantities
     /// <summary>Whether each layer's block is measured by products of its own.</summary>
     public bool MeasuresBlocks => PerLayer && Trace is not { GivesLayers: true } && Diagonal is null;
 
+    /// <summary>Whether it comes from per-sample gradients, a backward pass for each output of the model, instead of products.</summary>
+    public bool IsExact => Trace is { IsExact: true } || Diagonal is { IsExact: true };
+
     /// <summary>The work this takes over all <paramref name="samples"/>, for P parameters.</summary>
     public WorkPlan Plan(long samples, long parameters)
     {
-        ProbeWork probes = Trace?.Probes ?? Diagonal?.Probes ?? (Norm is { IsMadeOfProbes: true } frobenius ? frobenius.Probes : default);
+        ProbeWork probes = IsExact ? default : Trace?.Probes ?? Diagonal?.Probes ?? (Norm is { IsMadeOfProbes: true } frobenius ? frobenius.Probes : default);
         (int steps, int runs) =
             Density is { } density ? (density.Steps, density.Runs)
             : LogDeterminant is { Quadrature: var quadrature } ? (quadrature.Steps, quadrature.MaxRuns)
@@ -47,7 +50,7 @@ internal sealed record Quantities
             : (0, 0);
         return new WorkPlan(
             samples,
-            probes.For(parameters),
+            IsExact ? 1 : probes.For(parameters), // one pass, as dear as the outputs are many
             Math.Min(Eigenvalues?.Options.MaxProducts ?? 0, ProductsPerEigenvalue * (3 + (Eigenvalues?.Count ?? 0))),
             (int)Math.Min(steps, parameters),
             runs);
@@ -68,15 +71,16 @@ internal sealed record Quantities
     /// <summary>A plan in words: "64 probes, 100 steps x 8 runs, about 390 products for eigenvalues".</summary>
     /// <param name="plan">The plan.</param>
     /// <param name="blocks">Layers that the same is done for.</param>
-    public static string Describe(WorkPlan plan, int blocks)
+    /// <param name="outputs">Backward passes of an exact answer; 0 for estimates.</param>
+    public static string Describe(WorkPlan plan, int blocks, int outputs)
     {
         string?[] parts =
         [
-            $"{Format.Count(plan.Samples)} samples",
-            plan.Probes > 0 ? $"{Format.Count(plan.Probes)} probes" : null,
-            plan.Runs > 0 ? $"{plan.Steps} steps{(plan.Runs > 1 ? $" x {plan.Runs} runs" : "")}" : null,
+            Format.Count(plan.Samples, "sample"),
+            outputs > 0 ? Format.Count(outputs, "backward pass", "backward passes") : plan.Probes > 0 ? Format.Count(plan.Probes, "probe") : null,
+            plan.Runs > 0 ? Format.Count(plan.Steps, "step") + (plan.Runs > 1 ? $" x {plan.Runs} runs" : "") : null,
             plan.EigenProducts > 0 ? $"some {plan.EigenProducts} products for eigenvalues" : null,
-            blocks > 0 ? $"for the whole and for each of {blocks} layers" : null,
+            blocks > 0 ? $"for the whole and for each of {Format.Count(blocks, "layer")}" : null,
         ];
         return string.Join(", ", parts.OfType<string>());
     }

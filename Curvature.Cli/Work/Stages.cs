@@ -36,19 +36,25 @@ internal sealed class Stages(
     /// <summary>The plan as it was carried out.</summary>
     public WorkPlan Plan { get; private set; } = plan;
 
+    /// <summary>Products made, those of the layers' blocks included.</summary>
+    public int Products { get; private set; }
+
     /// <summary>What goes into a file of its own, for the whole matrix.</summary>
     public IReadOnlyList<(string Name, Tensor Value)> Vectors { get; private set; } = [];
 
     /// <summary>Measures everything that is wanted.</summary>
-    public SharpnessSummary Run(Objective objective, CurvatureOperator matrix, string name)
+    public SharpnessSummary Run(Subject subject)
     {
+        CurvatureOperator matrix = subject.Matrix;
         ParameterSpace parameters = matrix.Parameters;
         _operatorsLeft = 1 + (wanted.MeasuresBlocks ? parameters.Layers.Count : 0);
         _vectorsInMemory = ProductBudget.VectorsInMemory(parameters); // at least as many of a block
-        (double loss, double gradient) = (objective.Value(cancellation), GradientNorm(objective));
-        SharpnessSummary summary = Measure(matrix, parameters, progress) with { Matrix = name, Loss = loss, GradientNorm = gradient };
-        summary = wanted.MeasuresBlocks ? AddBlocks(summary, matrix) : summary;
-        return wanted.Exact ? DenseSpectrum.AddTo(summary, matrix, progress) : summary;
+        (double loss, double gradient) = (subject.Objective.Value(cancellation), GradientNorm(subject.Objective));
+        SharpnessSummary summary = Measure(matrix, subject, progress) with { Matrix = subject.Name, Loss = loss, GradientNorm = gradient };
+        summary = wanted.MeasuresBlocks ? AddBlocks(summary, subject) : summary;
+        summary = wanted.Exact ? DenseSpectrum.AddTo(summary, matrix, progress) : summary;
+        Products += matrix.Products;
+        return summary;
     }
 
     public void Dispose()
@@ -60,17 +66,14 @@ internal sealed class Stages(
     }
 
     /// <summary>Each layer's diagonal block: the other parameters stand still.</summary>
-    private SharpnessSummary AddBlocks(SharpnessSummary summary, CurvatureOperator matrix)
+    private SharpnessSummary AddBlocks(SharpnessSummary summary, Subject subject)
     {
-        ParameterSpace parameters = matrix.Parameters;
-        using DisposeScope scope = NewDisposeScope();
-        Tensor all = arange(matrix.Rows, ScalarType.Int64);
         var layers = new List<LayerSummary>();
-        foreach (ParameterLayer layer in parameters.Layers)
+        foreach (ParameterLayer layer in subject.Matrix.Parameters.Layers)
         {
-            Tensor rows = cat([.. layer.Indices.Select(i => all.narrow(0, parameters.Offset(i), parameters.Parameters[i].numel()))]);
-            using var block = new SubmatrixOperator(matrix, rows);
-            layers.Add(new LayerSummary(layer.Name, Measure(block, parameters: null, new LayerProgress(progress, layer.Name)) with { Matrix = summary.Matrix }));
+            using CurvatureOperator block = subject.Block(layer);
+            layers.Add(new LayerSummary(layer.Name, Measure(block, subject: null, new LayerProgress(progress, layer.Name)) with { Matrix = summary.Matrix }));
+            Products += block.Products;
         }
 
         return summary.Trace is { } trace
@@ -78,12 +81,12 @@ internal sealed class Stages(
             : summary with { Layers = layers };
     }
 
-    /// <summary>All quantities of one matrix; of a block where there are no parameters to tell layers by.</summary>
-    private SharpnessSummary Measure(LinearOperator a, ParameterSpace? parameters, IProgress<ProductProgress> stage)
+    /// <summary>All quantities of one matrix: that of the subject, or a block of it where there is none.</summary>
+    private SharpnessSummary Measure(LinearOperator a, Subject? subject, IProgress<ProductProgress> stage)
     {
         var summary = new SharpnessSummary { Parameters = a.Rows, Which = wanted.Eigenvalues?.Options.Which ?? Spectrum.Both };
-        summary = wanted.Trace is { } trace ? summary with { Trace = Measure(trace, a, parameters, stage) } : summary;
-        summary = wanted.Diagonal is { } diagonal ? summary with { Diagonal = Measure(diagonal, a, parameters!, stage) } : summary;
+        summary = wanted.Trace is { } trace ? summary with { Trace = Measure(trace, a, subject, stage) } : summary;
+        summary = wanted.Diagonal is { } diagonal ? summary with { Diagonal = Measure(diagonal, subject!, stage) } : summary;
         summary = wanted.Norm is { } norm ? summary with { Norm = norm.Measure(a, Plan, stage, cancellation) } : summary;
         summary = wanted.LogDeterminant is { } determinant ? summary with { LogDeterminant = Measure(determinant, a, stage) } : summary;
         summary = wanted.Density is { } density ? summary with { Density = Measure(density, a, stage) } : summary;
@@ -91,19 +94,24 @@ internal sealed class Stages(
         {
             using Eigenpairs pairs = Measure(eigenvalues, a, stage);
             summary = summary with { Eigenvalues = pairs.Values, EigenvaluesAreComplete = pairs.IsComplete, EigenvalueRounding = pairs.Rounding };
-            Vectors = wanted.VectorFile is not null && parameters is not null ? VectorFile.Of(pairs, parameters) : Vectors;
+            Vectors = wanted.VectorFile is not null && subject is not null ? VectorFile.Of(pairs, subject.Matrix.Parameters) : Vectors;
         }
 
         _operatorsLeft--;
         return summary;
     }
 
-    private TraceEstimate Measure(TraceWork trace, LinearOperator a, ParameterSpace? parameters, IProgress<ProductProgress> stage)
+    private TraceEstimate Measure(TraceWork trace, LinearOperator a, Subject? subject, IProgress<ProductProgress> stage)
     {
+        if (trace.IsExact)
+        {
+            return ExactWork.Trace(subject!, stage, cancellation);
+        }
+
         double before = secondsLeft();
-        TraceEstimate estimate = trace.With(Math.Min(Plan.Probes, trace.Probes.For(a.Rows))).Estimate(a, parameters, stage, cancellation);
+        TraceEstimate estimate = trace.With(Math.Min(Plan.Probes, trace.Probes.For(a.Rows))).Estimate(a, subject?.Matrix.Parameters, stage, cancellation);
         Calibrate(before - secondsLeft(), Plan.TraceSeconds(cost, estimate.Total.Products));
-        if (parameters is not null)
+        if (subject is not null)
         {
             Plan = ProductBudget.Fit(Plan with { Probes = 0 }, cost.Scaled(_operatorsLeft), secondsLeft(), samplesFixed: true) with { Probes = Plan.Probes };
         }
@@ -111,9 +119,12 @@ internal sealed class Stages(
         return estimate;
     }
 
-    private DiagonalSummary Measure(DiagonalWork diagonal, LinearOperator a, ParameterSpace parameters, IProgress<ProductProgress> stage)
+    private DiagonalSummary Measure(DiagonalWork diagonal, Subject subject, IProgress<ProductProgress> stage)
     {
-        using DiagonalEstimate estimate = diagonal.With(Plan.Probes).Estimate(a, stage, cancellation);
+        ParameterSpace parameters = subject.Matrix.Parameters;
+        using DiagonalEstimate estimate = diagonal.IsExact
+            ? ExactWork.Diagonal(subject, stage, cancellation)
+            : diagonal.With(Plan.Probes).Estimate(subject.Matrix, stage, cancellation);
         Vectors = wanted.VectorFile is null ? Vectors : VectorFile.Of(estimate, parameters);
         return DiagonalSummary.Of(estimate, parameters);
     }

@@ -27,6 +27,9 @@ internal sealed record WorkRequest
     /// <summary>One of <see cref="Operators.KnownOperators"/>.</summary>
     public string Matrix { get; init; } = "hessian";
 
+    /// <summary>Targets that the matrix <c>fisher</c> draws for each sample.</summary>
+    public int FisherSamples { get; init; } = 1;
+
     public string Parameters { get; init; } = "*";
 
     public int BatchSize { get; init; } = 256;

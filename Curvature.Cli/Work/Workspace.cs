@@ -60,13 +60,21 @@ internal sealed class Workspace : IDisposable
         return new Workspace(request, Find(request.Device));
     }
 
-    /// <summary>The loss over some samples, as a function of the parameters.</summary>
-    public Objective Over(Dataset samples) =>
-        Objective.Supervised(_model.Module, _loss, samples.Batches(_request.BatchSize), Parameters, _request.L2);
+    /// <summary>The model, in the mode asked for.</summary>
+    public nn.Module Model => _model.Module;
+
+    /// <summary>The loss over some samples, as a function of the parameters, or of those of one layer.</summary>
+    public Objective Over(Dataset samples, ParameterLayer? layer = null)
+    {
+        ParameterSpace own = layer is null
+            ? Parameters
+            : new ParameterSpace([.. layer.Indices.Select(i => (Parameters.Names[i], Parameters.Parameters[i]))]);
+        return Objective.Supervised(_model.Module, _loss, samples.Batches(_request.BatchSize), own, _request.L2);
+    }
 
     /// <summary>The matrix that was asked for. The caller disposes it.</summary>
     public CurvatureOperator Matrix(Objective objective, CurvatureOptions options) =>
-        KnownOperators.Create(_request.Matrix, objective, options, _request.Seed);
+        KnownOperators.Create(_request.Matrix, objective, options, _request.Seed, _request.FisherSamples);
 
     /// <summary>
     /// Times products on one batch. This is also where a model, data and a loss that do not fit each other, or a model that draws random
@@ -84,6 +92,14 @@ internal sealed class Workspace : IDisposable
         {
             throw new CurvatureException($"{Path.GetFileName(_request.Model)} on {_request.DataName}: {error.Message}", error);
         }
+    }
+
+    /// <summary>Entries of the model's output for one sample, from one batch.</summary>
+    public int Outputs()
+    {
+        using Dataset batch = Data.Sample(Math.Min(_request.BatchSize, Data.Count), _request.Seed);
+        using var jacobian = new JacobianOperator(Over(batch), new CurvatureOptions { GraphMemory = 0 });
+        return (int)Math.Max(1, jacobian.Rows / batch.Count);
     }
 
     /// <summary>Adds what was read to the head of the report.</summary>

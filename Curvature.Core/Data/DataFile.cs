@@ -21,17 +21,25 @@ public static class DataFile
     /// </remarks>
     /// <param name="specification">A file, or the two files of an IDX pair with a comma between.</param>
     /// <param name="options">How to read it.</param>
-    /// <exception cref="DataFormatException">No such file, one that cannot be read, no samples, or an element that is NaN or
-    /// infinite.</exception>
+    /// <exception cref="DataFormatException">No such file, one that cannot be read, no samples, an element that is NaN or infinite, or a target column for a file
+    /// that has none.</exception>
     public static Dataset Read(string specification, DataOptions options)
     {
         string[] parts = specification.Split(',');
-        if (parts.Length == 2 && !File.Exists(specification))
+        bool isPair = parts.Length == 2 && !File.Exists(specification);
+        string format = isPair ? "IDX" : FormatOf(specification);
+        if (options.Target is { } column && format != "CSV")
+        {
+            throw new DataFormatException(
+                specification, "a CSV file, whose columns a target is one of", $"{format} and the target column '{column}'", "leave out the target (--target): this file has its own");
+        }
+
+        if (isPair)
         {
             return ReadPair(specification, parts[0], parts[1], options);
         }
 
-        return FormatOf(specification) switch
+        return format switch
         {
             "npz" => FromArrays(specification, NpzFile.Read(specification, InputName, TargetName), options),
             "safetensors" => FromArrays(specification, SafetensorsFile.Read(specification, InputName, TargetName), options),

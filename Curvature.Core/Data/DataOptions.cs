@@ -6,7 +6,7 @@ namespace Curvature.Data;
 public sealed record DataOptions
 {
     /// <summary>
-    /// The target column of a CSV file: a name of its header line or an index from 0; -1 is the last column.
+    /// The target column of a CSV file: a name of its header line or an index from 0; -1 is the last column. Files of other kinds refuse it.
     /// </summary>
     /// <value>Null (the default) is the last column.</value>
     public string? Target { get; init; }

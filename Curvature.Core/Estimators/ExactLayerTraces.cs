@@ -68,12 +68,9 @@ public sealed record ExactLayerTraces
         double[] values = sums.mul_(pass.Scale).cpu().data<double>().ToArray();
 
         string?[] obstacles = PiecewiseLinearity.Obstacles(objective, pass.Modules, pass.Uses);
-        int blocked = RequireHessian ? Array.FindIndex(obstacles, o => o is not null) : -1;
-        if (blocked >= 0)
+        if (RequireHessian)
         {
-            throw new CurvatureException(
-                $"The Hessian's block of '{space.Layers[blocked].Name}' has no exact trace by per-sample gradients: {obstacles[blocked]}. "
-                + $"Take the GGN's ({nameof(RequireHessian)} = false) or the stochastic one: HutchinsonTrace of a HessianOperator.");
+            PiecewiseLinearity.Require(space, obstacles, "trace", nameof(HutchinsonTrace));
         }
 
         double[][] draws = [.. values.Chunk(space.Parameters.Count)];

@@ -3,7 +3,7 @@ namespace Curvature.Estimators;
 /// <summary>The catalogue of diagonal estimators: a new one is one file and one line here.</summary>
 public static class KnownDiagonalEstimators
 {
-    private static readonly (KnownEstimator About, Func<DiagonalOptions, IDiagonalEstimator> Make)[] Entries =
+    private static readonly (KnownEstimator About, Func<EstimatorOptions, IDiagonalEstimator> Make)[] Entries =
     [
         (new("hutchinson", typeof(HutchinsonDiagonal), "diagonal, sum of its squares", "square", "Bekas, Kokiopoulou, Saad 2007",
             "m products; 2 vectors", "standard error of each entry over the probes"),
@@ -21,8 +21,8 @@ public static class KnownDiagonalEstimators
 
     /// <summary>The estimator of that name.</summary>
     /// <exception cref="CurvatureException">There is none.</exception>
-    public static IDiagonalEstimator Create(string name, DiagonalOptions? options = null) =>
+    public static IDiagonalEstimator Create(string name, EstimatorOptions? options = null) =>
         Array.Find(Entries, e => e.About.Name == name).Make is { } make
-            ? make(options ?? new DiagonalOptions())
+            ? make(options ?? new EstimatorOptions())
             : throw new CurvatureException($"There is no diagonal estimator '{name}'. Known: {string.Join(", ", Names)}.");
 }

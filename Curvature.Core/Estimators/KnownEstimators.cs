@@ -17,7 +17,7 @@ public static class KnownEstimators
         new("exact layer traces", typeof(ExactLayerTraces), "trace, per layer", "GGN; Hessian of piecewise-linear networks", "Goodfellow 2015; Dangel, Kunstner, Hennig 2020",
             "a backward pass a class (or a draw); no products", "none; with draws the standard error over them"),
         new("exact ggn diagonal", typeof(GgnDiagonal), "diagonal", "GGN; Hessian of piecewise-linear networks", "Dangel, Kunstner, Hennig 2020",
-            "a backward pass a class (or a draw); no products", "none; with draws not stated"),
+            "a backward pass a class (or a draw); no products", "none; with draws the standard error of each entry over them"),
         new("product stream", typeof(ProductStream), "trace, per layer; diagonal; Frobenius norm", "square", "Hutchinson 1990; Bekas, Kokiopoulou, Saad 2007",
             "m products for all of it; 2 vectors", "standard errors over the probes; of a difference, paired"),
         new("frobenius", typeof(FrobeniusNorm), "Frobenius norm", "any", "Hutchinson 1990",

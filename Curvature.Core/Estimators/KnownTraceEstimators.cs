@@ -3,7 +3,7 @@ namespace Curvature.Estimators;
 /// <summary>The catalogue of trace estimators: a new one is one file and one line here.</summary>
 public static class KnownTraceEstimators
 {
-    private static readonly (KnownEstimator About, Func<TraceOptions, ITraceEstimator> Make)[] Entries =
+    private static readonly (KnownEstimator About, Func<EstimatorOptions, ITraceEstimator> Make)[] Entries =
     [
         (new("hutchinson", typeof(HutchinsonTrace), "trace, per layer", "square", "Hutchinson 1990",
             "m products; no memory beyond a pass", "standard error of the mean over probes"),
@@ -27,8 +27,8 @@ public static class KnownTraceEstimators
 
     /// <summary>The estimator of that name.</summary>
     /// <exception cref="CurvatureException">There is none.</exception>
-    public static ITraceEstimator Create(string name, TraceOptions? options = null) =>
+    public static ITraceEstimator Create(string name, EstimatorOptions? options = null) =>
         Array.Find(Entries, e => e.About.Name == name).Make is { } make
-            ? make(options ?? new TraceOptions())
+            ? make(options ?? new EstimatorOptions())
             : throw new CurvatureException($"There is no trace estimator '{name}'. Known: {string.Join(", ", Names)}.");
 }

@@ -64,6 +64,23 @@ internal static class PiecewiseLinearity
             : common)];
     }
 
+    /// <summary>Refuses a layer whose Hessian block may differ from the GGN's, by name.</summary>
+    /// <param name="space">The parameters with their layers.</param>
+    /// <param name="obstacles">Of each layer, from <see cref="Obstacles"/>.</param>
+    /// <param name="quantity">What was asked of the Hessian: trace or diagonal.</param>
+    /// <param name="stochastic">What to take in its place.</param>
+    /// <exception cref="CurvatureException">There is such a layer.</exception>
+    public static void Require(ParameterSpace space, string?[] obstacles, string quantity, string stochastic)
+    {
+        int blocked = Array.FindIndex(obstacles, o => o is not null);
+        if (blocked >= 0)
+        {
+            throw new CurvatureException(
+                $"The Hessian's block of '{space.Layers[blocked].Name}' has no exact {quantity} by per-sample gradients: {obstacles[blocked]}. "
+                + $"Take the GGN's (RequireHessian = false) or the stochastic one: {stochastic} of a HessianOperator.");
+        }
+    }
+
     private static bool IsListed(nn.Module module) => Linear.Contains(module.GetType().Name) || Smooth.Contains(module.GetType().Name);
 
     /// <summary>For each layer, whether <c>u . z</c> has a second derivative within its block.</summary>

@@ -11,6 +11,7 @@ public static class KnownFindings
         new ImpreciseTrace(),
         new ImpreciseDiagonal(),
         new CoarseQuadrature(),
+        new CoarseDensity(),
         new NegativeCurvature(),
         new DominantLayer(),
         new StableLearningRate(),

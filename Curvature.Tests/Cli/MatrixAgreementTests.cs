@@ -66,6 +66,65 @@ public class MatrixAgreementTests(SmallDigits digits) : IClassFixture<SmallDigit
     }
 
     [Fact]
+    public void More_draws_make_the_Fisher_matrix_of_so_many()
+    {
+        double Trace(params string[] options) => Measure("trace", ["--matrix", "fisher", "--parameters", "fc2.bias", "--probes", "10", "--seed", "5", .. options])
+            .GetProperty("trace").GetProperty("value").GetDouble();
+        double exact = digits.Ggn.diagonal().narrow(0, 2400, 10).sum().ToDouble(), one = Trace(), many = Trace("--fisher-samples", "50");
+        Assert.NotEqual(one, many, 1e-6 * exact);
+        Assert.Equal(exact, many, 0.05 * exact);
+    }
+
+    [Fact]
+    public void The_exact_trace_of_the_Gauss_Newton_matrix_takes_no_products_and_has_no_error()
+    {
+        JsonElement json = Measure("trace", "--matrix", "ggn", "--estimator", "exact");
+        double fc1 = digits.Ggn.diagonal().narrow(0, 0, 2080).sum().ToDouble(), whole = digits.GgnEigenvalues.Sum();
+        AssertExact(whole, json.GetProperty("trace"));
+        AssertExact(fc1, json.GetProperty("layers")[0].GetProperty("trace"));
+        AssertExact(whole - fc1, json.GetProperty("layers")[1].GetProperty("trace"));
+        Assert.Equal(0, json.GetProperty("environment").GetProperty("products").GetInt32());
+    }
+
+    [Fact]
+    public void The_exact_trace_of_the_Hessian_is_had_where_the_network_is_linear_and_refused_by_name_where_not()
+    {
+        CommandRun run = CommandRun.Of(["measure", "trace", .. digits.Arguments, "--estimator", "exact"]);
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.Contains("'fc1'", run.Message, StringComparison.Ordinal);
+        Assert.Contains("not piecewise linear", run.Message, StringComparison.Ordinal);
+        Assert.Contains("--matrix ggn", run.Message, StringComparison.Ordinal);
+
+        // The last layer is linear in its parameters, so that its block is the Gauss-Newton matrix's.
+        JsonElement json = Measure("trace", "--estimator", "exact", "--parameters", "fc2.*");
+        AssertExact(digits.Ggn.diagonal().narrow(0, 2080, 330).sum().ToDouble(), json.GetProperty("trace"));
+    }
+
+    [Fact]
+    public void The_exact_diagonal_goes_into_a_file()
+    {
+        using TemporaryFolder folder = new();
+        using DisposeScope scope = NewDisposeScope();
+        string file = folder.File("diagonal.safetensors");
+        JsonElement json = Measure("diagonal", "--matrix", "ggn", "--estimator", "exact", "--out", file);
+        Tensor written = SafetensorsFile.Read(file)["diagonal.fc1.weight"];
+        Tensor expected = digits.Ggn.diagonal().narrow(0, 0, 2048).reshape(written.shape);
+        Assert.True(written.sub(expected).abs().max().ToDouble() < 1e-12);
+        Assert.Equal(0, json.GetProperty("diagonal").GetProperty("relative_error").GetDouble());
+
+        CommandRun run = CommandRun.Of(["measure", "diagonal", .. digits.Arguments, "--estimator", "exact"]);
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.Contains("no exact diagonal", run.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Products_of_the_blocks_are_counted()
+    {
+        JsonElement json = Measure("norm", "--matrix", "ggn", "--probes", "8", "--per-layer");
+        Assert.Equal(24, json.GetProperty("environment").GetProperty("products").GetInt32());
+    }
+
+    [Fact]
     public void Per_layer_are_the_eigenvalues_of_the_diagonal_blocks()
     {
         JsonElement json = Measure("eigs", "--matrix", "ggn", "--top", "3", "--per-layer");
@@ -124,6 +183,12 @@ public class MatrixAgreementTests(SmallDigits digits) : IClassFixture<SmallDigit
         CommandRun run = CommandRun.Of(["measure", quantity, .. digits.Arguments, .. options, "--json"]);
         Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
         return run.Json();
+    }
+
+    private static void AssertExact(double expected, JsonElement estimate)
+    {
+        Assert.Equal(expected, estimate.GetProperty("value").GetDouble(), 1e-9 * expected);
+        Assert.Equal(0, estimate.GetProperty("standard_error").GetDouble());
     }
 
     private static void AssertWithinError(double expected, JsonElement estimate)

@@ -46,6 +46,11 @@ public class UsageErrorTests
     [InlineData("measure norm model.pt --data data.npz --loss mse --norm max", "--norm max: expected one of frobenius, operator, schatten")]
     [InlineData("measure norm model.pt --data data.npz --loss mse --order 0", "--order 0: expected a number above 0")]
     [InlineData("measure logdet model.pt --data data.npz --loss mse --damping -1", "--damping -1: expected a number of at least 0")]
+    [InlineData(Given + " --model-type resnet", "--model-type resnet: expected Assembly.dll!Namespace.Type, or one of digits-mlp, lenet")]
+    [InlineData(Given + " --fisher-samples 4", "--fisher-samples 4: only the matrix fisher is made of draws; add --matrix fisher")]
+    [InlineData(Given + " --estimator exact --matrix fisher", "--estimator exact: per-sample gradients give the matrices hessian and ggn, not fisher")]
+    [InlineData(Given + " --estimator exact --probes 10", "--estimator exact: an exact answer takes no --probes")]
+    [InlineData("measure diagonal model.pt --data data.npz --loss mse --estimator exact --tolerance 0.1", "--estimator exact: an exact answer takes no --tolerance")]
     [InlineData("inspect", "'FILE'")]
     public void Is_one_line_on_stderr_and_exit_code_2(string commandLine, string expected)
     {

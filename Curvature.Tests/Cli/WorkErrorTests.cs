@@ -36,7 +36,7 @@ public class WorkErrorTests
         ["unknown kind of data"] = (folder => [Mlp, "--data", folder.Write("data.parquet", "x")], ["data.parquet", ".npz"]),
         ["pickled weights"] = (folder => [folder.Write("weights.pth", [0x80, 2, (byte)'}', (byte)'.']), "--data", MlpData], ["weights.pth", "bare pickle", "torch.save(torch.load(file)"]),
         ["weights without a type"] = (_ => [Repository.File("data/digits-mlp.safetensors"), "--data", MlpData], ["--model-type", "digits-mlp"]),
-        ["unknown type"] = (_ => [Repository.File("data/digits-mlp.safetensors"), "--model-type", "resnet", "--data", MlpData], ["resnet", "digits-mlp"]),
+        ["a type that no assembly has"] = (_ => [Repository.File("data/digits-mlp.safetensors"), "--model-type", "Missing.dll!Nets.Mlp", "--data", MlpData], ["Missing.dll"]),
         ["weights of another network"] = (_ => [Repository.File("data/digits-mlp.safetensors"), "--model-type", "lenet", "--data", MlpData], ["digits-mlp.safetensors"]),
         ["real-valued labels"] = (
             folder => [Mlp, "--data", folder.Write("real.csv", "1,2,3,4,5,6,0.5\n1,2,3,4,5,6,1.5\n")], ["on real.csv", "int64", "use mse"]),

@@ -57,6 +57,30 @@ public class AtomicFileTests
     }
 
     [Theory]
+    [InlineData("/proc/vectors.npz", "nothing can be created there")]
+    [InlineData("/dev/null/vectors.npz", "'/dev/null'")]
+    public void Names_the_file_that_was_asked_for_and_not_its_temporary_name(string path, string reason)
+    {
+        foreach (Action write in (Action[])[() => AtomicFile.WriteText(path, "x"), () => AtomicFile.CheckFolder(Path.GetDirectoryName(path)!)])
+        {
+            string message = Assert.Throws<CurvatureException>(write).Message;
+            Assert.DoesNotContain(".tmp", message, StringComparison.Ordinal);
+            Assert.Contains(Path.GetDirectoryName(path)!, message, StringComparison.Ordinal);
+        }
+
+        Assert.Contains(reason, Assert.Throws<CurvatureException>(() => AtomicFile.CheckFolder(Path.GetDirectoryName(path)!)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_name_that_is_too_long_is_said_to_be()
+    {
+        using var folder = new TemporaryFolder();
+        string message = Assert.Throws<CurvatureException>(() => AtomicFile.WriteText(folder.File(new string('x', 250)), "x")).Message;
+        Assert.Contains("too long", message, StringComparison.Ordinal);
+        Assert.DoesNotContain(".tmp", message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(28, "the disk is full")]
     [InlineData(30, "the file system is read-only")]
     [InlineData(13, "permission denied")]

@@ -86,7 +86,7 @@ public sealed class DigitsHessianTests(DigitsHessianTests.Digits digits, ITestOu
         double exact = digits.Eigenvalues.Sum();
         using MatrixOperator matrix = new(digits.Dense);
         Estimate[] estimates = [.. Enumerable.Range(0, 30).Select(seed =>
-            KnownTraceEstimators.Create(name, new TraceOptions { Products = 64, Seed = seed }).Estimate(matrix).Total)];
+            KnownTraceEstimators.Create(name, new EstimatorOptions { Products = 64, Seed = seed }).Estimate(matrix).Total)];
         double error = Math.Sqrt(estimates.Average(e => Math.Pow(e.Value - exact, 2)));
         output.WriteLine($"{name}: error {error / exact:p2}, stated {Math.Sqrt(estimates.Average(e => e.StandardError * e.StandardError)) / exact:p2}");
         Assert.InRange(estimates.Count(e => e.ConfidenceInterval() is var (low, high) && low <= exact && exact <= high), 25, 30);
@@ -143,7 +143,7 @@ public sealed class DigitsHessianTests(DigitsHessianTests.Digits digits, ITestOu
     {
         using DisposeScope scope = NewDisposeScope();
         using MatrixOperator matrix = new(digits.Dense);
-        using DiagonalEstimate diagonal = KnownDiagonalEstimators.Create(name, new DiagonalOptions { Products = 128, Seed = 1 }).Estimate(matrix);
+        using DiagonalEstimate diagonal = KnownDiagonalEstimators.Create(name, new EstimatorOptions { Products = 128, Seed = 1 }).Estimate(matrix);
         Tensor exact = digits.Dense.diagonal();
         (Tensor low, Tensor high) = diagonal.ConfidenceIntervals();
         double covered = 1 - ((low.sub(exact).gt(1e-12).sum().ToDouble() + exact.sub(high).gt(1e-12).sum().ToDouble()) / exact.numel());

@@ -28,7 +28,7 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
     /// <inheritdoc/>
     public override string Description => ranked.Length == 0
         ? "No eigenvalue."
-        : $"{ranked.Length} eigenvalues from {NumberText.Of(ranked.Max(eigenvalue => eigenvalue.Value))} down to " +
+        : $"{NumberText.Of(ranked.Length, "eigenvalue")} from {NumberText.Of(ranked.Max(eigenvalue => eigenvalue.Value))} down to " +
           $"{NumberText.Of(ranked.Min(eigenvalue => eigenvalue.Value))}, " +
           $"{ranked.Count(eigenvalue => eigenvalue.Converged)} of them converged; the largest residual is " +
           $"{NumberText.Of(ranked.Max(eigenvalue => eigenvalue.Residual), 2)}.";

@@ -30,7 +30,7 @@ public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnly
     /// <inheritdoc/>
     public override string Description => string.Join(' ', (string[])
     [
-        $"{drawn.Length} bars, one for each layer.",
+        $"{NumberText.Of(drawn.Length, "bar")}, one for each layer.",
         .. drawn.OrderByDescending(layer => layer.Trace.Value).Take(3)
             .Select(layer => $"{PrintableName.Of(layer.Name)}: {NumberText.Of(layer.Trace)}."),
     ]);

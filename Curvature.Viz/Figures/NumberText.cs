@@ -67,8 +67,11 @@ public static class NumberText
     internal static bool HasSamplingError(Estimate estimate) =>
         estimate.StandardError > 0 && estimate.StandardError >= Math.Abs(estimate.Value) * Power(-MostDigits);
 
-    /// <summary>A count with thin spaces between thousands.</summary>
-    public static string Of(long count) => count.ToString("#,0", CultureInfo.InvariantCulture).Replace(',', '\u202F');
+    /// <summary>A count with commas between thousands, as on the terminal.</summary>
+    public static string Of(long count) => count.ToString("N0", CultureInfo.InvariantCulture);
+
+    /// <summary>A count of things, one or several: <c>1 run</c>, <c>8 runs</c>.</summary>
+    public static string Of(long count, string thing) => $"{Of(count)} {thing}{(count == 1 ? "" : "s")}";
 
     /// <summary>A fraction as a percentage to one decimal.</summary>
     public static string Percent(double fraction) => double.IsFinite(fraction) ? $"{Fixed(100 * fraction, 1)}\u00A0%" : Of(fraction);

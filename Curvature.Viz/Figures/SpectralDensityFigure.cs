@@ -47,8 +47,8 @@ public sealed class SpectralDensityFigure(
     /// <inheritdoc/>
     public override string Description =>
         $"Density of the {NumberText.Of(density.Dimension)} eigenvalues on a logarithmic scale from {NumberText.Of(density.Minimum)} to " +
-        $"{NumberText.Of(density.Maximum)}, by {density.Runs.Count} runs of stochastic Lanczos quadrature and " +
-        $"{NumberText.Of((long)density.Products)} products, smoothed by a Gaussian of width {NumberText.Of(sigma, 2)}." +
+        $"{NumberText.Of(density.Maximum)}, by {NumberText.Of(density.Runs.Count, "run")} of stochastic Lanczos quadrature and " +
+        $"{NumberText.Of(density.Products, "product")}, smoothed by a Gaussian of width {NumberText.Of(sigma, 2)}." +
         (found.Length == 0 ? "" : $" Those found one by one run from {NumberText.Of(found.Min())} to {NumberText.Of(found.Max())}.");
 
     /// <inheritdoc/>

@@ -65,8 +65,8 @@ internal static class SharpnessSections
         string band = NumberText.Of(mass.Band, 2);
         yield return new Paragraph(
             $"Of the {NumberText.Of(density.Dimension)} eigenvalues, {NumberText.Percent(mass.NearZero)} lie within {band} of zero and " +
-            $"{NumberText.Percent(mass.Negative)} below −{band}. The density comes from {density.Runs.Count} Lanczos runs of up to " +
-            $"{density.Runs.Max(run => run.Nodes.Length)} steps and is drawn with a Gaussian kernel of width " +
+            $"{NumberText.Percent(mass.Negative)} below −{band}. The density comes from {NumberText.Of(density.Runs.Count, "Lanczos run")} of up to " +
+            $"{NumberText.Of(density.Runs.Max(run => run.Nodes.Length), "step")} and is drawn with a Gaussian kernel of width " +
             $"{NumberText.Of(density.KernelWidth, 2)}: finer detail is not resolved.");
         yield return new ReportFigure(
             new SpectralDensityFigure(density, summary.Eigenvalues, summary.ExactEigenvalues),

@@ -134,6 +134,16 @@ public class NpzFileTests
         Refused("a header with descr", SampleFiles.NpyWithHeader(header, MemoryMarshal.AsBytes<double>(Numbers).ToArray()));
 
     [Fact]
+    public void A_target_column_is_refused()
+    {
+        using TemporaryFolder folder = new();
+        string path = folder.File("data.npz");
+        NpzFile.Write(path, [("x", torch.ones(3, 2)), ("y", torch.ones(3))]);
+        var error = Assert.Throws<DataFormatException>(() => DataFile.Read(path, new DataOptions { Target = "-1" }));
+        Assert.Contains("leave out the target (--target)", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Floating_inputs_keep_their_type_and_integer_targets_become_labels()
     {
         using Dataset data = ReadNpz(("x.npy", SampleFiles.Npy("<f4", "(3, 2)", [1f, 2, 3, 4, 5, 6])), ("y.npy", SampleFiles.Npy("|u1", "(3,)", new byte[] { 2, 0, 1 })));

@@ -205,7 +205,7 @@ public sealed class DiagonalEstimatorTests(ITestOutputHelper output)
         using DisposeScope scope = NewDisposeScope();
         using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectra.All["power law"], 2);
         DiagonalEstimate Run(double? tolerance) => KnownDiagonalEstimators.Create(
-            name, new DiagonalOptions { Products = 90, MinProbes = 10, RelativeTolerance = tolerance, Seed = 1 }).Estimate(a);
+            name, new EstimatorOptions { Products = 90, MinProbes = 10, RelativeTolerance = tolerance, Seed = 1 }).Estimate(a);
         using DiagonalEstimate loose = Run(100), tight = Run(1e-12), full = Run(null);
         Assert.InRange(loose.Samples, 10, 17);
         Assert.True(tight.Values.Equals(full.Values) && tight.StandardErrors.Equals(full.StandardErrors));
@@ -259,5 +259,5 @@ public sealed class DiagonalEstimatorTests(ITestOutputHelper output)
     }
 
     private static IDiagonalEstimator Make(string name, int products, int seed) =>
-        KnownDiagonalEstimators.Create(name, new DiagonalOptions { Products = products, Seed = seed });
+        KnownDiagonalEstimators.Create(name, new EstimatorOptions { Products = products, Seed = seed });
 }

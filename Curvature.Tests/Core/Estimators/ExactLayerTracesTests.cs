@@ -83,10 +83,11 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
         Objective objective = problem.Objective(3, 4);
 
         ExactTraceEstimate traces = new ExactLayerTraces().Estimate(objective, problem.Model);
-        using Tensor diagonal = new GgnDiagonal().Estimate(objective, problem.Model);
+        using DiagonalEstimate diagonal = new GgnDiagonal().Estimate(objective, problem.Model);
 
         AssertBlocks(problem.Parameters, dense, traces, 1e-9);
-        Assert.True(Matrices.RelativeDifference(diagonal, dense) < 1e-9, $"{Matrices.RelativeDifference(diagonal, dense)}");
+        Assert.True(Matrices.RelativeDifference(diagonal.Values, dense) < 1e-9, $"{Matrices.RelativeDifference(diagonal.Values, dense)}");
+        Assert.Equal((0, 0.0, traces.Total.Products), (diagonal.Samples, diagonal.RelativeError, diagonal.Products));
     }
 
     [Theory]
@@ -112,11 +113,11 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
         Objective objective = Objective.Supervised(problem.Model, problem.Loss, problem.Batches(3, 4), parameters);
 
         ExactTraceEstimate traces = new ExactLayerTraces().Estimate(objective, problem.Model);
-        using Tensor diagonal = new GgnDiagonal().Estimate(objective, problem.Model);
+        using DiagonalEstimate diagonal = new GgnDiagonal().Estimate(objective, problem.Model);
 
         AssertBlocks(parameters, dense, traces, 1e-4);
-        Assert.Equal(ScalarType.Float32, diagonal.dtype);
-        Assert.True(Matrices.RelativeDifference(diagonal, dense) < 1e-4);
+        Assert.Equal(ScalarType.Float32, diagonal.Values.dtype);
+        Assert.True(Matrices.RelativeDifference(diagonal.Values, dense) < 1e-4);
     }
 
     [Fact]
@@ -128,7 +129,8 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
         ExactTraceEstimate a = new ExactLayerTraces().Estimate(plain, problem.Model), b = new ExactLayerTraces().Estimate(damped, problem.Model);
         Assert.Equal(a.Total.Value + (0.25 * problem.Parameters.Count), b.Total.Value, 1e-9);
         Assert.All(a.Layers.Zip(b.Layers), p => Assert.Equal(p.First.Trace.Value + (0.25 * p.First.Parameters), p.Second.Trace.Value, 1e-9));
-        using Tensor difference = new GgnDiagonal().Estimate(damped, problem.Model).sub(new GgnDiagonal().Estimate(plain, problem.Model));
+        using DiagonalEstimate with = new GgnDiagonal().Estimate(damped, problem.Model), without = new GgnDiagonal().Estimate(plain, problem.Model);
+        Tensor difference = with.Values.sub(without.Values);
         Assert.Equal(0.25, difference.min().ToDouble(), 1e-12);
         Assert.Equal(0.25, difference.max().ToDouble(), 1e-12);
     }
@@ -149,8 +151,36 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
         Assert.InRange(estimate.StandardError, 1e-4 * exact, 0.2 * exact);
         Assert.Equal(400, estimate.Products);
         Assert.Equal(estimate, new ExactLayerTraces { Draws = 400, Seed = 3 }.Estimate(objective, problem.Model).Total);
-        using Tensor diagonal = new GgnDiagonal { Draws = 400, Seed = 3 }.Estimate(objective, problem.Model);
-        Assert.Equal(estimate.Value, diagonal.sum().ToDouble(), 1e-9 * exact);
+    }
+
+    [Theory]
+    [InlineData("relu-mlp smoothed")]
+    [InlineData("a label a position")]
+    [InlineData("mse sum")]
+    public void A_drawn_diagonal_is_that_of_the_drawn_trace_and_knows_the_error_of_its_entries(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Create(name);
+        Objective objective = problem.Objective(3, 4);
+        using DiagonalEstimate exact = new GgnDiagonal().Estimate(objective, problem.Model);
+        using DiagonalEstimate drawn = new GgnDiagonal { Draws = 400, Seed = 3 }.Estimate(objective, problem.Model);
+        Estimate trace = new ExactLayerTraces { Draws = 400, Seed = 3 }.Estimate(objective, problem.Model).Total;
+
+        Assert.Equal(trace.Value, drawn.Values.sum().ToDouble(), 1e-9 * trace.Value);
+        Assert.Equal((400, 400), (drawn.Samples, drawn.Products));
+        Tensor z = drawn.Values.sub(exact.Values).div(drawn.StandardErrors).masked_select(exact.Values.gt(0));
+        Assert.True(z.abs().max().ToDouble() < 5, $"{z.abs().max().ToDouble()} standard errors");
+
+        // The errors stated are those that many seeds show.
+        Tensor seeds = stack(Enumerable.Range(0, 60).Select(seed =>
+        {
+            using DiagonalEstimate few = new GgnDiagonal { Draws = 10, Seed = seed }.Estimate(objective, problem.Model);
+            return few.Values.clone();
+        }));
+        using DiagonalEstimate one = new GgnDiagonal { Draws = 1 }.Estimate(objective, problem.Model);
+        double shown = seeds.sub(seeds.mean([0], keepdim: true)).square().sum().ToDouble() / 59, stated = drawn.StandardErrors.square().sum().ToDouble() * 40;
+        Assert.InRange(shown / stated, 0.6, 1.6);
+        Assert.True(double.IsNaN(one.RelativeError));
     }
 
     [Fact]

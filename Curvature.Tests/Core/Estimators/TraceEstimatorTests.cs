@@ -98,7 +98,7 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
         double[] eigenvalues = Spectra["decaying"];
         using MatrixOperator a = Matrices.OperatorWithSpectrum(eigenvalues);
         ITraceEstimator Within(double tolerance) =>
-            KnownTraceEstimators.Create(name, new TraceOptions { Products = 4096, MinProbes = 8, RelativeTolerance = tolerance });
+            KnownTraceEstimators.Create(name, new EstimatorOptions { Products = 4096, MinProbes = 8, RelativeTolerance = tolerance });
         Estimate loose = Within(0.8).Estimate(a).Total;
         Assert.InRange(loose.Products, 1, Size / 2);
         Estimate tight = Within(1e-13).Estimate(a).Total;
@@ -211,7 +211,7 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
         using DisposeScope scope = NewDisposeScope();
         using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectra["power law"], 2);
         Estimate Run(double? tolerance) => KnownTraceEstimators.Create(
-            name, new TraceOptions { Products = 90, MinProbes = 10, RelativeTolerance = tolerance, Seed = 1 }).Estimate(a).Total;
+            name, new EstimatorOptions { Products = 90, MinProbes = 10, RelativeTolerance = tolerance, Seed = 1 }).Estimate(a).Total;
         (Estimate loose, Estimate tight, Estimate full) = (Run(10), Run(1e-12), Run(null));
         Assert.InRange(loose.Samples, 10, 17);
         Assert.True(loose.Products < full.Products);
@@ -268,7 +268,7 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
         using DisposeScope scope = NewDisposeScope();
         double exact = Spectra["power law"].Sum();
         using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectra["power law"], 2);
-        TraceOptions options = new() { Products = 90, MinProbes = 8, RelativeTolerance = 0.05 };
+        EstimatorOptions options = new() { Products = 90, MinProbes = 8, RelativeTolerance = 0.05 };
         Estimate[] estimates = [.. Enumerable.Range(0, Seeds).Select(seed => KnownTraceEstimators.Create(name, options with { Seed = seed }).Estimate(a).Total)];
         int covered = estimates.Count(e => e.ConfidenceInterval() is var (low, high) && low <= exact && exact <= high);
         output.WriteLine($"{name} stopped: covered {covered / 4.0} % at {estimates.Average(e => e.Products)} products");
@@ -314,7 +314,7 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
         Assert.Throws<CurvatureException>(() => Make(name, 24, 0).Estimate(wide));
         Assert.Throws<CurvatureException>(() => Make(name, 0, 0).Estimate(square));
         Assert.Throws<CurvatureException>(() =>
-            KnownTraceEstimators.Create(name, new TraceOptions { RelativeTolerance = -1 }).Estimate(square));
+            KnownTraceEstimators.Create(name, new EstimatorOptions { RelativeTolerance = -1 }).Estimate(square));
     }
 
     [Fact]
@@ -359,5 +359,5 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
     private static bool Takes(string name, string spectrum) => name != "xnystrace" || spectrum != "indefinite";
 
     private static ITraceEstimator Make(string name, int products, int seed) =>
-        KnownTraceEstimators.Create(name, new TraceOptions { Products = products, Seed = seed });
+        KnownTraceEstimators.Create(name, new EstimatorOptions { Products = products, Seed = seed });
 }

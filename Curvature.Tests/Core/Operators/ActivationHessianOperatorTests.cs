@@ -20,6 +20,14 @@ public sealed class ActivationHessianOperatorTests
     [InlineData("conv, batch norm in eval mode", "conv")]
     [InlineData("conv, batch norm in train mode", "conv")]
     [InlineData("layer norm", "fc1")]
+    [InlineData("layer norm", "norm")]
+    [InlineData("gelu-mlp cross-entropy sum", "fc1")]
+    [InlineData("relu-mlp smoothed", "fc1")]
+    [InlineData("silu-mlp weighted, ignored", "fc1")]
+    [InlineData("tanh-mlp bce of three sum", "act")]
+    [InlineData("conv, a label a pixel, ignored", "conv1")]
+    [InlineData("frozen and unused parameters", "fc1")]
+    [InlineData("sequence mse", "act")]
     public void Is_the_Hessian_of_the_rest_of_the_network(string name, string layer)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -30,11 +38,16 @@ public sealed class ActivationHessianOperatorTests
         Assert.Equal(expected.shape[0], h.Rows);
         Assert.True(Matrices.RelativeDifference(h.ToDense(), expected) < 1e-9);
         Assert.True(Matrices.RelativeDifference(fresh.ToDense(), expected) < 1e-9);
-        Tensor v = randn(h.Columns, ScalarType.Float64);
+        Tensor u = randn(h.Columns, ScalarType.Float64), v = randn(h.Columns, ScalarType.Float64), hu = h.Apply(u), hv = h.Apply(v);
+        Assert.Equal(v.dot(hu).ToDouble(), u.dot(hv).ToDouble(), 1e-12 * (v.norm() * hu.norm()).ToDouble());
         foreach (double c in (double[])[1e-6, 1e6])
         {
-            Assert.True(Matrices.RelativeDifference(h.Apply(v.mul(c)), h.Apply(v).mul(c)) < 1e-12);
+            Assert.True(Matrices.RelativeDifference(h.Apply(v.mul(c)), hv.mul(c)) < 1e-12);
         }
+
+        Problem rounded = problem.ToSinglePrecision();
+        using ActivationHessianOperator single = new(rounded.Objective(4, 3), rounded.Model, layer);
+        Assert.True(Matrices.RelativeDifference(single.ToDense(), expected) < 1e-4);
     }
 
     [Fact]

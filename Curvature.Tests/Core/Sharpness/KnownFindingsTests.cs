@@ -61,6 +61,18 @@ public class KnownFindingsTests
             KnownFindings.Examine(Nothing with { Eigenvalues = [new(10, 0.2, true), new(-0.1, 0.2, false)] }),
             finding => finding.Id == "negative-curvature");
 
+    [Theory]
+    [InlineData(1, 100, true)]
+    [InlineData(19, 100, true)]
+    [InlineData(20, 100, false)]
+    [InlineData(3, 3, false)] // all there are
+    public void Warns_of_a_density_of_few_steps(int steps, long dimension, bool warns)
+    {
+        QuadratureRule rule = new([.. Enumerable.Range(1, steps).Select(i => (double)i)], [.. Enumerable.Repeat(1.0 / steps, steps)]);
+        var density = new SpectralDensity(dimension, [rule, rule], 0.1, 2 * steps);
+        Assert.Equal(warns, KnownFindings.Examine(Nothing with { Density = density }).Any(finding => finding.Id == "coarse-density"));
+    }
+
     [Fact]
     public void Sees_negative_curvature_in_a_density()
     {

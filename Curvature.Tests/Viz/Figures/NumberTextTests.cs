@@ -45,7 +45,8 @@ public class NumberTextTests
         Assert.Equal("−1.50 ± 0.25", Plain(NumberText.Of(new Estimate(-1.5, 0.25, 4, 4))));
         Assert.Equal("12.3 %", Plain(NumberText.Percent(0.1234)));
         Assert.Equal("12.3 ± 1.5 %", Plain(NumberText.Percent(new Estimate(0.1234, 0.015, 4, 4))));
-        Assert.Equal("12\u202F345", NumberText.Of(12345L));
+        Assert.Equal("12,345", NumberText.Of(12345L));
+        Assert.Equal(["1 run", "1,200 runs"], (string[])[NumberText.Of(1, "run"), NumberText.Of(1200, "run")]);
     }
 
     private static string Plain(string text) => text.Replace('\u00A0', ' ');

@@ -1,6 +1,7 @@
 // Errors, warnings, random numbers, threads, devices.
 #include "abi.h"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <torch/cuda.h>
@@ -69,11 +70,13 @@ CV_API int cv_manual_seed(uint64_t seed) {
   return cv::guarded([&] { at::manual_seed(seed); });
 }
 
-// The device's own generator (shared), or a copy of it that draws apart.
+// The device's own generator (shared), or one that draws apart. On the CPU it is made afresh: libtorch 1.13 never frees a clone, whose weak count starts at 0.
 CV_API int cv_generator(int64_t device, int32_t fresh, void** generator) {
   return cv::guarded([&] {
-    auto shared = at::globalContext().defaultGenerator(cv::device(device));
-    *generator = (fresh ? shared.clone() : shared).unsafeReleaseGeneratorImpl();
+    auto where = cv::device(device);
+    auto shared = at::globalContext().defaultGenerator(where);
+    auto own = fresh ? where.is_cpu() ? at::detail::createCPUGenerator() : shared.clone() : shared;
+    *generator = own.unsafeReleaseGeneratorImpl();
   });
 }
 CV_API void cv_generator_release(void* generator) { c10::raw::intrusive_ptr::decref(static_cast<c10::GeneratorImpl*>(generator)); }

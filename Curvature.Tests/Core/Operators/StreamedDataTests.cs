@@ -1,0 +1,77 @@
+using System.Collections;
+using Curvature.Data;
+using Curvature.Estimators;
+using Curvature.Objectives;
+using Curvature.Operators;
+using Curvature.Tests.Reference;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using Xunit.Abstractions;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Core.Operators;
+
+/// <summary>60,000 images that no memory holds at once, as many as Fashion-MNIST has: drawn batch by batch each time they are asked for.</summary>
+public sealed class StreamedDataTests(ITestOutputHelper output)
+{
+    private const int BatchSize = 1000, Batches = 60, Every = 5;
+
+    // 1000 images of 28 x 28 in float32; all of them would be 60 times that.
+    private const double BatchMiB = BatchSize * 784 * 4.0 / NativeHeap.MiB;
+
+    [Theory]
+    [InlineData("hessian")]
+    [InlineData("ggn")]
+    [InlineData("empirical-fisher")]
+    public void Memory_is_flat_over_a_pass_and_over_products(string matrix)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(1);
+        Sequential model = nn.Sequential(("flat", nn.Flatten()), ("fc1", nn.Linear(784, 8)), ("act", nn.Tanh()), ("fc2", nn.Linear(8, 10)));
+        var images = new Stream();
+        Objective objective = Objective.Supervised(model, new CrossEntropy(), images);
+        using CurvatureOperator a = KnownOperators.Create(matrix, objective, new CurvatureOptions { GraphMemory = 0 });
+
+        // The first product checks the objective and warms the heap up; then 2 passes of 2 products each.
+        Tensor V = randn(a.Columns, 2);
+        a.Apply(V).Dispose();
+        images.Watch();
+        new HutchinsonTrace { MaxProbes = 2, Seed = 1 }.Estimate(a);
+        a.Apply(V).Dispose();
+
+        Assert.Equal(2 * Batches / Every, images.Heights.Count);
+        double lowest = images.Heights.Min(), highest = images.Heights.Max();
+        output.WriteLine($"{matrix}: {lowest:F2} to {highest:F2} MiB over {2 * Batches} batches of {BatchMiB:F2} MiB: {string.Join(' ', images.Heights.Select(h => $"{h:F2}"))}");
+        Assert.True(highest - lowest < BatchMiB, $"from {lowest:F1} to {highest:F1} MiB");
+        Assert.True(images.Heights[^1] - images.Heights[0] < 0.1 * BatchMiB, "memory grows from batch to batch");
+    }
+
+    /// <summary>Batches made when they are asked for and let go of when the next one is; notes what is allocated between two.</summary>
+    private sealed class Stream : IEnumerable<Batch>
+    {
+        private bool _watched;
+
+        public List<double> Heights { get; } = [];
+
+        public void Watch() => _watched = true;
+
+        public IEnumerator<Batch> GetEnumerator()
+        {
+            for (int i = 0; i < Batches; i++)
+            {
+                using Generator generator = new((ulong)i);
+                using Tensor x = empty([BatchSize, 1, 28, 28]).normal_(0, 1, generator).DetachFromDisposeScope();
+                using Tensor rising = arange(BatchSize, ScalarType.Int64).DetachFromDisposeScope(), y = rising.remainder(10).DetachFromDisposeScope();
+                if (_watched && i % Every == 0)
+                {
+                    Heights.Add(NativeHeap.Allocated() / (double)NativeHeap.MiB);
+                }
+
+                yield return new Batch(x, y);
+            }
+        }
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+}
