@@ -16,6 +16,8 @@ internal static class KnownSamples
         new("eigensolvers", "The same eigenpairs by every eigensolver, and both ends of the spectrum", Eigensolvers.Run),
         new("norms-and-density", "Norms, log-determinant, effective dimension and density of one matrix, with their errors", NormsAndDensity.Run),
         new("exact-traces", "Each layer's trace from per-sample gradients, without error bars", ExactTraces.Run),
+        new("kronecker-factors", "KFAC, EKFAC and nearest Kronecker products beside the exact Gauss-Newton matrix", KroneckerFactors.Run),
+        new("kfac-preconditioner", "The inverse of KFAC in conjugate gradients and in natural-gradient steps", KfacPreconditioner.Run),
         new("train-digits", "Trains the digits network that the demo reports on", TrainDigits.Run),
         new("train-fashion-mnist", "Trains a LeNet on Fashion-MNIST: a checkpoint of real size", TrainFashionMnist.Run),
     ];

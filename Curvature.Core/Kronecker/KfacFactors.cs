@@ -160,10 +160,18 @@ public sealed partial class KfacFactors : IDisposable
         Tensor?[] ofParameters = [.. Parameters.Parameters.Select(p => p.grad?.mul(weight))];
         Register(() => Obstacles(recording.Tape, samples, recording.StartsFresh ? _layers.Missing(ofCalls, ofParameters, uses) : []));
         PulledBack column = new(uses, ofCalls, ofParameters.Index().ToDictionary(p => p.Index, p => p.Item));
-        foreach (LayerStatistics block in Registered.Blocks)
+        try
         {
-            block.AddGradients(column);
-            block.EndBatch(column, IdentityScale(reduction, weight, samples));
+            foreach (LayerStatistics block in Registered.Blocks)
+            {
+                block.AddGradients(column);
+                block.EndBatch(column, IdentityScale(reduction, weight, samples));
+            }
+        }
+        catch
+        {
+            Drop();
+            throw;
         }
 
         Fold(weight);

@@ -12,6 +12,12 @@ namespace Curvature.Kronecker;
 /// <param name="right">R; becomes this object's.</param>
 internal sealed class KroneckerBlock(string name, MatrixLayout layout, KroneckerFactor left, KroneckerFactor right) : LayerBlock(name, layout.Count, left.Values)
 {
+    /// <summary>L's entries.</summary>
+    public Tensor Left => left.Values;
+
+    /// <summary>R's entries.</summary>
+    public Tensor Right => right.Values;
+
     public override double? ExactTrace
     {
         get
