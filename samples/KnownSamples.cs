@@ -18,6 +18,7 @@ internal static class KnownSamples
         new("exact-traces", "Each layer's trace from per-sample gradients, without error bars", ExactTraces.Run),
         new("kronecker-factors", "KFAC, EKFAC and nearest Kronecker products beside the exact Gauss-Newton matrix", KroneckerFactors.Run),
         new("kfac-preconditioner", "The inverse of KFAC in conjugate gradients and in natural-gradient steps", KfacPreconditioner.Run),
+        new("laplace-posteriors", "What a network does not know: Laplace posteriors by KFAC, diagonal and last layer", LaplacePosteriors.Run),
         new("train-digits", "Trains the digits network that the demo reports on", TrainDigits.Run),
         new("train-fashion-mnist", "Trains a LeNet on Fashion-MNIST: a checkpoint of real size", TrainFashionMnist.Run),
     ];

@@ -17,7 +17,7 @@ public sealed class KnownApproximationsTests
     {
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create("tanh-mlp mse");
-        HashSet<Type> known = [typeof(KfacInverse)]; // made from the others
+        HashSet<Type> known = [typeof(KfacInverse), typeof(DiagonalCurvatureOperator)]; // made from the others, and from a vector
         foreach (string name in KnownApproximations.Names)
         {
             using LayerwiseOperator b = KnownApproximations.Create(name, problem.Objective(), problem.Model);
