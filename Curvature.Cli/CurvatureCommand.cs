@@ -75,11 +75,12 @@ public static class CurvatureCommand
     }
 
     private static RootCommand Root(Terminal terminal) =>
-        new("Curvature of neural networks: sharpness reports and measurements of a checkpoint, with error bars.")
+        new("Curvature of neural networks: sharpness reports and measurements of a checkpoint, with error bars; pruning.")
         {
             DemoCommand.Create(terminal),
             ReportCommand.Create(terminal),
             MeasureCommand.Create(terminal),
+            PruneCommand.Create(terminal),
             InspectCommand.Create(terminal),
         };
 

@@ -19,6 +19,9 @@ internal static class KnownSamples
         new("kronecker-factors", "KFAC, EKFAC and nearest Kronecker products beside the exact Gauss-Newton matrix", KroneckerFactors.Run),
         new("kfac-preconditioner", "The inverse of KFAC in conjugate gradients and in natural-gradient steps", KfacPreconditioner.Run),
         new("laplace-posteriors", "What a network does not know: Laplace posteriors by KFAC, diagonal and last layer", LaplacePosteriors.Run),
+        new("mfac-products", "Inverses from gradients alone: products with their error, as a preconditioner, over a training run", MfacProducts.Run),
+        new("obs-pruning", "A LeNet on Fashion-MNIST at 90 % zeros: Optimal Brain Surgeon beside magnitude", ObsPruning.Run),
+        new("influence-functions", "What each training point does to a test loss, checked by training without it", InfluenceFunctions.Run),
         new("train-digits", "Trains the digits network that the demo reports on", TrainDigits.Run),
         new("train-fashion-mnist", "Trains a LeNet on Fashion-MNIST: a checkpoint of real size", TrainFashionMnist.Run),
     ];

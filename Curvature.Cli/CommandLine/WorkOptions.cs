@@ -8,8 +8,9 @@ using Curvature.Operators;
 
 namespace Curvature.Cli.CommandLine;
 
-/// <summary>What <c>report</c> and every <c>measure</c> ask alike: a model, data, a loss, and how to compute.</summary>
-internal sealed partial class WorkOptions
+/// <summary>What <c>report</c>, every <c>measure</c> and <c>prune</c> ask alike: a model, data, a loss, and how to compute.</summary>
+/// <param name="measures">Whether there is a matrix to choose and a time budget to keep to.</param>
+internal sealed partial class WorkOptions(bool measures = true)
 {
     private readonly Argument<string> _model = new("MODEL")
     {
@@ -59,7 +60,10 @@ internal sealed partial class WorkOptions
             _l2, _ignoreIndex, _smoothing, _classWeights,
         ])
         {
-            command.Add(option);
+            if (measures || (option != _matrix && option != _budget))
+            {
+                command.Add(option);
+            }
         }
     }
 

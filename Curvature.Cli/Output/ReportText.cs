@@ -127,10 +127,13 @@ internal static class ReportText
     }
 
     /// <summary>What a reader must know, one line each.</summary>
-    public static void Findings(Terminal terminal, SharpnessReport report)
+    public static void Findings(Terminal terminal, SharpnessReport report) => Findings(terminal, report.Findings);
+
+    /// <summary>What a reader should know, a line each.</summary>
+    public static void Findings(Terminal terminal, IReadOnlyList<Finding> findings)
     {
         terminal.Print();
-        foreach (Finding finding in report.Findings)
+        foreach (Finding finding in findings)
         {
             terminal.Print($"{finding.Severity.ToString().ToLowerInvariant()} {finding.Id}: {finding.Message}");
         }

@@ -31,9 +31,7 @@ internal sealed class Workspace : IDisposable
         {
             _model.Module.train(request.TrainMode);
             Parameters = ParameterSpace.Of(_model.Module, request.Parameters);
-            var options = new DataOptions { Target = request.Target, Scale = request.Scale, InputType = Parameters.DType };
-            using Dataset read = DataFile.Read(request.Data, options);
-            Data = read.To(Parameters.DType, device);
+            Data = Read(request.Data);
         }
         catch
         {
@@ -63,13 +61,39 @@ internal sealed class Workspace : IDisposable
     /// <summary>The model, in the mode asked for.</summary>
     public nn.Module Model => _model.Module;
 
+    /// <summary>The model's file as it was read.</summary>
+    public LoadedModel Loaded => _model;
+
     /// <summary>The loss over some samples, as a function of the parameters, or of those of one layer.</summary>
-    public Objective Over(Dataset samples, ParameterLayer? layer = null)
+    /// <param name="samples">The samples.</param>
+    /// <param name="layer">Null: all parameters looked at.</param>
+    /// <param name="batchSize">How many at once; null: as the request says.</param>
+    public Objective Over(Dataset samples, ParameterLayer? layer = null, int? batchSize = null)
     {
         ParameterSpace own = layer is null
             ? Parameters
             : new ParameterSpace([.. layer.Indices.Select(i => (Parameters.Names[i], Parameters.Parameters[i]))]);
-        return Objective.Supervised(_model.Module, _loss, samples.Batches(_request.BatchSize), own, _request.L2);
+        return Objective.Supervised(_model.Module, _loss, samples.Batches(batchSize ?? _request.BatchSize), own, _request.L2);
+    }
+
+    /// <summary>Other samples, read as those of the request are. The caller disposes them.</summary>
+    public Dataset Read(string data)
+    {
+        using Dataset read = DataFile.Read(data, new DataOptions { Target = _request.Target, Scale = _request.Scale, InputType = Parameters.DType });
+        return read.To(Parameters.DType, Parameters.Device);
+    }
+
+    /// <summary>Does something with the model and the data, and puts their names before whatever is found not to fit.</summary>
+    public T Named<T>(Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (CurvatureException error)
+        {
+            throw new CurvatureException($"{Path.GetFileName(_request.Model)} on {_request.DataName}: {error.Message}", error);
+        }
     }
 
     /// <summary>The matrix that was asked for. The caller disposes it.</summary>
@@ -84,14 +108,7 @@ internal sealed class Workspace : IDisposable
     {
         using Dataset batch = Data.Sample(Math.Min(_request.BatchSize, Data.Count), _request.Seed);
         Objective objective = Over(batch);
-        try
-        {
-            return ProductCost.Measure(options => Matrix(objective, options), batch.Count, cancellation);
-        }
-        catch (CurvatureException error)
-        {
-            throw new CurvatureException($"{Path.GetFileName(_request.Model)} on {_request.DataName}: {error.Message}", error);
-        }
+        return Named(() => ProductCost.Measure(options => Matrix(objective, options), batch.Count, cancellation));
     }
 
     /// <summary>Entries of the model's output for one sample, from one batch.</summary>

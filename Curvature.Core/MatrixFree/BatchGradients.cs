@@ -29,9 +29,10 @@ internal static class BatchGradients
     /// </summary>
     /// <param name="objective">Whose batches.</param>
     /// <param name="weights">w_b of those batches, one a row of the window.</param>
+    /// <param name="mask">Boolean <c>[d]</c>, false where they count as zero; null: nowhere.</param>
     /// <param name="pages">Receives them.</param>
     /// <param name="cancellation">Stops between two batches.</param>
-    public static void Write(Objective objective, double[] weights, GradientPages pages, CancellationToken cancellation)
+    public static void Write(Objective objective, double[] weights, Tensor? mask, GradientPages pages, CancellationToken cancellation)
     {
         objective.EnsureDifferentiable();
         double total = objective.Reduction == Reduction.Mean ? weights.Sum() : 1;
@@ -46,7 +47,7 @@ internal static class BatchGradients
             }
 
             objective.CheckFinite(g, $"gradient of batch {batch.Index}");
-            pages.Row(j).copy_(g);
+            pages.Row(j).copy_(mask is null ? g : g.mul(mask));
             if (++j == pages.Rows)
             {
                 return;

@@ -48,31 +48,30 @@ internal sealed class GradientWindow : IDisposable
         if (Filled > 0)
         {
             Tensor filled = products.narrow(0, 0, Filled);
-            filled.copy_(InMainMemory ? tensor(Products(x.data<double>().ToArray())) : ConvertedProducts(x));
+            filled.copy_(InMainMemory ? tensor(WidenedProducts(x)) : ConvertedProducts(x));
         }
 
         return products.MoveToOuterDisposeScope();
     }
 
-    /// <summary><c>y + G^T w</c> for float64 <c>w [m]</c> on the CPU and <c>y [d]</c> on the window's device; a new tensor of the caller's scope.</summary>
-    public Tensor Combine(Tensor w, Tensor y)
+    /// <summary><c>y + G^T w</c> into float64 <c>y [d]</c> on the window's device, for float64 <c>w [m]</c> on the CPU; y.</summary>
+    public Tensor AddCombination(Tensor w, Tensor y)
     {
-        using DisposeScope scope = NewDisposeScope();
         if (InMainMemory)
         {
-            double[] sum = y.data<double>().ToArray();
-            AddCombination(w.data<double>().ToArray(), sum);
-            return tensor(sum).MoveToOuterDisposeScope();
+            AddWidened(w.data<double>().ToArray(), y);
+            return y;
         }
 
-        Tensor result = y.clone(), weights = w.narrow(0, 0, Filled).to(Rows.device);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor weights = w.narrow(0, 0, Filled).to(Rows.device);
         foreach ((long first, long count) in ColumnStretches.Of(Math.Max(1, Filled), Rows.shape[1]))
         {
             using DisposeScope inner = NewDisposeScope();
-            result.narrow(0, first, count).add_(Converted(first, count).t().mv(weights));
+            y.narrow(0, first, count).add_(Converted(first, count).t().mv(weights));
         }
 
-        return result.MoveToOuterDisposeScope();
+        return y;
     }
 
     public void Dispose()
@@ -85,14 +84,14 @@ internal sealed class GradientWindow : IDisposable
         Rows.Dispose();
     }
 
-    private double[] Products(double[] x) => Rows.dtype switch
+    private double[] WidenedProducts(Tensor x) => Rows.dtype switch
     {
         ScalarType.Float32 => Passes<float, FromFloat32>().Products(x),
         ScalarType.BFloat16 => Passes<ushort, FromBFloat16>().Products(x),
         _ => Passes<double, FromFloat64>().Products(x),
     };
 
-    private void AddCombination(double[] w, double[] y)
+    private void AddWidened(double[] w, Tensor y)
     {
         switch (Rows.dtype)
         {

@@ -85,6 +85,27 @@ internal sealed class InvertedBlocks : MfacForm
         return entries;
     }
 
+    /// <summary>Block by block, with ones on the diagonal for what stays: <c>A = E_Q F^{-1}_QQ E_Q^T + E_K E_K^T</c>, <c>a = A^{-1} E_Q w_Q</c>.</summary>
+    public override (Tensor Change, double Increase) Eliminate(Tensor w, Tensor Q)
+    {
+        Tensor change = zeros_like(w);
+        double increase = 0;
+        for (int g = 0; g < _groups.Length; g++)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            (long first, long blocks, long width) = _groups[g];
+            Tensor Column(Tensor x) => x.narrow(0, first, blocks * width).view(blocks, width, 1);
+            Tensor q = Column(Q), wq = Column(w).mul(q);
+            Tensor A = _inverses[g].mul(q).mul(q.transpose(1, 2));
+            A.diagonal(0, 1, 2).add_(q.neg().add(1).squeeze(2));
+            Tensor a = wq.cholesky_solve(WhitenedRows.Factor(A, 0));
+            increase += wq.mul(a).sum().ToDouble() / 2;
+            change.narrow(0, first, blocks * width).copy_(_inverses[g].bmm(a).neg().reshape(-1));
+        }
+
+        return (change, increase);
+    }
+
     public override void Dispose()
     {
         foreach (Tensor inverse in _inverses)

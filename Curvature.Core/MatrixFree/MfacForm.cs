@@ -23,5 +23,11 @@ internal abstract class MfacForm : IDisposable
     /// <summary>Entries of F^{-1} at the given rows and columns, float64 <c>[r, c]</c>.</summary>
     public abstract Tensor Entries(Tensor rows, Tensor columns);
 
+    /// <summary>
+    /// <c>-F^{-1} E_Q (F^{-1}_QQ)^{-1} w_Q</c> and half of <c>w_Q^T (F^{-1}_QQ)^{-1} w_Q</c>, for float64 <c>w [d]</c> and Q as ones of a float64 mask <c>[d]</c>. Entries of Q
+    /// may be off by rounding.
+    /// </summary>
+    public abstract (Tensor Change, double Increase) Eliminate(Tensor w, Tensor Q);
+
     public abstract void Dispose();
 }

@@ -82,9 +82,11 @@ public sealed class MfacInverse : LinearOperator
     /// <param name="objective">The loss and its batches; stays the caller's.</param>
     /// <param name="gradients">m; null: all batches. At most as many as there are.</param>
     /// <param name="options">Null for the defaults.</param>
+    /// <param name="mask">Boolean <c>[d]</c>: where it is false, gradients count as zero, and F is <c>lambda I</c> there. Null: nowhere.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="CurvatureException">Fewer batches than gradients; as the constructor.</exception>
-    public static MfacInverse FromBatches(Objective objective, long? gradients = null, MfacOptions? options = null, CancellationToken cancellation = default)
+    public static MfacInverse FromBatches(
+        Objective objective, long? gradients = null, MfacOptions? options = null, Tensor? mask = null, CancellationToken cancellation = default)
     {
         options ??= new MfacOptions();
         options.Check();
@@ -98,7 +100,7 @@ public sealed class MfacInverse : LinearOperator
         GradientPages pages = Allocate(m, objective.Parameters.Count, objective.Parameters.DType, objective.Parameters.Device, options);
         try
         {
-            BatchGradients.Write(objective, weights.AsSpan(0, (int)m).ToArray(), pages, cancellation);
+            BatchGradients.Write(objective, weights.AsSpan(0, (int)m).ToArray(), mask, pages, cancellation);
             return new MfacInverse(pages, options, cancellation);
         }
         catch
@@ -167,6 +169,30 @@ public sealed class MfacInverse : LinearOperator
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         return _form.Entries(Indices(rows), Indices(columns ?? rows)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// The change that sets some parameters to zero and raises <c>(1/2) Change^T F Change</c> least, all of them at once:
+    /// <c>Change = -F^{-1} E_Q (F^{-1}_QQ)^{-1} w_Q</c> (Hassibi, Stork 1993, Second Order Derivatives for Network Pruning: Optimal Brain Surgeon, for a set Q in the place of one
+    /// weight; Kurtic et al. 2022, The Optimal BERT Surgeon, eq. 4). It costs what making F^{-1} costs, however many parameters go: <c>F^{-1}_QQ</c> is never formed.
+    /// </summary>
+    /// <param name="w">The parameters' values, <c>[d]</c>.</param>
+    /// <param name="eliminated">Q: boolean <c>[d]</c>, true for what goes.</param>
+    /// <returns>The change in the caller's scope: exactly minus w in Q.</returns>
+    /// <exception cref="CurvatureException">Wrong shapes or types.</exception>
+    public MfacElimination Eliminate(Tensor w, Tensor eliminated)
+    {
+        if (!w.shape.SequenceEqual([Columns]) || w.dtype != DType || !eliminated.shape.SequenceEqual([Columns]) || eliminated.dtype != ScalarType.Bool)
+        {
+            throw new CurvatureException(
+                $"Elimination takes the values [{Columns}] of {DType} and a boolean mask [{Columns}]; got [{string.Join(", ", w.shape)}] of {w.dtype} and "
+                + $"[{string.Join(", ", eliminated.shape)}] of {eliminated.dtype}.");
+        }
+
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor change, double increase) = _form.Eliminate(w.detach().to(ScalarType.Float64, Device), eliminated.to(ScalarType.Float64, Device));
+        return new MfacElimination(w.detach().neg().where(eliminated, change.to(DType)).MoveToOuterDisposeScope(), increase);
     }
 
     /// <inheritdoc/>

@@ -14,21 +14,23 @@ namespace Curvature.MatrixFree;
 /// the place of the paper's two triangular recursions (the same matrix; the order of the ring plays no part),
 /// <c>F^{-1} x = (x - G^T M^{-1} G x) / lambda</c>, <c>M = n lambda I + S</c>; for a gradient of the window pushed through, <c>F^{-1} g_j = n G^T M^{-1} e_j</c>.
 /// An insertion writes a row and one row and column of S, <c>s = G g</c>, the very product that <c>F^{-1} g</c> asks for: <see cref="Step"/> is two passes over the
-/// window in all. Entries of S are replaced and never updated, so nothing drifts.
+/// window in all. Entries of S are replaced and never updated; the factor, of the gradients from the oldest to the newest, loses its first row and gains a last
+/// one, and is made anew once around the ring: nothing drifts.
 /// </para>
 /// <para>
 /// Passes are in float64 arithmetic whatever the storage, so that the error of a product is a rounding unit of the vectors' dtype plus one of float64 times the condition
-/// number (<see cref="Solve"/> returns it). Cost: an insertion O(dm), a product O(dm + m^2), the factor O(m^3 / 3) once after insertions. Memory: m d entries
-/// and 16 m^2 bytes.
+/// number (<see cref="Solve"/> returns it). Cost: an insertion and a product O(dm + m^2) each. Memory: m d entries and 16 m^2 bytes.
 /// </para>
 /// </summary>
 public sealed class MfacWindow : LinearOperator
 {
+    private const int MostGradients = 32768; // whose factor is the largest that an array holds
+
     private readonly MfacWindowOptions _options;
     private readonly GradientWindow _window;
     private readonly Tensor _gram; // S, float64 on the CPU
     private readonly Tensor? _kept; // indices of the parameters that take part
-    private Tensor? _factor; // of M
+    private readonly SlidingCholesky _factor; // of M, oldest gradient first; empty until it is asked for
 
     /// <param name="gradients">m, the window's capacity.</param>
     /// <param name="parameters">d.</param>
@@ -42,10 +44,10 @@ public sealed class MfacWindow : LinearOperator
         _options = options ?? new MfacWindowOptions();
         MfacOptions.RequireDamping(_options.Damping);
         ScalarType storage = _options.Storage ?? dtype;
-        if (gradients is < 1 or > int.MaxValue || dtype is not (ScalarType.Float32 or ScalarType.Float64) || (storage != dtype && storage != ScalarType.BFloat16))
+        if (gradients is < 1 or > MostGradients || dtype is not (ScalarType.Float32 or ScalarType.Float64) || (storage != dtype && storage != ScalarType.BFloat16))
         {
             throw new CurvatureException(
-                $"A window holds at least one gradient of float32 or float64, stored as that or as BFloat16; got {gradients} of {dtype}, stored as {storage}.");
+                $"A window holds from 1 to {MostGradients} gradients of float32 or float64, stored as that or as BFloat16; got {gradients} of {dtype}, stored as {storage}.");
         }
 
         using IDisposable noGrad = no_grad();
@@ -55,6 +57,7 @@ public sealed class MfacWindow : LinearOperator
         RequireMemory(storage);
         _window = new GradientWindow(gradients, Taking, storage, Device);
         _gram = zeros(gradients, gradients, ScalarType.Float64).DetachFromDisposeScope();
+        _factor = new SlidingCholesky((int)gradients);
     }
 
     /// <summary>m.</summary>
@@ -79,7 +82,7 @@ public sealed class MfacWindow : LinearOperator
         {
             // tr F^{-1} = (d - tr M^{-1} S) / lambda, and M^{-1} S = I - n lambda M^{-1}
             using DisposeScope scope = NewDisposeScope();
-            return (Taking - Capacity + (Divisor * Damping * cholesky_inverse(Factor()).trace().ToDouble())) / Damping;
+            return (Taking - Capacity + (Divisor * Damping * cholesky_inverse(FullFactor()).trace().ToDouble())) / Damping;
         }
     }
 
@@ -107,8 +110,7 @@ public sealed class MfacWindow : LinearOperator
         _gram.select(0, j).copy_(s);
         _gram.select(1, j).copy_(s);
         Insertions++;
-        _factor?.Dispose();
-        _factor = null;
+        Slide(s.data<double>().ToArray(), j);
     }
 
     /// <summary>
@@ -140,7 +142,7 @@ public sealed class MfacWindow : LinearOperator
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Tensor w = SolveGram(coefficients.detach().to(ScalarType.Float64, CPU)).mul(Divisor);
-        return Expand(_window.Combine(w, zeros(Taking, ScalarType.Float64, Device))).MoveToOuterDisposeScope();
+        return Expand(_window.AddCombination(w, zeros(Taking, ScalarType.Float64, Device))).MoveToOuterDisposeScope();
     }
 
     /// <summary>One product with its error.</summary>
@@ -156,13 +158,14 @@ public sealed class MfacWindow : LinearOperator
     }
 
     /// <summary>
-    /// The state that a run goes on from, bit for bit: <c>window [m, d]</c> (kept parameters only), <c>gram [m, m]</c> and <c>insertions</c>. Live: write it out before the next
-    /// insertion. The handles are the caller's. Options are not in it.
+    /// The state that a run goes on from, bit for bit: <c>window [m, d]</c> (kept parameters only), <c>gram [m, m]</c>, <c>factor [m, m]</c> (zero where it was not asked for) and
+    /// <c>insertions</c>. The window and the Gram matrix are live: write them out before the next insertion. The handles are the caller's. Options are not in it.
     /// </summary>
     public IReadOnlyDictionary<string, Tensor> StateDict() => new Dictionary<string, Tensor>(StringComparer.Ordinal)
     {
         ["window"] = _window.Rows.alias(),
         ["gram"] = _gram.alias(),
+        ["factor"] = _factor.Size == 0 ? zeros_like(_gram) : tensor(_factor.Entries.ToArray(), [Capacity, Capacity]),
         ["insertions"] = tensor(Insertions),
     };
 
@@ -175,6 +178,7 @@ public sealed class MfacWindow : LinearOperator
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Tensor window = Required(state, "window", _window.Rows.dtype, _window.Rows.shape), gram = Required(state, "gram", ScalarType.Float64, _gram.shape);
+        double[] factor = Required(state, "factor", ScalarType.Float64, _gram.shape).data<double>().ToArray();
         long insertions = Required(state, "insertions", ScalarType.Int64, []).ToInt64();
         if (insertions < 0)
         {
@@ -185,8 +189,7 @@ public sealed class MfacWindow : LinearOperator
         _gram.copy_(gram);
         Insertions = insertions;
         _window.Filled = (int)Count;
-        _factor?.Dispose();
-        _factor = null;
+        _factor.Set(factor, factor[0] > 0 ? (int)Count : 0);
     }
 
     /// <inheritdoc/>
@@ -199,7 +202,7 @@ public sealed class MfacWindow : LinearOperator
             using DisposeScope scope = NewDisposeScope();
             Tensor x = Compress(V.select(1, k)).to(ScalarType.Float64, copy: true);
             Tensor w = SolveGram(_window.Products(x)); // M^{-1} G x
-            Y.select(0, k).copy_(Expand(_window.Combine(w.div(-Damping), x.div(Damping))));
+            Y.select(0, k).copy_(Expand(_window.AddCombination(w.div(-Damping), x.div_(Damping))));
         }
 
         return Finite.Everywhere(Y) ? Y.t() : throw new NonFiniteException(
@@ -212,7 +215,6 @@ public sealed class MfacWindow : LinearOperator
         _window.Dispose();
         _gram.Dispose();
         _kept?.Dispose();
-        _factor?.Dispose();
         base.Dispose(disposing);
     }
 
@@ -247,18 +249,68 @@ public sealed class MfacWindow : LinearOperator
     private void RequireMemory(ScalarType storage)
     {
         double bytes = ((double)Capacity * Taking * storage.ElementSize()) + (16.0 * Capacity * Capacity) + (24.0 * Taking);
-        if (Device.type == DeviceType.CPU && (bytes > HostMemory.Free() || Taking * storage.ElementSize() > int.MaxValue))
+        if (Device.type == DeviceType.CPU && (bytes > HostMemory.Free() || Taking * sizeof(double) > int.MaxValue))
         {
             throw new CurvatureException(FormattableString.Invariant(
-                $"A window of {Capacity} gradients of {Taking} parameters takes {bytes / (1L << 30):f2} GiB; {HostMemory.Free() / (double)(1L << 30):f2} GiB are free, and a row has at most 2 GiB. ")
+                $"A window of {Capacity} gradients of {Taking} parameters takes {bytes / (1L << 30):f2} GiB; {HostMemory.Free() / (double)(1L << 30):f2} GiB are free, and a vector in float64 has at most 2 GiB. ")
                 + "Use fewer gradients, or BFloat16 storage.");
         }
     }
 
-    private Tensor Factor() => _factor ??= WhitenedRows.Factor(_gram.unsqueeze(0), Divisor * Damping).squeeze(0).DetachFromDisposeScope();
+    /// <summary>The lower factor of <c>n lambda I + S</c> in the order of the ring, from S.</summary>
+    private Tensor FullFactor() => WhitenedRows.Factor(_gram.unsqueeze(0), Divisor * Damping).squeeze(0);
 
-    /// <summary><c>M^{-1} b</c>.</summary>
-    private Tensor SolveGram(Tensor b) => b.unsqueeze(1).cholesky_solve(Factor()).squeeze(1);
+    /// <summary>Where the p-th oldest gradient lies.</summary>
+    private int Place(int p) => (int)(Insertions < Capacity ? p : (Insertions + p) % Capacity);
+
+    /// <summary>The factor loses the oldest gradient and gains the newest, at place j with products s; or it is forgotten, to be made anew when it is asked for.</summary>
+    private void Slide(double[] s, int j)
+    {
+        bool fills = Insertions <= Capacity;
+        if (_factor.Size == 0 || Insertions % Capacity == 0 || (fills && _options.Divisor == MfacDivisor.Count))
+        {
+            _factor.Clear();
+            return;
+        }
+
+        if (!fills)
+        {
+            _factor.DropFirst();
+        }
+
+        double[] column = [.. Enumerable.Range(0, _factor.Size).Select(p => s[Place(p)])];
+        _factor.Append(column, s[j] + (Divisor * Damping));
+    }
+
+    /// <summary>Makes the factor from S.</summary>
+    private void Refresh()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor order = tensor([.. Enumerable.Range(0, (int)Count).Select(p => (long)Place(p))]);
+        Tensor ordered = _gram.index_select(0, order).index_select(1, order);
+        Tensor upper = zeros_like(_gram);
+        upper.narrow(0, 0, Count).narrow(1, 0, Count).copy_(WhitenedRows.Factor(ordered.unsqueeze(0), Divisor * Damping).squeeze(0).t());
+        _factor.Set(upper.data<double>().ToArray(), (int)Count);
+    }
+
+    /// <summary><c>M^{-1} b</c>, <c>[m]</c>, zero where there is no gradient yet.</summary>
+    private Tensor SolveGram(Tensor b)
+    {
+        if (_factor.Size == 0 && Count > 0)
+        {
+            Refresh();
+        }
+
+        double[] values = b.data<double>().ToArray(), ordered = [.. Enumerable.Range(0, (int)Count).Select(p => values[Place(p)])];
+        _factor.Solve(ordered);
+        double[] result = new double[Capacity];
+        for (int p = 0; p < ordered.Length; p++)
+        {
+            result[Place(p)] = ordered[p];
+        }
+
+        return tensor(result);
+    }
 
     private Tensor Compress(Tensor x) => _kept is null ? x : x.index_select(0, _kept);
 

@@ -12,7 +12,7 @@ public sealed record MfacWindowOptions
     public MfacDivisor Divisor { get; init; } = MfacDivisor.Capacity;
 
     /// <value>
-    /// The type that gradients are stored in: null (the default) for that of the vectors, or <c>BFloat16</c>, which halves memory and time of a step and rounds every
+    /// The type that gradients are stored in: null (the default) for that of the vectors, or <c>BFloat16</c>, which halves the memory and rounds every
     /// gradient to 8 bits. The Gram matrix is that of the stored gradients, in float64, either way.
     /// </value>
     public ScalarType? Storage { get; init; }

@@ -103,6 +103,41 @@ internal sealed class WhitenedRows : MfacForm
         return ones.sub(inner.mul(sameBlock)).div_(_lambda);
     }
 
+    /// <summary>
+    /// With K the parameters that stay, <c>B = I - V_Q V_Q^T = m lambda L^{-1} L^{-T} + V_K V_K^T</c> (a sum, which cancels nothing) turns the inverse of <c>F^{-1}_QQ = (I - V_Q^T
+    /// V_Q) / lambda</c> into an m x m solve: <c>Change_K = V_K^T B^{-1} V_Q w_Q</c>, <c>Increase = (lambda/2) (|w_Q|^2 + (V_Q w_Q)^T B^{-1} V_Q w_Q)</c>.
+    /// </summary>
+    public override (Tensor Change, double Increase) Eliminate(Tensor w, Tensor Q)
+    {
+        Tensor change = w.mul(Q).neg(), kept = Q.neg().add(1);
+        double increase = w.mul(Q).square().sum().ToDouble();
+        for (int g = 0; g < _groups.Length; g++)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            (long first, long blocks, long width) = _groups[g];
+            Tensor Inverse = linalg.solve_triangular(_l[g], eye(_v.Rows, dtype: ScalarType.Float64).unsqueeze(0).repeat(blocks, 1, 1), upper: false).to(_v.Device);
+            Tensor B = Inverse.bmm(Inverse.transpose(1, 2)).mul_(_v.Rows * _lambda), u = zeros([blocks, _v.Rows, 1], ScalarType.Float64, _v.Device);
+            foreach ((long at, long count) in Pieces(_groups[g]))
+            {
+                using DisposeScope inner = NewDisposeScope();
+                Tensor V = _v.Columns64(at, blocks, count), VK = V.mul(Row(kept, at, blocks, count));
+                B.add_(VK.bmm(VK.transpose(1, 2)));
+                u.sub_(V.bmm(Row(change, at, blocks, count).transpose(1, 2)));
+            }
+
+            Tensor z = u.cholesky_solve(Factor(B, 0));
+            increase += u.mul(z).sum().ToDouble();
+            foreach ((long at, long count) in Pieces(_groups[g]))
+            {
+                using DisposeScope inner = NewDisposeScope();
+                Tensor VK = _v.Columns64(at, blocks, count).mul(Row(kept, at, blocks, count));
+                change.narrow(0, at, blocks * count).add_(VK.transpose(1, 2).bmm(z).reshape(-1));
+            }
+        }
+
+        return (change, _lambda / 2 * increase);
+    }
+
     public override void Dispose()
     {
         _v.Dispose();
@@ -129,6 +164,9 @@ internal sealed class WhitenedRows : MfacForm
     /// <summary>Rows <c>[d, k]</c> of some blocks, as <c>[blocks, width, k]</c>; a view of contiguous X.</summary>
     private static Tensor Stretch(Tensor X, long first, long blocks, long width) =>
         X.narrow(0, first, blocks * width).view(blocks, width, X.shape[1]);
+
+    /// <summary>A vector <c>[d]</c> at some blocks, as a row for each, <c>[blocks, 1, width]</c>.</summary>
+    private static Tensor Row(Tensor x, long first, long blocks, long width) => x.narrow(0, first, blocks * width).view(blocks, 1, width);
 
     private static Tensor Equal(Tensor rows, Tensor columns) => rows.unsqueeze(1).eq(columns.unsqueeze(0)).to(ScalarType.Float64);
 

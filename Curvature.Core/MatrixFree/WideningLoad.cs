@@ -42,8 +42,7 @@ internal readonly struct FromBFloat16 : IWideningLoad<ushort>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (Vector256<double> Lower, Vector256<double> Upper) Eight(ref ushort first, nuint at)
     {
-        var halves = Vector128.LoadUnsafe(ref first, at);
-        var eight = Vector256.ShiftLeft(Vector256.Create(Vector128.WidenLower(halves), Vector128.WidenUpper(halves)), 16).AsSingle();
+        var eight = Vector256.ShiftLeft(Vector256.WidenLower(Vector128.LoadUnsafe(ref first, at).ToVector256Unsafe()), 16).AsSingle();
         return (Vector256.WidenLower(eight), Vector256.WidenUpper(eight));
     }
 

@@ -77,17 +77,4 @@ public class OutputFolderTests
     }
 
     private static CommandRun Report(string folder) => CommandRun.Of(["report", .. CommandRun.Digits, .. Quick, "--out", folder]);
-
-    /// <summary>Cancels when a word is written, as a person would who reads it.</summary>
-    private sealed class CancellingWriter(CancellationTokenSource cancellation, string on) : StringWriter
-    {
-        public override void WriteLine(string? value)
-        {
-            base.WriteLine(value);
-            if (value?.Contains(on, StringComparison.Ordinal) == true)
-            {
-                cancellation.Cancel();
-            }
-        }
-    }
 }

@@ -9,8 +9,8 @@ public class UsageErrorTests
 
     [Theory]
     [InlineData("", "Required command was not provided")]
-    [InlineData("", "Commands: demo, report, measure, inspect")]
-    [InlineData("mesure", "'mesure'. Commands: demo, report, measure, inspect")]
+    [InlineData("", "Commands: demo, report, measure, prune, inspect")]
+    [InlineData("mesure", "'mesure'. Commands: demo, report, measure, prune, inspect")]
     [InlineData("plan model.pt", "'plan'")]
     [InlineData("measure", "Required command")]
     [InlineData("measure sharpness", "'sharpness'")]

@@ -1,0 +1,139 @@
+using Curvature.Checkpoints;
+using Curvature.Cli.Output;
+using Curvature.Data;
+using Curvature.MatrixFree;
+using Curvature.Objectives;
+using Curvature.Pruning;
+using Curvature.Sharpness;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Cli.Work;
+
+/// <summary>Measures the model, prunes it by magnitude and from the start again by OBS, measures both, and writes the second.</summary>
+internal sealed class PruneRun
+{
+    private const int MostSamples = 16;
+
+    private readonly PruneRequest _request;
+    private readonly Terminal _terminal;
+    private readonly Workspace _work;
+    private readonly Dataset _samples;
+    private readonly Dataset? _test;
+
+    private PruneRun(PruneRequest request, Workspace work, Dataset samples, Dataset? test, Terminal terminal) =>
+        (_request, _work, _samples, _test, _terminal) = (request, work, samples, test, terminal);
+
+    /// <summary>Does what <paramref name="request"/> says. The file appears when all is done.</summary>
+    public static PruneReport Run(PruneRequest request, Terminal terminal)
+    {
+        var environment = new EnvironmentReport();
+        using var work = Workspace.Open(request.Work);
+        CheckpointWriter.Check(work.Loaded, request.Out);
+        using Dataset samples = work.Data.Sample(Math.Min(request.Work.Samples ?? long.MaxValue, work.Data.Count), request.Work.Seed);
+        using Dataset? test = request.Test is null ? null : work.Read(request.Test);
+        return new PruneRun(request, work, samples, test, terminal).Run(environment);
+    }
+
+    private PruneReport Run(EnvironmentReport environment)
+    {
+        environment.AddEngine(Blas.Measure());
+        _work.Describe(environment);
+        using Tensor start = _work.Parameters.Snapshot();
+        PruneOutcome before = Measure("before");
+        Prune(new MagnitudePruner { Sparsity = _request.Sparsity }, _work.Over(_samples)).Dispose();
+        PruneOutcome magnitude = Measure("magnitude");
+        Restore(start);
+
+        // Gradients of a seeded choice of samples, in random order: a file may be sorted by class.
+        int gradients = (int)Math.Min(_request.Gradients, _samples.Count);
+        int each = _request.GradientSamples ?? (int)Math.Clamp(_samples.Count / gradients, 1, MostSamples);
+        using Dataset chosen = _samples.Sample(Math.Clamp((long)gradients * each, 1, Math.Max(1, _samples.Count - 1)), _request.Work.Seed);
+        Objective objective = _work.Over(chosen, batchSize: each);
+        gradients = (int)((chosen.Count + each - 1) / each);
+        _terminal.Say($"OBS: {Format.Count(gradients)} gradients of {Format.Count(each)} samples in each of {_request.Steps} steps.");
+        using PruningResult result = Prune(Obs(), objective);
+        PruneOutcome obs = Measure("obs");
+        CheckpointWriter.Write(_work.Loaded, _request.Out);
+
+        environment.Add("samples", _samples.Count);
+        environment.Add("samples_available", _work.Data.Count);
+        environment.Add("seconds", Math.Round(environment.Elapsed.TotalSeconds, 3));
+        return new PruneReport
+        {
+            Request = _request,
+            Environment = environment.Entries,
+            Outcomes = [before, obs, magnitude],
+            Layers = result.Layers,
+            PredictedIncrease = _request.Update == PruningUpdate.Joint ? result.Steps.Sum(step => step.PredictedIncrease) : null,
+            Gradients = gradients,
+            GradientSamples = each,
+            Findings = [.. Findings(obs, magnitude, result).OrderByDescending(finding => finding.Severity)],
+        };
+    }
+
+    private ObsPruner Obs() => new()
+    {
+        Sparsity = _request.Sparsity,
+        Steps = _request.Steps,
+        Update = _request.Update,
+        Matrix = new MfacOptions { Damping = _request.Damping, BlockSize = _request.BlockSize },
+    };
+
+    private PruningResult Prune(IPruner pruner, Objective objective) =>
+        _work.Named(() => pruner.Prune(objective, new SayProgress(_terminal), _terminal.Cancellation));
+
+    private PruneOutcome Measure(string name) => _work.Named(() => new PruneOutcome(
+        name,
+        Quality.Of(_work, _samples, _request.Work, _terminal.Cancellation),
+        _test is null ? null : Quality.Of(_work, _test, _request.Work, _terminal.Cancellation)));
+
+    private void Restore(Tensor theta)
+    {
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        foreach ((Tensor parameter, Tensor value) in _work.Parameters.Parameters.Zip(_work.Parameters.Split(theta)))
+        {
+            parameter.copy_(value);
+        }
+    }
+
+    private IEnumerable<Finding> Findings(PruneOutcome obs, PruneOutcome magnitude, PruningResult result)
+    {
+        foreach (string remark in _work.Remarks)
+        {
+            yield return Finding.Of("checkpoint", Severity.Info, remark);
+        }
+
+        if ((obs.Test ?? obs.Data).Loss > (magnitude.Test ?? magnitude.Data).Loss)
+        {
+            yield return Finding.Of(
+                "magnitude-is-better",
+                Severity.Warning,
+                "Pruning by magnitude leaves a smaller loss than OBS. Raise --damping or --gradients, or take more --steps.",
+                ("obs_loss", (obs.Test ?? obs.Data).Loss),
+                ("magnitude_loss", (magnitude.Test ?? magnitude.Data).Loss));
+        }
+
+        foreach (PrunedLayer layer in result.Layers.Where(layer => layer.Pruned == layer.Weights))
+        {
+            yield return Finding.Of(
+                "layer-is-zero",
+                Severity.Warning,
+                $"All weights of {layer.Name} are zero: what comes after it no longer depends on what comes before. Ask for a lower sparsity.",
+                ("layer", layer.Name));
+        }
+    }
+
+    /// <summary>A line a step.</summary>
+    private sealed class SayProgress(Terminal terminal) : IProgress<PruningProgress>
+    {
+        public void Report(PruningProgress value)
+        {
+            if (value.Total > 1)
+            {
+                terminal.Say($"step {value.Done} of {value.Total}: {Format.Percent(value.Sparsity)} zeros");
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using System.Runtime.InteropServices;
+using Curvature.Data;
+using Curvature.Tensors;
+using static TorchSharp.torch;
+
+namespace Curvature.Checkpoints;
+
+/// <summary>
+/// Writes a model back as the kind of file it came from: TorchScript as TorchScript, weights in <c>.safetensors</c> or <c>.dat</c> as such. Weights from a
+/// <c>.pth</c> become <c>.safetensors</c>, for no pickle is written here. Elements have the dtype that the model has in memory. The file appears whole or not at all.
+/// </summary>
+public static class CheckpointWriter
+{
+    /// <summary>Throws what <see cref="Write"/> would throw about the name, before long work is done for it.</summary>
+    /// <exception cref="CurvatureException">A name whose ending stands for another format, or a place where nothing can be written.</exception>
+    public static void Check(LoadedModel model, string path)
+    {
+        string ending = Path.GetExtension(path).ToLowerInvariant();
+        string expected = Ending(model);
+        bool fits = model.Format == TorchScriptFile.Format ? ending is not (".safetensors" or ".dat" or ".pth") : ending == expected;
+        if (!fits)
+        {
+            string what = model.Format == PthFile.Format ? "weights of a .pth file are written as safetensors" : $"the model is {model.Format}, and is written as that";
+            throw new CurvatureException($"Cannot write '{path}': {what}. Name a file that ends in {expected}.");
+        }
+
+        AtomicFile.CheckFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+    }
+
+    /// <summary>Writes parameters and buffers, and for TorchScript the network.</summary>
+    /// <exception cref="CurvatureException">As <see cref="Check"/>; or the file cannot be written.</exception>
+    public static void Write(LoadedModel model, string path)
+    {
+        Check(model, path);
+        switch (model.Format)
+        {
+            case TorchScriptFile.Format:
+                AtomicFile.Write(path, stream => WriteScript((jit.ScriptModule)model.Module, stream, path));
+                break;
+            case DatFile.Format:
+                AtomicFile.Write(path, stream => model.Module.save(stream));
+                break;
+            default:
+                SafetensorsFile.Write(path, model.Module.state_dict().Select(entry => (entry.Key, entry.Value)));
+                break;
+        }
+    }
+
+    private static string Ending(LoadedModel model) => model.Format switch
+    {
+        TorchScriptFile.Format => ".pt",
+        DatFile.Format => ".dat",
+        _ => ".safetensors",
+    };
+
+    /// <summary>libtorch saves by name only: to a folder of its own, and from there to the stream.</summary>
+    private static void WriteScript(jit.ScriptModule module, Stream stream, string path)
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("curvature-");
+        try
+        {
+            string file = Path.Combine(folder.FullName, "model.pt");
+            jit.save(module, file);
+            using FileStream written = File.OpenRead(file);
+            written.CopyTo(stream);
+        }
+        catch (ExternalException error)
+        {
+            throw new CurvatureException($"Cannot write '{path}': libtorch does not save this TorchScript model: {EngineError.Summary(error)}.", error);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+}
