@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 namespace Curvature.Samples;
 
 /// <summary>
-/// The inverse of KFAC at work: conjugate gradients on a damped Gauss-Newton system of the digits network with each damping rule, and a few natural-gradient steps with factors that
+/// The inverse of KFAC at work: how much of a damped Gauss-Newton step of the digits network few iterations of conjugate gradients reach with each damping rule, and a few natural-gradient steps with factors that
 /// follow the mini-batches.
 /// </summary>
 internal static class KfacPreconditioner
@@ -28,21 +28,34 @@ internal static class KfacPreconditioner
     private static void Solve(nn.Module<Tensor, Tensor> model, Dataset digits, CancellationToken cancellation)
     {
         #region solve
-        const double Damping = 1e-3;
+        const double Damping = 1e-2;
         var objective = Objective.Supervised(model, new CrossEntropy(), digits.Batches(500));
         using GgnOperator ggn = new(objective);
+        LinearOperator damped = ggn.Shift(Damping);
         using Tensor gradient = objective.Gradient(cancellation);
-        using KfacOperator kfac = KfacOperator.Of(objective, model, cancellation: cancellation);
-        ConjugateGradient solver = new() { Tolerance = 1e-4 };
-        using LinearSolution plain = solver.Solve(ggn.Shift(Damping), gradient, cancellation: cancellation);
-        Console.WriteLine($"no preconditioner   {plain.Iterations} iterations");
-        foreach (DampingRule rule in Enum.GetValues<DampingRule>())
+        using LinearSolution solution = new ConjugateGradient { Tolerance = 1e-8 }.Solve(damped, gradient, cancellation: cancellation);
+        double whole = Decrease(damped, gradient, solution.X);
+        using KfacOperator kfac = KfacOperator.Of(objective, model, new KfacOptions { Gradients = FactorGradients.Exact }, cancellation: cancellation);
+        foreach (DampingRule? rule in new DampingRule?[] { null, DampingRule.PiSplit, DampingRule.ExactEigen, DampingRule.Unsplit })
         {
-            using KfacInverse inverse = kfac.Inverse(Damping, rule);
-            using LinearSolution solution = solver.Solve(ggn.Shift(Damping), gradient, inverse, cancellation: cancellation);
-            Console.WriteLine($"{"KFAC, " + rule,-19} {solution.Iterations} iterations");
+            using KfacInverse? inverse = rule is { } named ? kfac.Inverse(Damping, named) : null;
+            Console.Write($"{(rule is null ? "no preconditioner" : $"KFAC, {rule}"),-18}");
+            foreach (int products in new[] { 2, 4, 8, 16 })
+            {
+                using LinearSolution step = new ConjugateGradient { Tolerance = 1e-8, MaxProducts = products }.Solve(damped, gradient, inverse, cancellation: cancellation);
+                Console.Write($"{Decrease(damped, gradient, step.X) / whole,9:P1}");
+            }
+
+            Console.WriteLine();
         }
         #endregion
+    }
+
+    /// <summary>What a step x takes from the quadratic model, <c>g . x - x^T A x / 2</c>.</summary>
+    private static double Decrease(LinearOperator a, Tensor g, Tensor x)
+    {
+        using Tensor product = a.Apply(x), twice = g.mul(2).sub_(product);
+        return x.dot(twice).ToDouble() / 2;
     }
 
     private static void Train(nn.Module<Tensor, Tensor> model, Dataset digits, int steps)
@@ -77,7 +90,10 @@ internal static class KfacPreconditioner
                 parameter.sub_(d.mul(0.5));
             }
 
-            Console.WriteLine($"step {step + 1}: loss {value.ToDouble():F4}");
+            if ((step + 1) % 8 == 0)
+            {
+                Console.WriteLine($"step {step + 1}: loss {value.ToDouble():F4}");
+            }
         }
         #endregion
     }

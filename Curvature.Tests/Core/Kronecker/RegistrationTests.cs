@@ -123,6 +123,18 @@ public sealed class RegistrationTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void A_padding_token_that_autograd_skips_is_noticed()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(1);
+        nn.Module<Tensor, Tensor> model = nn.Sequential(("tokens", nn.Embedding(5, 3, padding_idx: 0, dtype: ScalarType.Float64)), ("fc", Linear(3, 4)), ("flip", new Flip()));
+        Problem problem = new(model, Labels(5, Rows, 3), Labels(4, Rows, 3), "cross-entropy");
+        using KfacOperator kfac = KfacOperator.Of(problem.Objective(4, 3), model, Exact);
+        Assert.Equal([BlockKind.BatchDiagonal, BlockKind.Kronecker, BlockKind.Kronecker], kfac.Registration.Parameters.Select(p => p.Kind));
+        Assert.Equal(0, kfac.Layer("tokens.weight").ToDense().narrow(0, 0, 3).norm().ToDouble());
+    }
+
+    [Fact]
     public void Positions_folded_into_the_rows_are_found_again()
     {
         using DisposeScope scope = NewDisposeScope();
