@@ -9,6 +9,7 @@ namespace Curvature.Kronecker;
 internal sealed class FullBlock(string name, Tensor matrix) : LayerBlock(name, matrix.shape[0], matrix)
 {
     private readonly Tensor _matrix = matrix.DetachFromDisposeScope();
+    private Tensor? _eigenvalues;
 
     public override double? ExactTrace => _matrix.diagonal().sum(ScalarType.Float64).ToDouble();
 
@@ -24,7 +25,7 @@ internal sealed class FullBlock(string name, Tensor matrix) : LayerBlock(name, m
     public override double LogDeterminant(double lambda)
     {
         using DisposeScope scope = NewDisposeScope();
-        return LogSum(Factorisation.Eigen(_matrix.unsqueeze(0), Name).Values, lambda);
+        return LogSum(_eigenvalues ??= Factorisation.Eigen(_matrix.unsqueeze(0), Name).Values.DetachFromDisposeScope(), lambda);
     }
 
     public override LayerBlock Inverse(double lambda, DampingRule rule)
@@ -38,6 +39,7 @@ internal sealed class FullBlock(string name, Tensor matrix) : LayerBlock(name, m
     protected override void Dispose(bool disposing)
     {
         _matrix.Dispose();
+        _eigenvalues?.Dispose();
         base.Dispose(disposing);
     }
 }

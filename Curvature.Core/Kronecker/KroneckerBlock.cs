@@ -39,7 +39,7 @@ internal sealed class KroneckerBlock(string name, MatrixLayout layout, Kronecker
     public override double LogDeterminant(double lambda)
     {
         using DisposeScope scope = NewDisposeScope();
-        return LogSum(Outer(left.Eigen(Name).Values, right.Eigen(Name).Values), lambda);
+        return LogSum(Outer(left.Eigenvalues(Name), right.Eigenvalues(Name)), lambda);
     }
 
     /// <summary>The eigenvectors of the product, with the products of the eigenvalues as eigenvalues.</summary>

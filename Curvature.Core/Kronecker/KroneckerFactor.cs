@@ -9,6 +9,7 @@ namespace Curvature.Kronecker;
 internal sealed class KroneckerFactor(Tensor values) : IDisposable
 {
     private readonly Tensor _values = values.DetachFromDisposeScope();
+    private Tensor? _eigenvalues;
 
     /// <summary>The entries.</summary>
     public Tensor Values => _values;
@@ -35,6 +36,13 @@ internal sealed class KroneckerFactor(Tensor values) : IDisposable
     /// <summary>Eigenvectors (null: the unit vectors) and eigenvalues <c>[K, d]</c>.</summary>
     public (Tensor? Vectors, Tensor Values) Eigen(string owner) => IsDiagonal ? (null, _values.relu()) : Factorisation.Eigen(_values, owner);
 
+    /// <summary>Eigenvalues alone, <c>[K, d]</c>; found once, and this object's.</summary>
+    public Tensor Eigenvalues(string owner) => _eigenvalues ??= Eigen(owner).Values.DetachFromDisposeScope();
+
     /// <inheritdoc/>
-    public void Dispose() => _values.Dispose();
+    public void Dispose()
+    {
+        _values.Dispose();
+        _eigenvalues?.Dispose();
+    }
 }

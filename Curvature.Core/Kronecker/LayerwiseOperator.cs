@@ -53,7 +53,7 @@ public abstract class LayerwiseOperator : LinearOperator
     /// <exception cref="CurvatureException">No block of that name.</exception>
     public double LayerTrace(string name) => Named(name).ExactTrace!.Value;
 
-    /// <summary><c>log det(B + lambda I)</c> in nats, by the eigenvalues of the layers' factors.</summary>
+    /// <summary><c>log det(B + lambda I)</c> in nats, by the eigenvalues of the layers' factors, which are found once for all dampings.</summary>
     /// <exception cref="CurvatureException">A damping that is not positive.</exception>
     public double LogDeterminant(double damping) => _blocks.Sum(b => b.Block.LogDeterminant(KfacInverse.Positive(damping)));
 
