@@ -90,6 +90,12 @@ public sealed class MfacInverse : LinearOperator
     {
         options ??= new MfacOptions();
         options.Check();
+        if (mask is not null && (mask.dtype != ScalarType.Bool || !mask.shape.SequenceEqual([objective.Parameters.Count])))
+        {
+            throw new CurvatureException(
+                $"The mask is a boolean vector [{objective.Parameters.Count}]; got [{string.Join(", ", mask.shape)}] of {mask.dtype}.");
+        }
+
         double[] weights = [.. objective.Pass(cancellation).Select(batch => batch.Terms)];
         long m = gradients ?? weights.Length;
         if (m < 1 || m > weights.Length)

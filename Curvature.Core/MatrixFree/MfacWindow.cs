@@ -24,13 +24,12 @@ namespace Curvature.MatrixFree;
 /// </summary>
 public sealed class MfacWindow : LinearOperator
 {
-    private const int MostGradients = 32768; // whose factor is the largest that an array holds
+    private const int MostGradients = 32768; // their factor is one array
 
     private readonly MfacWindowOptions _options;
     private readonly GradientWindow _window;
-    private readonly Tensor _gram; // S, float64 on the CPU
+    private readonly WindowGram _gram;
     private readonly Tensor? _kept; // indices of the parameters that take part
-    private readonly SlidingCholesky _factor; // of M, oldest gradient first; empty until it is asked for
 
     /// <param name="gradients">m, the window's capacity.</param>
     /// <param name="parameters">d.</param>
@@ -56,35 +55,27 @@ public sealed class MfacWindow : LinearOperator
         (Capacity, Taking) = (gradients, _kept?.shape[0] ?? parameters);
         RequireMemory(storage);
         _window = new GradientWindow(gradients, Taking, storage, Device);
-        _gram = zeros(gradients, gradients, ScalarType.Float64).DetachFromDisposeScope();
-        _factor = new SlidingCholesky((int)gradients);
+        _gram = new WindowGram((int)gradients, Damping, _options.Divisor);
     }
 
     /// <summary>m.</summary>
     public long Capacity { get; }
 
     /// <summary>Gradients in the window, at most m.</summary>
-    public long Count => Math.Min(Insertions, Capacity);
+    public long Count => _gram.Count;
 
     /// <summary>Gradients ever inserted.</summary>
-    public long Insertions { get; private set; }
+    public long Insertions => _gram.Insertions;
 
     /// <summary>lambda.</summary>
     public double Damping => _options.Damping;
 
     /// <summary>n, what the sum of squares is divided by.</summary>
-    public long Divisor => _options.Divisor == MfacDivisor.Capacity ? Capacity : Math.Max(1, Count);
+    public long Divisor => _gram.Divisor;
 
     /// <inheritdoc/>
-    public override double? ExactTrace
-    {
-        get
-        {
-            // tr F^{-1} = (d - tr M^{-1} S) / lambda, and M^{-1} S = I - n lambda M^{-1}
-            using DisposeScope scope = NewDisposeScope();
-            return (Taking - Capacity + (Divisor * Damping * cholesky_inverse(FullFactor()).trace().ToDouble())) / Damping;
-        }
-    }
+    /// <remarks><c>tr F^{-1} = (d - tr M^{-1} S) / lambda</c>, and <c>M^{-1} S = I - n lambda M^{-1}</c>.</remarks>
+    public override double? ExactTrace => (Taking - Capacity + (Divisor * Damping * _gram.InverseTrace())) / Damping;
 
     private long Taking { get; }
 
@@ -104,13 +95,9 @@ public sealed class MfacWindow : LinearOperator
         using DisposeScope scope = NewDisposeScope();
         Tensor g = Compress(gradient.detach());
         BatchGradients.RequireFinite(g, Insertions);
-        int j = (int)(Insertions % Capacity);
-        _window.Set(j, g);
-        Tensor s = _window.Products(_window.Row(j)); // of the gradient as it is stored
-        _gram.select(0, j).copy_(s);
-        _gram.select(1, j).copy_(s);
-        Insertions++;
-        Slide(s.data<double>().ToArray(), j);
+        int place = _gram.Next;
+        _window.Set(place, g);
+        _gram.Insert(_window.Products(_window.Row(place))); // of the gradient as it is stored
     }
 
     /// <summary>
@@ -141,7 +128,7 @@ public sealed class MfacWindow : LinearOperator
 
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor w = SolveGram(coefficients.detach().to(ScalarType.Float64, CPU)).mul(Divisor);
+        Tensor w = _gram.Solve(coefficients.detach().to(ScalarType.Float64, CPU)).mul(Divisor);
         return Expand(_window.AddCombination(w, zeros(Taking, ScalarType.Float64, Device))).MoveToOuterDisposeScope();
     }
 
@@ -152,7 +139,7 @@ public sealed class MfacWindow : LinearOperator
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor y = Apply(x);
-        double condition = 1 + (_gram.trace().ToDouble() / (Divisor * Damping)), size = Precision.Norm(y);
+        double condition = 1 + (_gram.S.trace().ToDouble() / (Divisor * Damping)), size = Precision.Norm(y);
         double error = Precision.Epsilon(ScalarType.Float64) * Math.Sqrt(Capacity) * condition * Precision.Norm(x.detach()) / Damping;
         return new MfacProduct(y.MoveToOuterDisposeScope(), Precision.Epsilon(DType) + (size > 0 ? error / size : 0), Gradient: null);
     }
@@ -164,8 +151,8 @@ public sealed class MfacWindow : LinearOperator
     public IReadOnlyDictionary<string, Tensor> StateDict() => new Dictionary<string, Tensor>(StringComparer.Ordinal)
     {
         ["window"] = _window.Rows.alias(),
-        ["gram"] = _gram.alias(),
-        ["factor"] = _factor.Size == 0 ? zeros_like(_gram) : tensor(_factor.Entries.ToArray(), [Capacity, Capacity]),
+        ["gram"] = _gram.S.alias(),
+        ["factor"] = _gram.FactorState(),
         ["insertions"] = tensor(Insertions),
     };
 
@@ -177,8 +164,8 @@ public sealed class MfacWindow : LinearOperator
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor window = Required(state, "window", _window.Rows.dtype, _window.Rows.shape), gram = Required(state, "gram", ScalarType.Float64, _gram.shape);
-        double[] factor = Required(state, "factor", ScalarType.Float64, _gram.shape).data<double>().ToArray();
+        Tensor window = Required(state, "window", _window.Rows.dtype, _window.Rows.shape);
+        Tensor gram = Required(state, "gram", ScalarType.Float64, _gram.S.shape), factor = Required(state, "factor", ScalarType.Float64, _gram.S.shape);
         long insertions = Required(state, "insertions", ScalarType.Int64, []).ToInt64();
         if (insertions < 0)
         {
@@ -186,10 +173,8 @@ public sealed class MfacWindow : LinearOperator
         }
 
         _window.Rows.copy_(window);
-        _gram.copy_(gram);
-        Insertions = insertions;
-        _window.Filled = (int)Count;
-        _factor.Set(factor, factor[0] > 0 ? (int)Count : 0);
+        _gram.Load(gram, factor, insertions);
+        _window.Filled = _gram.Count;
     }
 
     /// <inheritdoc/>
@@ -201,7 +186,7 @@ public sealed class MfacWindow : LinearOperator
         {
             using DisposeScope scope = NewDisposeScope();
             Tensor x = Compress(V.select(1, k)).to(ScalarType.Float64, copy: true);
-            Tensor w = SolveGram(_window.Products(x)); // M^{-1} G x
+            Tensor w = _gram.Solve(_window.Products(x)); // M^{-1} G x
             Y.select(0, k).copy_(Expand(_window.AddCombination(w.div(-Damping), x.div_(Damping))));
         }
 
@@ -255,61 +240,6 @@ public sealed class MfacWindow : LinearOperator
                 $"A window of {Capacity} gradients of {Taking} parameters takes {bytes / (1L << 30):f2} GiB; {HostMemory.Free() / (double)(1L << 30):f2} GiB are free, and a vector in float64 has at most 2 GiB. ")
                 + "Use fewer gradients, or BFloat16 storage.");
         }
-    }
-
-    /// <summary>The lower factor of <c>n lambda I + S</c> in the order of the ring, from S.</summary>
-    private Tensor FullFactor() => WhitenedRows.Factor(_gram.unsqueeze(0), Divisor * Damping).squeeze(0);
-
-    /// <summary>Where the p-th oldest gradient lies.</summary>
-    private int Place(int p) => (int)(Insertions < Capacity ? p : (Insertions + p) % Capacity);
-
-    /// <summary>The factor loses the oldest gradient and gains the newest, at place j with products s; or it is forgotten, to be made anew when it is asked for.</summary>
-    private void Slide(double[] s, int j)
-    {
-        bool fills = Insertions <= Capacity;
-        if (_factor.Size == 0 || Insertions % Capacity == 0 || (fills && _options.Divisor == MfacDivisor.Count))
-        {
-            _factor.Clear();
-            return;
-        }
-
-        if (!fills)
-        {
-            _factor.DropFirst();
-        }
-
-        double[] column = [.. Enumerable.Range(0, _factor.Size).Select(p => s[Place(p)])];
-        _factor.Append(column, s[j] + (Divisor * Damping));
-    }
-
-    /// <summary>Makes the factor from S.</summary>
-    private void Refresh()
-    {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor order = tensor([.. Enumerable.Range(0, (int)Count).Select(p => (long)Place(p))]);
-        Tensor ordered = _gram.index_select(0, order).index_select(1, order);
-        Tensor upper = zeros_like(_gram);
-        upper.narrow(0, 0, Count).narrow(1, 0, Count).copy_(WhitenedRows.Factor(ordered.unsqueeze(0), Divisor * Damping).squeeze(0).t());
-        _factor.Set(upper.data<double>().ToArray(), (int)Count);
-    }
-
-    /// <summary><c>M^{-1} b</c>, <c>[m]</c>, zero where there is no gradient yet.</summary>
-    private Tensor SolveGram(Tensor b)
-    {
-        if (_factor.Size == 0 && Count > 0)
-        {
-            Refresh();
-        }
-
-        double[] values = b.data<double>().ToArray(), ordered = [.. Enumerable.Range(0, (int)Count).Select(p => values[Place(p)])];
-        _factor.Solve(ordered);
-        double[] result = new double[Capacity];
-        for (int p = 0; p < ordered.Length; p++)
-        {
-            result[Place(p)] = ordered[p];
-        }
-
-        return tensor(result);
     }
 
     private Tensor Compress(Tensor x) => _kept is null ? x : x.index_select(0, _kept);

@@ -1,3 +1,4 @@
+using Curvature.Krylov;
 using Curvature.MatrixFree;
 using Curvature.Operators;
 using Curvature.Tests.Reference;
@@ -114,6 +115,40 @@ public sealed class MfacInverseTests
         Assert.Equal(2, MfacInverse.FromBatches(Problems.Create("conv").Objective(3, 1, 3), 2).Gradients);
         CurvatureException error = Assert.Throws<CurvatureException>(() => MfacInverse.FromBatches(Problems.Create("conv").Objective(3, 1, 3), 4));
         Assert.Contains("from 1 to 3 gradients", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_mask_takes_parameters_out_of_the_gradients()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp mse");
+        using GradientCovarianceOperator covariance = new(problem.Objective(3, 1, 3));
+        Tensor mask = arange(covariance.Rows, ScalarType.Int64).remainder(3).ne(0), kept = mask.to(ScalarType.Float64);
+        using MfacInverse inverse = MfacInverse.FromBatches(problem.Objective(3, 1, 3), options: new MfacOptions { Damping = Lambda }, mask: mask);
+        Tensor F = covariance.ToDense().mul(kept.outer(kept)).add(eye(covariance.Rows, dtype: ScalarType.Float64).mul(Lambda));
+        AssertClose(linalg.inv(F), inverse.ToDense(), 1e-8);
+        Assert.Throws<CurvatureException>(() => MfacInverse.FromBatches(problem.Objective(3, 1, 3), mask: mask.narrow(0, 0, 4)));
+    }
+
+    [Fact]
+    public void Conjugate_gradients_that_it_preconditions_are_done_at_once()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor G = Gradients(9, 60), b = Gradients(1, 60, seed: 2).select(0, 0).clone();
+        using MatrixOperator F = new(DenseMfac.Matrix(G, Lambda));
+        using MfacInverse inverse = new(G, new MfacOptions { Damping = Lambda });
+        using MfacWindow window = new(9, 60, ScalarType.Float64, options: new MfacWindowOptions { Damping = Lambda });
+        for (int i = 0; i < 9; i++)
+        {
+            window.Insert(G.select(0, i));
+        }
+
+        foreach (LinearOperator preconditioner in (LinearOperator[])[inverse, window])
+        {
+            using LinearSolution solution = new ConjugateGradient { Tolerance = 1e-8 }.Solve(F, b, preconditioner);
+            Assert.True(solution.Converged);
+            Assert.InRange(solution.Iterations, 1, 2);
+        }
     }
 
     [Fact]
