@@ -1,17 +1,20 @@
 using System.Text;
+using Curvature.Kronecker;
+using Curvature.MatrixFree;
 using Curvature.Objectives;
 
 namespace Curvature.Operators;
 
 /// <summary>
 /// The catalogue of matrices, for the command line, the documentation's table and the tests that hold for all: those that an objective defines, by name, then those that
-/// need more. A new one is one file and one line here.
+/// need more, approximations of the layers below included. A new one is one file and one line here.
 /// </summary>
 public static class KnownOperators
 {
     private delegate CurvatureOperator Maker(Objective objective, CurvatureOptions? options, int seed, int samplesPerInput);
 
     private const string Split = "model and loss apart", Any = "any objective", Parts = "operators", One = "one of A";
+    private const string Layer = "d_in d_out (d_in + d_out) a layer, no pass over the data", Model = "a C# model; model and loss apart";
 
     private static readonly (KnownOperator About, Maker Make)[] Entries =
     [
@@ -52,6 +55,14 @@ public static class KnownOperators
         new(null, typeof(DiagonalOperator), "`diag(d)`", null, "a pass over the vector", "d"),
         new(null, typeof(LowRankOperator), "`U diag(s) Uᵀ`", null, "2 n r multiplications", "U, s"),
         new(null, typeof(MatrixOperator), "`A`, its entries", null, "n² multiplications", "A"),
+        new(null, typeof(KfacOperator), "`G ⊗ A` for each layer", "Martens, Grosse 2015", Layer, Model),
+        new(null, typeof(EkfacOperator), "`(U_G ⊗ U_A) diag(d) (U_G ⊗ U_A)ᵀ` for each layer", "George et al. 2018", Layer, Model),
+        new(null, typeof(NearestKronecker), "the `G ⊗ A` nearest to each layer's block", "Van Loan, Pitsianis 1993; Koroko et al. 2022", Layer, Model),
+        new(null, typeof(DiagonalCurvatureOperator), "`diag(d)` for each layer", null, "a pass over the vector", "d"),
+        new(null, typeof(KfacInverse), "`(B + λI)⁻¹` of one of these four", "Martens, Grosse 2015", Layer, "such an operator, a damping"),
+        new(null, typeof(MkorInverse), "`L⁻¹ ⊗ R⁻¹` for each layer, from moving averages", "Mozaffari et al. 2023", Layer, "a vector a layer and side of each mini-batch"),
+        new(null, typeof(MfacInverse), "`(λI + (1/m) Σ g gᵀ)⁻¹`", "Frantar, Kurtic, Alistarh 2021", "two passes over m gradients", "m gradients"),
+        new(null, typeof(MfacWindow), "the same over the last m gradients", "Frantar, Kurtic, Alistarh 2021", "two passes over m gradients", "gradients as they come"),
     ];
 
     /// <summary>The names, in the order of the documentation.</summary>
