@@ -45,10 +45,9 @@ internal sealed class PruneRun
         PruneOutcome magnitude = Measure("magnitude");
         Restore(start);
 
-        // Gradients of a seeded choice of samples, in random order: a file may be sorted by class.
         int gradients = (int)Math.Min(_request.Gradients, _samples.Count);
         int each = _request.GradientSamples ?? (int)Math.Clamp(_samples.Count / gradients, 1, MostSamples);
-        using Dataset chosen = _samples.Sample(Math.Clamp((long)gradients * each, 1, Math.Max(1, _samples.Count - 1)), _request.Work.Seed);
+        using Dataset chosen = InRandomOrder(Math.Min((long)gradients * each, _samples.Count));
         Objective objective = _work.Over(chosen, batchSize: each);
         gradients = (int)((chosen.Count + each - 1) / each);
         _terminal.Say($"OBS: {Format.Count(gradients)} gradients of {Format.Count(each)} samples in each of {_request.Steps} steps.");
@@ -70,6 +69,15 @@ internal sealed class PruneRun
             GradientSamples = each,
             Findings = [.. Findings(obs, magnitude, result).OrderByDescending(finding => finding.Severity)],
         };
+    }
+
+    /// <summary>A seeded choice of the samples: a file may be sorted by class, and a gradient is to see several.</summary>
+    private Dataset InRandomOrder(long count)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var generator = new Generator((ulong)(uint)_request.Work.Seed);
+        Tensor order = randperm(_samples.Count, generator: generator).narrow(0, 0, count).to(_samples.Inputs.device);
+        return new Dataset(_samples.Inputs.index_select(0, order), _samples.Targets.index_select(0, order), _samples.Name);
     }
 
     private ObsPruner Obs() => new()

@@ -16,7 +16,7 @@ internal sealed record Quality(double Loss, double? Accuracy)
         Func<Tensor, Tensor, (Tensor Right, Tensor Counted)>? judge = request.Loss switch
         {
             "cross-entropy" => (z, y) => (z.argmax(1).eq(y), y.ne(request.IgnoreIndex ?? long.MinValue)),
-            "bce" => (z, y) => (z.gt(0).eq(y.gt(0.5)), ones_like(y, ScalarType.Bool)),
+            "bce" => (z, y) => (z.gt(0).reshape(y.shape).eq(y.gt(0.5)), ones_like(y, ScalarType.Bool)),
             _ => null,
         };
         return new Quality(loss, judge is null ? null : Share(work, samples, request.BatchSize, judge, cancellation));

@@ -48,6 +48,20 @@ public class PruneTests
     }
 
     [Theory]
+    [InlineData("bce", 0.75)]
+    [InlineData("mse", null)]
+    public void Logits_are_right_on_the_right_side_and_other_losses_know_no_accuracy(string loss, double? accuracy)
+    {
+        using var folder = new TemporaryFolder();
+        CommandRun run = CommandRun.Of(["prune", .. LogisticNetwork.Files(folder), "--loss", loss, "--sparsity", "0.4", "--steps", "1", "--json", "--out", folder.File("a.safetensors")]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        JsonElement pruning = run.Json().GetProperty("pruning"), before = pruning.GetProperty("before").GetProperty("accuracy");
+        Assert.Equal(accuracy, before.ValueKind == JsonValueKind.Null ? null : before.GetDouble());
+        Assert.Equal((1, 3), (pruning.GetProperty("pruned").GetInt64(), pruning.GetProperty("prunable").GetInt64()));
+        Assert.Equal((4, 1), (pruning.GetProperty("gradients").GetInt32(), pruning.GetProperty("gradient_samples").GetInt32()));
+    }
+
+    [Theory]
     [InlineData("digits-mlp.safetensors", "a.safetensors")]
     [InlineData("digits-mlp.dat", "a.dat")]
     [InlineData("digits-mlp.pth", "a.safetensors")]
