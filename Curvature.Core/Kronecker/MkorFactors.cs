@@ -71,8 +71,12 @@ public sealed class MkorFactors : IDisposable
     /// <param name="layer">Its name.</param>
     /// <param name="a">The mean input <c>[Inputs]</c>, without the 1 of the bias.</param>
     /// <param name="g">The mean N-scaled gradient of the outputs <c>[Outputs]</c>.</param>
-    /// <exception cref="NonFiniteException">An entry is NaN or infinite: the message names the layer; the factors are as they were.</exception>
-    /// <exception cref="CurvatureException">No such layer, or another shape, dtype or device.</exception>
+    /// <exception cref="NonFiniteException">
+    /// An entry is NaN or infinite: the message names the layer, the factors are as they were. Or <see cref="MkorMode.Printed"/> has diverged, and starts anew.
+    /// </exception>
+    /// <exception cref="CurvatureException">
+    /// No such layer, or another shape, dtype or device: the factors are as they were. Or rounding has cost an inverse without stabiliser its definiteness: start anew with one.
+    /// </exception>
     public void Update(string layer, Tensor a, Tensor g)
     {
         (MkorLayer about, MomentumInverse inputs, MomentumInverse outputs) = Entry(layer);
@@ -134,7 +138,7 @@ public sealed class MkorFactors : IDisposable
         foreach ((string key, MomentumInverse side) in Sides())
         {
             state[key] = side.Kept.clone();
-            state[$"{key}/numbers"] = tensor([side.Scale, side.Mean, side.Bound]);
+            state[$"{key}/numbers"] = tensor(new[] { side.Scale, side.Mean, side.Bound });
             state[$"{key}/updates"] = tensor(side.Updates);
         }
 
