@@ -27,7 +27,7 @@ internal sealed class ModelLayers
         string?[] obstacles = new string?[count];
         foreach ((string name, nn.Module module) in Modules)
         {
-            int[] owned = [.. module.named_parameters(recurse: false).Select(p => IndexOf(p.parameter)).Where(i => i >= 0)];
+            int[] owned = [.. module.named_parameters(recurse: false).Select(p => space.IndexOf(p.parameter)).Where(i => i >= 0)];
             ILayerKind? kind = KnownLayers.KindOf(module);
             string? obstacle = kind is null
                 ? $"a {module.GetType().Name}: per-sample gradients are known for {KnownLayers.Names}"
@@ -40,7 +40,7 @@ internal sealed class ModelLayers
 
             if (obstacle is null && owned.Length > 0)
             {
-                (int Index, LayerParameter Parameter)[] known = [.. kind!.Parameters((nn.Module<Tensor, Tensor>)module).Select(p => (IndexOf(p.Parameter), p)).Where(p => p.Item1 >= 0)];
+                (int Index, LayerParameter Parameter)[] known = [.. kind!.Parameters((nn.Module<Tensor, Tensor>)module).Select(p => (space.IndexOf(p.Parameter), p)).Where(p => p.Item1 >= 0)];
                 _parameters[module] = known;
                 foreach ((int i, LayerParameter parameter) in known)
                 {
@@ -190,19 +190,6 @@ internal sealed class ModelLayers
     }
 
     private static Tensor RandomLike(Tensor z) => Probes.Draw(ProbeKind.Gaussian, z.numel(), 0, 1, 0, z.dtype, z.device).reshape(z.shape);
-
-    private int IndexOf(Tensor parameter)
-    {
-        for (int i = 0; i < _space.Parameters.Count; i++)
-        {
-            if (ReferenceEquals(_space.Parameters[i], parameter))
-            {
-                return i;
-            }
-        }
-
-        return -1;
-    }
 
     private string NameOf(nn.Module layer) => Modules.First(m => ReferenceEquals(m.Module, layer)).Name;
 }

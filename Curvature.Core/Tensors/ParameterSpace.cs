@@ -1,4 +1,6 @@
 using System.IO.Enumeration;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -70,12 +72,7 @@ public sealed class ParameterSpace
     /// <exception cref="CurvatureException">Nothing matches: the message lists the names there are.</exception>
     public static ParameterSpace Of(nn.Module module, string glob = "*")
     {
-        (string name, Tensor value)[] all = [.. module.named_parameters().Select(p => (p.name, (Tensor)p.parameter))];
-        if (module is jit.ScriptModule)
-        {
-            all = [.. WithoutAliases(all)];
-        }
-
+        (string name, Tensor value)[] all = [.. WithoutAliases(module.named_parameters().Select(p => (p.name, (Tensor)p.parameter)))];
         string[] patterns = glob.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         (string name, Tensor value)[] chosen =
             [.. all.Where(p => patterns.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, p.name, ignoreCase: false)))];
@@ -90,6 +87,20 @@ public sealed class ParameterSpace
             ? new ParameterSpace(trainable)
             : throw new CurvatureException(
                 $"All {chosen.Length} parameters that match '{glob}' are frozen (requires_grad is false); set requires_grad on those to analyse.");
+    }
+
+    /// <summary>The position of a tensor among the parameters, -1 where it is none: engines may hand out several handles of one tensor.</summary>
+    internal int IndexOf(Tensor parameter)
+    {
+        for (int i = 0; i < Parameters.Count; i++)
+        {
+            if (AreOneTensor(Parameters[i], parameter))
+            {
+                return i;
+            }
+        }
+
+        return -1;
     }
 
     /// <summary>Where parameter <paramref name="index"/> begins in the vector.</summary>
@@ -170,10 +181,10 @@ public sealed class ParameterSpace
     }
 
     /// <summary>
-    /// TorchScript lists a tied parameter under each of its names, as separate handles of one tensor. Two of equal shape and value are
-    /// told apart by changing one entry of the first and looking at the second.
+    /// TorchScript lists a tied parameter under each of its names, as separate handles of one tensor, and some modules hand out a new handle of their weight at
+    /// each look, so that a layer tied to one holds another.
     /// </summary>
-    private static List<(string Name, Tensor Value)> WithoutAliases((string Name, Tensor Value)[] all)
+    private static List<(string Name, Tensor Value)> WithoutAliases(IEnumerable<(string Name, Tensor Value)> all)
     {
         List<(string Name, Tensor Value)> kept = [];
         foreach ((string name, Tensor value) in all)
@@ -187,9 +198,25 @@ public sealed class ParameterSpace
         return kept;
     }
 
+    /// <summary>Whether two handles are of one tensor: by its address in main memory, elsewhere by writing to one entry and looking at the other.</summary>
     private static bool AreOneTensor(Tensor a, Tensor b)
     {
-        if (a.numel() == 0 || a.dtype != b.dtype || !a.shape.AsSpan().SequenceEqual(b.shape) || !a.Equals(b))
+        if (ReferenceEquals(a, b))
+        {
+            return true;
+        }
+
+        if (a.numel() == 0 || a.device.ToString() != b.device.ToString() || a.dtype != b.dtype || !a.shape.AsSpan().SequenceEqual(b.shape))
+        {
+            return false;
+        }
+
+        if (a.device.type == DeviceType.CPU && a.is_contiguous() && b.is_contiguous() && a.numel() * a.ElementSize <= int.MaxValue)
+        {
+            return Unsafe.AreSame(ref MemoryMarshal.GetReference(a.bytes), ref MemoryMarshal.GetReference(b.bytes));
+        }
+
+        if (!a.Equals(b))
         {
             return false;
         }
