@@ -53,6 +53,35 @@ internal sealed class GradientPages : IDisposable
         return _pages[page].select(0, j);
     }
 
+    /// <summary>Sets everything to zero.</summary>
+    public void Clear()
+    {
+        foreach (Tensor page in _pages)
+        {
+            page.fill_(0);
+        }
+    }
+
+    /// <summary>Writes some columns of some rows.</summary>
+    /// <param name="row">The first row.</param>
+    /// <param name="column">The first column.</param>
+    /// <param name="values"><c>[rows, columns]</c>, on any device.</param>
+    public void Set(long row, long column, Tensor values)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        long start = 0;
+        foreach (Tensor page in _pages)
+        {
+            (long first, long end) = (Math.Max(row, start), Math.Min(row + values.shape[0], start + page.shape[0]));
+            if (first < end)
+            {
+                page.narrow(0, first - start, end - first).narrow(1, column, values.shape[1]).copy_(values.narrow(0, first - row, end - first));
+            }
+
+            start += page.shape[0];
+        }
+    }
+
     /// <summary>All rows of some blocks side by side, in float64 on the device, <c>[blocks, m, width]</c>, in the caller's scope.</summary>
     /// <param name="first">The first column of the first block.</param>
     /// <param name="blocks">How many blocks.</param>

@@ -116,6 +116,33 @@ public sealed class MfacInverse : LinearOperator
         }
     }
 
+    /// <summary>
+    /// The inverse for the gradients of single samples: F is <c>lambda I</c> plus the <see cref="EmpiricalFisherOperator"/> (without the objective's L2 term). One forward and
+    /// one backward pass a batch give the gradients of all its samples, and one more forward pass beforehand counts them.
+    /// </summary>
+    /// <param name="objective">A split objective with one label a row; stays the caller's.</param>
+    /// <param name="model">The model that it evaluates, of the layers whose per-sample gradients are known; no TorchScript.</param>
+    /// <param name="options">Null for the defaults.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    /// <exception cref="CurvatureException">Samples that are not apart, an unknown layer, several labels a row; as the constructor.</exception>
+    public static MfacInverse FromSamples(Objective objective, nn.Module model, MfacOptions? options = null, CancellationToken cancellation = default)
+    {
+        options ??= new MfacOptions();
+        options.Check();
+        (long samples, double terms) = SampleGradients.Count(objective, cancellation);
+        GradientPages pages = Allocate(samples, objective.Parameters.Count, objective.Parameters.DType, objective.Parameters.Device, options);
+        try
+        {
+            SampleGradients.Write(objective, model, terms, pages, cancellation);
+            return new MfacInverse(pages, options, cancellation);
+        }
+        catch
+        {
+            pages.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>One product with its error.</summary>
     /// <param name="x"><c>[d]</c>.</param>
     /// <exception cref="CurvatureException">Wrong shape, dtype or device.</exception>

@@ -118,6 +118,24 @@ public sealed class MfacInverseTests
     }
 
     [Fact]
+    public void The_gradients_of_samples_make_it_the_inverse_of_the_damped_empirical_Fisher_matrix()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        foreach (string name in (string[])
+            ["tanh-mlp cross-entropy", "gelu-mlp cross-entropy sum", "silu-mlp weighted, ignored", "tanh-mlp mse", "tanh-mlp bce of three sum", "conv", "frozen and unused parameters"])
+        {
+            Problem problem = Problems.Create(name);
+            using EmpiricalFisherOperator fisher = new(problem.Objective(3, 4));
+            using MfacInverse inverse = MfacInverse.FromSamples(problem.Objective(3, 4), problem.Model, new MfacOptions { Damping = Lambda, Pages = 2 });
+            Assert.Equal(7, inverse.Gradients);
+            AssertClose(linalg.inv(fisher.Shift(Lambda).ToDense()), inverse.ToDense(), 1e-8);
+        }
+
+        Problem pixels = Problems.Create("conv, a label a pixel, ignored");
+        Assert.Contains("6 labels", Assert.Throws<CurvatureException>(() => MfacInverse.FromSamples(pixels.Objective(), pixels.Model)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_mask_takes_parameters_out_of_the_gradients()
     {
         using DisposeScope scope = NewDisposeScope();
