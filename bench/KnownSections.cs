@@ -10,6 +10,7 @@ internal static class KnownSections
         new("trace", "A trace by many probes over several batches, beside as many products made one by one", TraceSection.Run),
         new("pytorch", "The same kept-graph products here and in PyTorch, in turns", PyTorchSection.Run),
         new("layer-traces", "Layer traces of a LeNet from per-sample gradients, in gradients of the same objective", LayerTracesSection.Run),
+        new("factors", "Kronecker factors, their inverses and products, in gradients of the same objective", FactorsSection.Run),
         new("mfac", "One M-FAC step over a window of m gradients, beside two plain products with the same matrix", MfacSection.Run),
         new("eigenpairs", "Ten eigenpairs to a relative residual of 1e-3: products each solver needs", EigenpairsSection.Run),
         new("kronecker", "Keeping the inverse of a Kronecker factor: a rank-1 update beside a Cholesky inverse", KroneckerSection.Run),

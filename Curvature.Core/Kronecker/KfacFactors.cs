@@ -157,9 +157,10 @@ public sealed partial class KfacFactors : IDisposable
             throw new CurvatureException("No gradient has arrived at a recorded layer: evaluate the model by call() while recording, then call backward() on its loss.");
         }
 
-        Tensor?[] ofParameters = [.. Parameters.Parameters.Select(p => p.grad?.mul(weight))];
-        Register(() => Obstacles(recording.Tape, samples, recording.StartsFresh ? _layers.Missing(ofCalls, ofParameters, uses) : []));
-        PulledBack column = new(uses, ofCalls, ofParameters.Index().ToDictionary(p => p.Index, p => p.Item));
+        Tensor? OfParameter(int i) => Parameters.Parameters[i].grad?.mul(weight);
+        Register(() => Obstacles(
+            recording.Tape, samples, recording.StartsFresh ? _layers.Missing(ofCalls, [.. Enumerable.Range(0, Parameters.Parameters.Count).Select(OfParameter)], uses) : []));
+        PulledBack column = new(uses, ofCalls, WholeBatch.ToDictionary(i => i, OfParameter));
         try
         {
             foreach (LayerStatistics block in Registered.Blocks)
@@ -251,9 +252,8 @@ public sealed partial class KfacFactors : IDisposable
         long samples = z.dim() == 0 ? 1 : z.shape[0];
         (int Call, ParameterUse Use)[][] uses = _layers.UsesOf(tape, samples);
         Register(() => Obstacles(tape, samples, [.. _layers.Missing(z, tape, uses), .. Crossings(z, tape)]));
-        int[] whole = [.. Registered.Blocks.Where(b => b.Kind == BlockKind.BatchDiagonal).Select(b => b.Indices[0])];
         using OutputCurvature curvature = loss.CurvatureAt(z, targets, weight);
-        _gradients.Visit(z, curvature, tape, uses, whole, step, column =>
+        _gradients.Visit(z, curvature, tape, uses, WholeBatch, step, column =>
         {
             foreach (LayerStatistics block in visit is null ? Registered.Blocks : [])
             {
@@ -269,6 +269,9 @@ public sealed partial class KfacFactors : IDisposable
         }
     }
 
+    /// <summary>Parameters whose gradient of the whole batch is wanted.</summary>
+    private int[] WholeBatch => [.. Registered.Blocks.Where(b => b.Kind == BlockKind.BatchDiagonal).Select(b => b.Indices[0])];
+
     private double? IdentityScale(Reduction reduction, double weight, long samples) =>
         Options.Gradients != FactorGradients.Identity ? null : reduction == Reduction.Mean ? weight : samples;
 
@@ -276,18 +279,7 @@ public sealed partial class KfacFactors : IDisposable
     private void Fold(double weight)
     {
         using IDisposable noGrad = no_grad();
-        foreach (LayerStatistics block in Registered.Blocks)
-        {
-            foreach ((string key, DecayedSum sum) in block.Sums)
-            {
-                if (sum.Present is { } present && !Finite.Everywhere(present))
-                {
-                    Drop();
-                    throw new NonFiniteException(
-                        $"The batch's '{key}' of the layer '{block.Name}' is NaN or infinite. The factors are as they were before it. Look for extreme inputs, a diverged model, or too large a loss scale.");
-                }
-            }
-        }
+        RequireFinite();
 
         foreach (LayerStatistics block in Registered.Blocks)
         {
@@ -296,6 +288,26 @@ public sealed partial class KfacFactors : IDisposable
 
         _weight = (Options.Decay * _weight) + weight;
         Updates++;
+    }
+
+    /// <summary>Refuses what the present update has brought where it is not finite; one host synchronisation where it is.</summary>
+    private void RequireFinite()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (string Block, string Key, Tensor Present)[] brought =
+            [.. Registered.Blocks.SelectMany(b => b.Sums.Where(s => s.Sum.Present is not null).Select(s => (b.Name, s.Key, s.Sum.Present!)))];
+        if (brought.Length == 0 || double.IsFinite(stack(brought.Select(b => b.Present.sum(ScalarType.Float64))).sum().ToDouble()))
+        {
+            return;
+        }
+
+        (string block, string key, Tensor? bad) = brought.FirstOrDefault(b => !Finite.Everywhere(b.Present));
+        if (bad is not null)
+        {
+            Drop();
+            throw new NonFiniteException(
+                $"The batch's '{key}' of the layer '{block}' is NaN or infinite. The factors are as they were before it. Look for extreme inputs, a diverged model, or too large a loss scale.");
+        }
     }
 
     private void Drop()

@@ -5,7 +5,7 @@ namespace Curvature.Kronecker;
 /// covariance. Blocks that are Kronecker products are damped as the <see cref="DampingRule"/> says; all others (small full ones, diagonals, EKFAC's) exactly, whatever the rule.
 /// <para>
 /// Cost: for <see cref="DampingRule.PiSplit"/> and <see cref="DampingRule.Unsplit"/> a Cholesky inverse of each factor and two matrix products a layer when applied; for
-/// <see cref="DampingRule.ExactEigen"/> an eigendecomposition of each factor, some ten times that, and four products. Factors of float32 are factored in float32 and again in float64 where that
+/// <see cref="DampingRule.ExactEigen"/> an eigendecomposition of each factor, three times that for factors of some hundred rows, and four products. Factors of float32 are factored in float32 and again in float64 where that
 /// fails.
 /// </para>
 /// </summary>

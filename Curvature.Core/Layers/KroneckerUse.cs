@@ -15,4 +15,6 @@ internal class KroneckerUse(LayerInputs inputs, Func<Tensor, Tensor> arrange, lo
     public Tensor Arrange(Tensor g) => arrange(g);
 
     public override Tensor Gradients(Tensor g, long first, long count) => inputs.Gradients(arrange(g), first, count).reshape(count, -1);
+
+    public override Tensor? SumOf(Tensor g) => inputs.GradientSum(arrange(g)).reshape(-1);
 }

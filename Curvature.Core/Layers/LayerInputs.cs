@@ -24,6 +24,9 @@ internal abstract class LayerInputs
     /// <summary>The matrices of samples <c>first .. first + count - 1</c> in the weight's own order, <c>[count, K, rows, columns]</c>.</summary>
     public abstract Tensor Gradients(Tensor g, long first, long count);
 
+    /// <summary>The sum of those matrices over all samples, <c>[K, rows, columns]</c>.</summary>
+    public virtual Tensor GradientSum(Tensor g) => SumOver(g, X => X.sum(dim: 0));
+
     /// <summary><c>sum_n X_n^2</c> entry by entry over those matrices, <c>[K, rows, columns]</c>.</summary>
     public virtual Tensor SquaredGradients(Tensor g) => SumOver(g, X => X.square().sum(dim: 0));
 

@@ -169,17 +169,17 @@ internal sealed class ModelLayers
         for (int i = 0; i < _space.Parameters.Count; i++)
         {
             using DisposeScope inner = NewDisposeScope();
-            Tensor missing = ofParameters[i]?.reshape(-1) ?? zeros(_space.Parameters[i].numel(), _space.DType, _space.Device);
-            double size = Precision.Norm(missing);
+            Tensor gradient = ofParameters[i]?.reshape(-1) ?? zeros(_space.Parameters[i].numel(), _space.DType, _space.Device);
+            double tolerance = _space.DType == ScalarType.Float64 ? 1e-8 : 1e-3, size = Precision.Norm(gradient);
             (ParameterUse, Tensor)[] live = [.. uses[i].Where(u => ofCalls[u.Call] is not null).Select(u => (u.Use, ofCalls[u.Call]!))];
-            if (live.Length > 0)
+            double rest = live.Length > 0 ? Precision.Norm(gradient.sub(ParameterUse.Sum(live))) : size;
+            if (live.Length > 0 && rest > tolerance * size)
             {
                 // Samples may cancel (a bias before batch norm): what they have each is the scale of rounding.
-                missing = missing.sub(ParameterUse.Sum(live));
                 size = Math.Max(size, Math.Sqrt(ParameterUse.SquaredNorm(live).ToDouble()));
             }
 
-            if (Precision.Norm(missing) > (_space.DType == ScalarType.Float64 ? 1e-8 : 1e-3) * size)
+            if (rest > tolerance * size)
             {
                 found.Add((i, $"The parameter '{_space.Names[i]}' also acts outside the calls of its layer (a functional call with its weight, forward() instead of call()): "
                     + "its gradient is not what the layer's inputs and outputs give"));

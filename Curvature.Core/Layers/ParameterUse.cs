@@ -30,6 +30,9 @@ internal abstract class ParameterUse(long samples, long entries)
     /// <summary><c>sum_n g_n^2</c> entry by entry, <c>[entries]</c>, where there is a shorter way than through the gradients; else null.</summary>
     public virtual Tensor? SquaresOf(Tensor g) => null;
 
+    /// <summary><c>sum_n g_n</c>, <c>[entries]</c>, where there is a shorter way than through the gradients; else null.</summary>
+    public virtual Tensor? SumOf(Tensor g) => null;
+
     /// <summary><c>sum_n |sum_u g_nu|^2</c> for a parameter with uses u, a scalar in float64, in the caller's scope.</summary>
     public static Tensor SquaredNorm(IReadOnlyList<(ParameterUse Use, Tensor G)> uses) =>
         (uses.Count == 1 ? uses[0].Use.SquaredNormOf(uses[0].G) : null) ?? Reduce(uses, gradients => gradients.square().sum().to(ScalarType.Float64));
@@ -39,7 +42,8 @@ internal abstract class ParameterUse(long samples, long entries)
         (uses.Count == 1 ? uses[0].Use.SquaresOf(uses[0].G) : null) ?? Reduce(uses, gradients => gradients.square().sum(dim: 0));
 
     /// <summary><c>sum_n sum_u g_nu</c>: the gradient, <c>[entries]</c>, in the caller's scope.</summary>
-    public static Tensor Sum(IReadOnlyList<(ParameterUse Use, Tensor G)> uses) => Reduce(uses, gradients => gradients.sum(dim: 0));
+    public static Tensor Sum(IReadOnlyList<(ParameterUse Use, Tensor G)> uses) =>
+        (uses.Count == 1 ? uses[0].Use.SumOf(uses[0].G) : null) ?? Reduce(uses, gradients => gradients.sum(dim: 0));
 
     private static Tensor Reduce(IReadOnlyList<(ParameterUse Use, Tensor G)> uses, Func<Tensor, Tensor> square)
     {

@@ -82,23 +82,25 @@ internal sealed class WeightUse : KroneckerUse
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor padded = Padded(layer, input);
-        List<Tensor> shifted = [];
         long[] kernel = layer.kernel_size, at = new long[kernel.Length];
-        for (long k = 0; k < kernel.Aggregate(1L, (product, length) => product * length); k++)
+        long entries = kernel.Aggregate(1L, (product, length) => product * length);
+        Tensor patches = empty([input.shape[0], input.shape[1], entries, .. size], input.dtype, input.device);
+        for (long k = 0; k < entries; k++)
         {
+            using DisposeScope inner = NewDisposeScope();
             TensorIndex[] window = [TensorIndex.Ellipsis, .. Enumerable.Range(0, at.Length).Select(i =>
             {
                 long start = at[i] * layer.dilation[i];
                 return TensorIndex.Slice(start, start + ((size[i] - 1) * layer.stride[i]) + 1, layer.stride[i]);
             })];
-            shifted.Add(padded.index(window).flatten(2));
+            patches.select(2, k).copy_(padded.index(window));
             for (int i = at.Length - 1; i >= 0 && ++at[i] == kernel[i]; i--)
             {
                 at[i] = 0;
             }
         }
 
-        return stack(shifted, 2).MoveToOuterDisposeScope();
+        return patches.flatten(3).MoveToOuterDisposeScope();
     }
 
     private static Tensor Padded(Convolution layer, Tensor input)
