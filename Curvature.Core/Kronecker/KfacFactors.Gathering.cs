@@ -1,0 +1,166 @@
+using Curvature.Data;
+using Curvature.Layers;
+using Curvature.Objectives;
+using Curvature.Operators;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Kronecker;
+
+/// <content>How a batch becomes statistics: registration at the first one, then column by column, refused as a whole where something is not finite.</content>
+public sealed partial class KfacFactors
+{
+    /// <summary>
+    /// Passes over an objective's data, gathering unless <paramref name="visit"/> says what to do with each column instead.
+    /// </summary>
+    /// <returns>What sums over the columns are to be divided by: the number of terms for means, 1 for sums.</returns>
+    internal double Visit(
+        Objective objective, string what, Action<PulledBack>? visit, IProgress<ProductProgress>? progress, CancellationToken cancellation)
+    {
+        double total = 0;
+        objective.EnsureDifferentiable();
+        objective.EnsureDeterministic();
+        int batches = 0;
+        foreach (ObjectiveBatch batch in objective.Pass(cancellation))
+        {
+            using DisposeScope scope = NewDisposeScope();
+            using LayerTape tape = _layers.Record();
+            Tensor z, targets;
+            using (enable_grad())
+            {
+                (z, targets) = batch.Split!.Evaluate();
+            }
+
+            tape.Stop();
+            double weight = objective.Reduction == Reduction.Mean ? batch.Terms : 1;
+            Gather(z, targets, batch.Split.Loss, weight, tape, batch.Index, visit);
+            total += weight;
+            progress?.Report(new ProductProgress(what, ++batches, batches));
+        }
+
+        return objective.Reduction == Reduction.Mean ? total : 1;
+    }
+
+    private void Gather(Tensor z, Tensor targets, ICurvatureLoss loss, double weight, LayerTape tape, int step, Action<PulledBack>? visit)
+    {
+        try
+        {
+            GatherWhole(z, targets, loss, weight, tape, step, visit);
+        }
+        catch
+        {
+            Drop();
+            throw;
+        }
+    }
+
+    private void GatherWhole(Tensor z, Tensor targets, ICurvatureLoss loss, double weight, LayerTape tape, int step, Action<PulledBack>? visit)
+    {
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        long samples = z.dim() == 0 ? 1 : z.shape[0];
+        (int Call, ParameterUse Use)[][] uses = _layers.UsesOf(tape, samples);
+        Register(() => Obstacles(tape, samples, [.. _layers.Missing(z, tape, uses), .. Crossings(z, tape)]));
+        using OutputCurvature curvature = loss.CurvatureAt(z, targets, weight);
+        _gradients.Visit(z, curvature, tape, uses, WholeBatch, step, column =>
+        {
+            foreach (LayerStatistics block in visit is null ? Registered.Blocks : [])
+            {
+                block.AddGradients(column);
+            }
+
+            visit?.Invoke(column);
+        });
+        PulledBack inputs = new(uses, [], new Dictionary<int, Tensor?>());
+        foreach (LayerStatistics block in visit is null ? Registered.Blocks : [])
+        {
+            block.EndBatch(inputs, IdentityScale(loss.Reduction, weight, samples));
+        }
+    }
+
+    /// <summary>Parameters whose gradient of the whole batch is wanted.</summary>
+    private int[] WholeBatch => [.. Registered.Blocks.Where(b => b.Kind == BlockKind.BatchDiagonal).Select(b => b.Indices[0])];
+
+    private double? IdentityScale(Reduction reduction, double weight, long samples) =>
+        Options.Gradients != FactorGradients.Identity ? null : reduction == Reduction.Mean ? weight : samples;
+
+    /// <summary>Ends an update: refuses what is not finite, then lets the earlier updates fade.</summary>
+    private void Fold(double weight)
+    {
+        using IDisposable noGrad = no_grad();
+        RequireFinite();
+
+        foreach (LayerStatistics block in Registered.Blocks)
+        {
+            block.Fold(Options.Decay);
+        }
+
+        _weight = (Options.Decay * _weight) + weight;
+        Updates++;
+    }
+
+    /// <summary>Refuses what the present update has brought where it is not finite; one host synchronisation where it is.</summary>
+    private void RequireFinite()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (string Block, string Key, Tensor Present)[] brought =
+            [.. Registered.Blocks.SelectMany(b => b.Sums.Where(s => s.Sum.Present is not null).Select(s => (b.Name, s.Key, s.Sum.Present!)))];
+        if (brought.Length == 0 || double.IsFinite(stack(brought.Select(b => b.Present.sum(ScalarType.Float64))).sum().ToDouble()))
+        {
+            return;
+        }
+
+        (string block, string key, Tensor? bad) = brought.FirstOrDefault(b => !Finite.Everywhere(b.Present));
+        if (bad is not null)
+        {
+            Drop();
+            throw new NonFiniteException(
+                $"The batch's '{key}' of the layer '{block}' is NaN or infinite. The factors are as they were before it. Look for extreme inputs, a diverged model, or too large a loss scale.");
+        }
+    }
+
+    private void Drop()
+    {
+        foreach (LayerStatistics block in _registration?.Blocks ?? [])
+        {
+            block.Drop();
+        }
+    }
+
+    private void Register(Func<string?[]> inspect)
+    {
+        if (_inspected)
+        {
+            return;
+        }
+
+        LayerRegistration found = new(_layers, Parameters, Options, inspect());
+        if (_registration is null)
+        {
+            _registration = found;
+        }
+        else
+        {
+            RequireSame(found);
+        }
+
+        _inspected = true;
+    }
+
+    private string?[] Obstacles(LayerTape tape, long samples, IReadOnlyList<(int Index, string Why)> found)
+    {
+        string?[] obstacles = [.. _layers.Obstacles];
+        foreach ((int i, string why) in tape.Calls.SelectMany(call => _layers.Misfit(call, samples, folded: true) is { } why
+            ? _layers.ParametersOf(call.Layer).Select(i => (i, why))
+            : []).Concat(found))
+        {
+            obstacles[i] ??= why;
+        }
+
+        return obstacles;
+    }
+
+    private IEnumerable<(int Index, string Why)> Crossings(Tensor z, LayerTape tape) => _layers.Coupling is not null
+        ? []
+        : _layers.Crossings(z, tape).SelectMany(c => _layers.ParametersOf(tape.Calls[c.Call].Layer).Select(i => (i, c.Why)));
+}
