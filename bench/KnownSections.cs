@@ -14,5 +14,6 @@ internal static class KnownSections
         new("mfac", "One M-FAC step over a window of m gradients, beside two plain products with the same matrix", MfacSection.Run),
         new("eigenpairs", "Ten eigenpairs to a relative residual of 1e-3: products each solver needs", EigenpairsSection.Run),
         new("kronecker", "Keeping the inverse of a Kronecker factor: a rank-1 update beside a Cholesky inverse", KroneckerSection.Run),
+        new("optimizers", "Steps of optimizers that see curvature, in AdamW steps on the same network", OptimizersSection.Run),
     ];
 }

@@ -10,7 +10,7 @@ internal sealed class Workload
     public Workload(string name, nn.Module<Tensor, Tensor> model, Tensor inputs, Tensor targets, int batches)
     {
         Batch[] all = [.. inputs.chunk(batches).Zip(targets.chunk(batches), (x, y) => new Batch(x, y))];
-        Name = name;
+        (Name, Model) = (name, model);
         // Batch norm with its stored statistics, as a trained checkpoint is examined.
         model.eval();
         Batch = all[0];
@@ -18,6 +18,8 @@ internal sealed class Workload
     }
 
     public string Name { get; }
+
+    public nn.Module<Tensor, Tensor> Model { get; }
 
     /// <summary>The first batch.</summary>
     public Batch Batch { get; }

@@ -23,6 +23,7 @@ internal static class KnownSamples
         new("obs-pruning", "A LeNet on Fashion-MNIST at 90 % zeros: Optimal Brain Surgeon beside magnitude", ObsPruning.Run),
         new("influence-functions", "What each training point does to a test loss, checked by training without it", InfluenceFunctions.Run),
         new("mkor-training", "Steps along momentum inverses that rank-1 updates keep, beside gradient descent", MkorTraining.Run),
+        new("diagonal-optimizers", "AdaHessian and Sophia-G beside AdamW on the digits network: losses by steps and by seconds", DiagonalOptimizers.Run),
         new("train-digits", "Trains the digits network that the demo reports on", TrainDigits.Run),
         new("train-fashion-mnist", "Trains a LeNet on Fashion-MNIST: a checkpoint of real size", TrainFashionMnist.Run),
     ];

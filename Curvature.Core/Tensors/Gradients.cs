@@ -23,11 +23,12 @@ internal static partial class Gradients
 
     /// <summary>
     /// Vector-Jacobian product <c>sum_i J_i^T v_i</c> of the outputs, <c>J_i = d outputs_i / d parameters</c>, null where it is zero. The
-    /// graph is kept for the next product. Applied to a gradient it is the Hessian-vector product (Pearlmutter 1994, Fast Exact
+    /// graph is kept for the next product, unless this is the last. Applied to a gradient it is the Hessian-vector product (Pearlmutter 1994, Fast Exact
     /// Multiplication by the Hessian; here in its reverse-over-reverse form).
     /// </summary>
-    public static Tensor?[] VectorJacobianProduct(IReadOnlyList<Tensor?> outputs, IReadOnlyList<Tensor> v, IReadOnlyList<Tensor> parameters) =>
-        Pull(outputs, v, parameters, retainGraph: true, createGraph: false);
+    public static Tensor?[] VectorJacobianProduct(
+        IReadOnlyList<Tensor?> outputs, IReadOnlyList<Tensor> v, IReadOnlyList<Tensor> parameters, bool keepGraph = true) =>
+        Pull(outputs, v, parameters, retainGraph: keepGraph, createGraph: false);
 
     /// <summary>
     /// <c>g(w) = J^T w</c> with its graph, <c>J = d outputs / d parameters</c>: linear in w, so that <c>d (g . v) / dw = J v</c> (double backward: Jacobian-
@@ -40,10 +41,14 @@ internal static partial class Gradients
     /// Differentiates <paramref name="loss"/> once, or twice, by <c>autograd.backward</c>, which reports errors where <c>autograd.grad</c> would end the
     /// process. Every <c>.grad</c> is put back as it was.
     /// </summary>
+    /// <param name="loss">Evaluated once.</param>
+    /// <param name="parameters">Leaves.</param>
+    /// <param name="twice">Whether the gradient is differentiated too.</param>
+    /// <param name="keepGraph">Whether the loss's graph can be differentiated again afterwards.</param>
     /// <exception cref="NoSecondDerivativeException">An operator has no second derivative.</exception>
     /// <exception cref="CurvatureException">The loss is no scalar or cannot be differentiated at all.</exception>
     /// <returns>The second derivative's product with ones, one part per leaf and null where zero; nothing for <paramref name="twice"/> false.</returns>
-    public static Tensor?[] Check(Func<Tensor> loss, IReadOnlyList<Tensor> parameters, bool twice)
+    public static Tensor?[] Check(Func<Tensor> loss, IReadOnlyList<Tensor> parameters, bool twice, bool keepGraph = false)
     {
         Tensor[] leaves = [.. parameters.Where(p => p.requires_grad)];
         using DisposeScope scope = NewDisposeScope();
@@ -73,7 +78,7 @@ internal static partial class Gradients
             second = true;
             if (gradients.Length > 0)
             {
-                autograd.backward(gradients, [.. gradients.Select(g => ones_like(g))], inputs: leaves);
+                autograd.backward(gradients, [.. gradients.Select(g => ones_like(g))], retain_graph: keepGraph, inputs: leaves);
             }
 
             return [.. leaves.Select(p => p.grad?.detach().MoveToOuterDisposeScope())];

@@ -19,7 +19,7 @@ public static partial class torch
         private static readonly Op DivMode = new("div", "Tensor_mode"), DivScalarMode = new("div", "Scalar_mode");
         private static readonly Op RemainderScalar = new("remainder", "Scalar");
         private static readonly Op PowScalar = new("pow", "Tensor_Scalar");
-        private static readonly Op Maximum = new("maximum"), ClampMin = new("clamp_min");
+        private static readonly Op Maximum = new("maximum"), ClampMin = new("clamp_min"), Clamp = new("clamp");
 
         public Tensor add(Tensor target) => Add.Call(this, target);
         public Tensor add(Tensor target, Scalar alpha) => Add.Call(this, target, alpha);
@@ -35,6 +35,7 @@ public static partial class torch
         public Tensor pow(Scalar exponent) => PowScalar.Call(this, exponent);
         public Tensor maximum(Tensor other) => Maximum.Call(this, other);
         public Tensor clamp_min(Scalar min) => ClampMin.Call(this, min);
+        public Tensor clamp(Scalar? min = null, Scalar? max = null) => Clamp.Call(this, min, max);
 
         // In place; each returns this.
         private static readonly Op AddInPlace = new("add_", "Tensor"), AddScalarInPlace = new("add_", "Scalar");

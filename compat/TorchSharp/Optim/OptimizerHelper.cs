@@ -94,6 +94,11 @@ public abstract class OptimizerHelper : torch.optim.Optimizer
         own.State.ForEach(state => state.LoadStateDict(reader));
     });
 
+    public void to(torch.Device device)
+    {
+        foreach (OptimizerState state in _state.Values) state.to(device);
+    }
+
     private static void RequireCounts(StateDictionary own, long groups, long states)
     {
         if (groups != own.Options.Count || states != own.State.Count)

@@ -1,0 +1,306 @@
+using Curvature.Data;
+using Curvature.Objectives;
+using Curvature.Tensors;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Curvature.Optimizers;
+
+/// <summary>
+/// A TorchSharp optimizer that takes the loss itself and makes gradient and curvature from it: <c>step(() => loss)</c>, which is <see cref="Step(Func{Tensor})"/>, with no <c>backward</c> in the function
+/// (one is found and refused). Groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>to(device)</c> work as for TorchSharp's own.
+/// <para>
+/// A parameter that is frozen, or that the loss does not depend on, stays as it is. A step whose loss, gradient or curvature holds NaN or infinity changes nothing and is counted
+/// (<see cref="SkippedSteps"/>); finding out is the one host synchronisation of a step. Every <c>.grad</c> is left as it was.
+/// </para>
+/// <para>
+/// Saved state goes on bit for bit: random draws depend on (seed, step) alone. What is given to the constructor or set beside it (seed, interval, source of curvature) is not in the file: give the
+/// same again. Parameters share one floating dtype and device.
+/// </para>
+/// </summary>
+/// <typeparam name="TOptions">Hyperparameters of a group.</typeparam>
+#pragma warning disable CA1708 // step is TorchSharp's name, Step this library's, and they mean the same.
+public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvatureOptimizer where TOptions : CurvatureOptimizerOptions, new()
+{
+#pragma warning restore CA1708
+    private readonly List<Parameter> _parameters = [];
+    private bool _checked;
+
+    /// <param name="groups">Parameters with their options; null options, and null values in them, are the defaults.</param>
+    /// <param name="options">Of all groups; null values are the method's own.</param>
+    /// <param name="defaults">The method's own.</param>
+    /// <exception cref="CurvatureException">No parameter, one that comes twice, mixed dtypes or devices, or options out of their range.</exception>
+    protected CurvatureOptimizer(IEnumerable<ParamGroup> groups, TOptions? options, TOptions defaults)
+    {
+        TOptions filled = Copy(options);
+        filled.Fill(defaults);
+        _defaults = filled;
+        _parameter_groups = new List<ParamGroup>();
+        foreach (ParamGroup group in groups)
+        {
+            add_param_group(group);
+        }
+
+        if (_parameters.Count == 0)
+        {
+            throw new CurvatureException($"{GetType().Name} got no parameters.");
+        }
+    }
+
+    /// <inheritdoc/>
+    public long Steps => State(0)["steps"];
+
+    /// <inheritdoc/>
+    public long SkippedSteps => State(0)["skipped"];
+
+    /// <summary>All parameters, group after group.</summary>
+    protected IReadOnlyList<Parameter> Parameters => _parameters;
+
+    /// <summary>Whether the loss is differentiated twice.</summary>
+    protected virtual bool DifferentiatesTwice => false;
+
+    /// <summary>Adds a group; what its options leave open is filled from the defaults.</summary>
+    /// <param name="param_group">Its options are of the optimizer's type, or give a learning rate only, or are null.</param>
+    /// <exception cref="CurvatureException">A parameter that comes twice, mixed dtypes or devices, or options out of their range.</exception>
+    public sealed override void add_param_group(ParamGroup param_group)
+    {
+        List<Parameter> parameters = [.. param_group.Parameters];
+        foreach (Parameter parameter in parameters)
+        {
+            Require(parameter);
+            _parameters.Add(parameter);
+            _state[parameter.Handle] = new NamedState(parameter);
+        }
+
+        TOptions options = param_group.Options as TOptions ?? new TOptions { LearningRate = param_group.Options?.LearningRate };
+        options.Fill((TOptions)_defaults);
+        options.InitialLearningRate = options.LearningRate!.Value;
+        param_group.Parameters = parameters;
+        param_group.Options = options;
+        _parameter_groups.Add(param_group);
+    }
+
+    /// <summary>The same as <see cref="Step(Func{Tensor})"/>.</summary>
+    /// <param name="closure">The loss, forward only.</param>
+    /// <exception cref="CurvatureException">No closure; else as there.</exception>
+    public sealed override Tensor step(Func<Tensor> closure = null!) => closure is not null ? Step(closure) : throw new CurvatureException(
+        $"{GetType().Name} makes gradient and curvature from the loss: call step(() => loss), without backward(), in the place of loss.backward(); step().");
+
+    /// <inheritdoc/>
+    public Tensor Step(Func<Tensor> loss) => Take([() => new LossPass(loss())]);
+
+    /// <inheritdoc/>
+    public Tensor Step(IEnumerable<Func<Tensor>> losses) => Take([.. losses.Select(loss => (Func<LossPass>)(() => new LossPass(loss())))]);
+
+    /// <inheritdoc/>
+    public Tensor Step(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss) => Take([() => Pass(forward, targets, loss, weight: 1)]);
+
+    /// <inheritdoc/>
+    public Tensor Step(IEnumerable<(Func<Tensor> Forward, Tensor Targets)> parts, ICurvatureLoss loss)
+    {
+        (Func<Tensor> Forward, Tensor Targets)[] all = [.. parts];
+        double terms = loss.Reduction == Reduction.Mean ? all.Sum(part => loss.Terms(part.Targets)) : 0;
+        double Weight(Tensor targets) => loss.Reduction == Reduction.Mean ? loss.Terms(targets) / terms : 1;
+        return Take([.. all.Select(part => (Func<LossPass>)(() => Pass(part.Forward, part.Targets, loss, Weight(part.Targets))))]);
+    }
+
+    /// <summary>What is remembered about a parameter; that of index 0 holds what is remembered about all.</summary>
+    protected NamedState State(int index) => (NamedState)_state[_parameters[index].Handle];
+
+    /// <summary>A step begins.</summary>
+    protected virtual void Begin()
+    {
+    }
+
+    /// <summary>The gradient of one part, null where zero, and whatever else the part gives; its graph is not needed afterwards.</summary>
+    protected virtual IReadOnlyList<Tensor?> Differentiate(LossPass pass) => Gradients.Of(pass.Loss, pass.Parameters, createGraph: false);
+
+    /// <summary>All parts are in: the curvature, which must be finite too, one entry a parameter; nothing remembered may change yet.</summary>
+    /// <param name="gradient">The whole gradient.</param>
+    protected virtual IReadOnlyList<Tensor?> Complete(IReadOnlyList<Tensor?> gradient) => [];
+
+    /// <summary>Changes one parameter and its state, without graph.</summary>
+    /// <param name="parameter">The parameter.</param>
+    /// <param name="g">Its gradient, without graph.</param>
+    /// <param name="D">What <see cref="Complete"/> gave for it.</param>
+    /// <param name="state">Its state.</param>
+    /// <param name="options">Its group's, all filled.</param>
+    protected abstract void Update(Parameter parameter, Tensor g, Tensor? D, NamedState state, TOptions options);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        foreach (NamedState state in _parameters.Select((_, i) => State(i)))
+        {
+            state.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    /// <summary>Evaluates the parts, then changes the parameters, or nothing.</summary>
+    /// <param name="parts">A single one is evaluated in the caller's scope.</param>
+    private protected Tensor Take(IReadOnlyList<Func<LossPass>> parts)
+    {
+        if (parts.Count == 0)
+        {
+            throw new CurvatureException($"{GetType().Name} got no parts of a batch to step on.");
+        }
+
+        LossPass? only = parts.Count == 1 ? Evaluate(parts[0], 0) : null;
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Begin();
+        Tensor?[] gradient = new Tensor?[_parameters.Count];
+        Tensor? sum = null;
+        for (int i = 0; i < parts.Count; i++)
+        {
+            using DisposeScope inner = NewDisposeScope();
+            LossPass pass = only ?? Evaluate(parts[i], i);
+            Add(gradient, Differentiate(pass));
+            sum = Sum(sum, pass.Loss);
+        }
+
+        IReadOnlyList<Tensor?> curvature = Complete(gradient);
+        if (AllFinite([sum!.to(_parameters[0].dtype), .. gradient.OfType<Tensor>(), .. curvature.OfType<Tensor>()]))
+        {
+            Update(gradient, curvature);
+            State(0)["steps"]++;
+        }
+        else
+        {
+            State(0)["skipped"]++;
+        }
+
+        return only?.Loss ?? sum!.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Evaluates a loss with its graph, every <c>.grad</c> set aside.</summary>
+    private protected LossPass Evaluate(Func<LossPass> evaluate, int part)
+    {
+        Tensor?[] aside = [.. _parameters.Select(p => p.grad)];
+        try
+        {
+            foreach (Parameter parameter in _parameters)
+            {
+                parameter.grad = null;
+            }
+
+            using IDisposable grad = enable_grad();
+            LossPass pass = evaluate() with { Parameters = _parameters, Step = Steps, Part = part };
+            Require(pass.Loss);
+            if (!_checked)
+            {
+                Gradients.Check(() => pass.Loss, _parameters, DifferentiatesTwice, keepGraph: true);
+                _checked = true;
+            }
+
+            return pass;
+        }
+        finally
+        {
+            for (int i = 0; i < aside.Length; i++)
+            {
+                _parameters[i].grad = aside[i];
+                aside[i]?.Dispose();
+            }
+        }
+    }
+
+    private protected static void Add(Tensor?[] sums, IReadOnlyList<Tensor?> parts)
+    {
+        for (int i = 0; i < sums.Length; i++)
+        {
+            sums[i] = parts[i] is { } part ? Sum(sums[i], part) : sums[i];
+        }
+    }
+
+    /// <summary>The options given, or new ones, with the same values in an object of their own.</summary>
+    private static TOptions Copy(TOptions? options)
+    {
+        TOptions copy = new();
+        if (options is not null)
+        {
+            copy.LoadStateDict(options);
+        }
+
+        return copy;
+    }
+
+    /// <summary>The sum without graph, moved out of this scope; the sum before it is disposed.</summary>
+    private static Tensor Sum(Tensor? before, Tensor part)
+    {
+        using (before)
+        {
+            return (before is null ? part.detach() : before.add(part.detach())).MoveToOuterDisposeScope();
+        }
+    }
+
+    /// <summary>One synchronisation where all is finite, as a finite sum has only finite terms.</summary>
+    private static bool AllFinite(IReadOnlyList<Tensor> tensors) =>
+        double.IsFinite(stack(tensors.Select(t => t.sum())).sum().ToDouble()) || tensors.All(Finite.Everywhere);
+
+    private LossPass Pass(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss, double weight)
+    {
+        Tensor outputs = forward();
+        if (!_checked)
+        {
+            loss.Check(outputs, targets);
+        }
+
+        Tensor value = loss.Value(outputs, targets);
+        return new LossPass(weight == 1 ? value : value.mul(weight)) { Outputs = outputs, Targets = targets, Criterion = loss, Weight = weight };
+    }
+
+    private void Update(Tensor?[] gradient, IReadOnlyList<Tensor?> curvature)
+    {
+        int i = 0;
+        foreach (ParamGroup group in _parameter_groups)
+        {
+            foreach (Parameter parameter in group.Parameters)
+            {
+                if (gradient[i] is { } g)
+                {
+                    using DisposeScope scope = NewDisposeScope();
+                    Update(parameter, g, i < curvature.Count ? curvature[i] : null, State(i), (TOptions)group.Options);
+                }
+
+                i++;
+            }
+        }
+    }
+
+    private void Require(Tensor loss)
+    {
+        foreach (Parameter parameter in _parameters)
+        {
+            using Tensor? grad = parameter.grad;
+            if (grad is not null)
+            {
+                throw new CurvatureException(
+                    $"The function given to {GetType().Name} called backward(). It should only compute and return the loss; gradient and curvature are made here.");
+            }
+        }
+
+        if (!loss.requires_grad)
+        {
+            throw new CurvatureException($"The loss given to {GetType().Name} depends on no trainable parameter with its graph: compute it inside the function, without no_grad or detach.");
+        }
+    }
+
+    private void Require(Parameter parameter)
+    {
+        string which = $"Parameter {_parameters.Count} of {GetType().Name}, [{string.Join(", ", parameter.shape)}] of {parameter.dtype} on {parameter.device},";
+        if (_state.ContainsKey(parameter.Handle))
+        {
+            throw new CurvatureException($"{which} was given before: a tied parameter comes once.");
+        }
+
+        Tensor like = _parameters.Count > 0 ? _parameters[0] : parameter;
+        if (!parameter.is_floating_point() || parameter.dtype != like.dtype || parameter.device.type != like.device.type || parameter.device.index != like.device.index)
+        {
+            throw new CurvatureException($"{which} should be of one floating dtype and device with the others, {like.dtype} on {like.device}.");
+        }
+    }
+}

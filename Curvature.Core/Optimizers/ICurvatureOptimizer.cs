@@ -1,0 +1,43 @@
+using Curvature.Objectives;
+using Curvature.Tensors;
+using static TorchSharp.torch;
+
+namespace Curvature.Optimizers;
+
+/// <summary>An optimizer that is given the loss and makes gradient and curvature from it.</summary>
+public interface ICurvatureOptimizer
+{
+    /// <summary>Steps taken: those skipped are not among them.</summary>
+    long Steps { get; }
+
+    /// <summary>Steps that changed nothing, since the loss, its gradient or curvature was NaN or infinite.</summary>
+    long SkippedSteps { get; }
+
+    /// <summary>One step down the loss.</summary>
+    /// <param name="loss">The loss at the present parameters, forward only; called once, with gradients on, in the caller's scope.</param>
+    /// <returns>The loss before the step, as the function gave it.</returns>
+    /// <exception cref="NoSecondDerivativeException">The first loss has an operator that cannot be differentiated twice, and the method needs that.</exception>
+    /// <exception cref="CurvatureException">The loss is no scalar, has no gradient, or the function called <c>backward</c>; or the method needs the outputs.</exception>
+    Tensor Step(Func<Tensor> loss);
+
+    /// <summary>One step down the sum of several losses, one after the other in memory: parts of a batch. For a mean over the batch, each part's mean is multiplied by its share of the terms.</summary>
+    /// <param name="losses">Each forward only, called once; tensors made inside are disposed after it.</param>
+    /// <returns>The sum before the step, in the caller's scope.</returns>
+    /// <exception cref="CurvatureException">As <see cref="Step(Func{Tensor})"/>; or there are none.</exception>
+    Tensor Step(IEnumerable<Func<Tensor>> losses);
+
+    /// <summary>One step down a loss of outputs and targets.</summary>
+    /// <param name="forward">The model's outputs at the present parameters; called once, with gradients on, in the caller's scope.</param>
+    /// <param name="targets">What they should be.</param>
+    /// <param name="loss">The loss, which knows its number of terms and its curvature in the outputs.</param>
+    /// <returns>The loss before the step.</returns>
+    /// <exception cref="CurvatureException">As <see cref="Step(Func{Tensor})"/>; or outputs and targets do not fit.</exception>
+    Tensor Step(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss);
+
+    /// <summary>One step down a loss whose batch comes in parts, one after the other in memory. A mean is that over all terms of all parts.</summary>
+    /// <param name="parts">Outputs and targets of each part; tensors made inside are disposed after it.</param>
+    /// <param name="loss">The loss.</param>
+    /// <returns>The whole batch's loss before the step, in the caller's scope.</returns>
+    /// <exception cref="CurvatureException">As <see cref="Step(Func{Tensor}, Tensor, ICurvatureLoss)"/>; or there are none.</exception>
+    Tensor Step(IEnumerable<(Func<Tensor> Forward, Tensor Targets)> parts, ICurvatureLoss loss);
+}

@@ -1,0 +1,167 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Curvature.Optimizers;
+
+/// <summary>
+/// What an optimizer remembers about one parameter: tensors and counters by name. What it remembers about all of them rides in the state of its first parameter. Saved whole; tensors
+/// move with the device.
+/// </summary>
+public sealed class NamedState : OptimizerState, IDisposable
+{
+    private const int MostEntries = 1000;
+    private readonly SortedDictionary<string, Tensor> _tensors = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, long> _counters = new(StringComparer.Ordinal);
+
+    /// <param name="parameter">The parameter.</param>
+    public NamedState(Parameter parameter) : base(parameter)
+    {
+    }
+
+    /// <summary>Names of the tensors.</summary>
+    public IEnumerable<string> Names => _tensors.Keys;
+
+    /// <summary>A counter; 0 before it is set.</summary>
+    /// <param name="counter">Its name.</param>
+    public long this[string counter]
+    {
+        get => _counters.GetValueOrDefault(counter);
+        set => _counters[counter] = value;
+    }
+
+    /// <summary>The tensor of that name, or null. It stays the state's.</summary>
+    public Tensor? Find(string name) => _tensors.GetValueOrDefault(name);
+
+    /// <summary>The tensor of that name, at first zeros of the parameter's shape, dtype and device. It stays the state's.</summary>
+    public Tensor Zeros(string name)
+    {
+        if (!_tensors.TryGetValue(name, out Tensor? value))
+        {
+            using IDisposable noGrad = no_grad();
+            using Tensor detached = _parameter.detach();
+            value = _tensors[name] = zeros_like(detached).DetachFromDisposeScope();
+        }
+
+        return value;
+    }
+
+    /// <summary>Keeps a copy of a tensor under a name.</summary>
+    public void Set(string name, Tensor value)
+    {
+        using IDisposable noGrad = no_grad();
+        if (_tensors.TryGetValue(name, out Tensor? held) && held.dtype == value.dtype && held.shape.SequenceEqual(value.shape))
+        {
+            held.copy_(value);
+            return;
+        }
+
+        Keep(name, value.detach().clone());
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Nothing: tensors are made when they are first asked for.</remarks>
+    public override void Initialize(OptimizerOptions options)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override void SaveStateDict(BinaryWriter writer)
+    {
+        writer.Write(_counters.Count);
+        foreach ((string name, long value) in _counters)
+        {
+            writer.Write(name);
+            writer.Write(value);
+        }
+
+        writer.Write(_tensors.Count);
+        foreach ((string name, Tensor value) in _tensors)
+        {
+            writer.Write(name);
+            SaveConditionalStateTensor(writer, value);
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="CurvatureException">The file is damaged, or belongs to other parameters.</exception>
+    public override void LoadStateDict(BinaryReader reader)
+    {
+        Dispose();
+        _counters.Clear();
+        for (int left = Entries(reader); left > 0; left--)
+        {
+            string name = reader.ReadString();
+            _counters[name] = reader.ReadInt64();
+        }
+
+        using IDisposable noGrad = no_grad();
+        for (int left = Entries(reader); left > 0; left--)
+        {
+            string name = reader.ReadString();
+            Tensor value = null!;
+            LoadConditionalStateTensor(reader, ref value, _parameter.device);
+            if (value is not null)
+            {
+                Keep(name, value);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void LoadStateDict(OptimizerState source)
+    {
+        if (ReferenceEquals(source, this))
+        {
+            return;
+        }
+
+        NamedState other = source as NamedState ?? throw new CurvatureException($"Expected the state of the same optimizer, got {source.GetType().Name}.");
+        Dispose();
+        _counters.Clear();
+        using IDisposable noGrad = no_grad();
+        foreach ((string name, long value) in other._counters)
+        {
+            _counters[name] = value;
+        }
+
+        foreach ((string name, Tensor value) in other._tensors)
+        {
+            Keep(name, value.to(_parameter.device, copy: true));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void to(Device device)
+    {
+        using IDisposable noGrad = no_grad();
+        foreach (string name in _tensors.Keys.ToList())
+        {
+            Keep(name, _tensors[name].to(device, copy: true));
+        }
+    }
+
+    /// <summary>Releases the tensors.</summary>
+    public void Dispose()
+    {
+        foreach (Tensor value in _tensors.Values)
+        {
+            value.Dispose();
+        }
+
+        _tensors.Clear();
+    }
+
+    private static int Entries(BinaryReader reader) => reader.ReadInt32() is >= 0 and <= MostEntries and int count
+        ? count
+        : throw new CurvatureException($"The optimizer's state is damaged: a parameter has at most {MostEntries} tensors and counters.");
+
+    private void Keep(string name, Tensor value)
+    {
+        if (_tensors.TryGetValue(name, out Tensor? held))
+        {
+            held.Dispose();
+        }
+
+        _tensors[name] = value.DetachFromDisposeScope();
+    }
+}

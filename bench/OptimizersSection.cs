@@ -1,0 +1,76 @@
+using Curvature.Objectives;
+using Curvature.Operators;
+using Curvature.Optimizers;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Curvature.Bench;
+
+/// <summary>
+/// Time of a step, forward and backward passes in it, as a multiple of an AdamW step on the same network and batch: the mean over a whole update interval, so that refreshes count with their share.
+/// Beside them a Hessian-vector product with a graph made for it, the same networks and unit.
+/// </summary>
+internal static class OptimizersSection
+{
+    private static readonly CrossEntropy Loss = new();
+
+    public static void Run(BenchOptions options, TextWriter output)
+    {
+        output.WriteLine(
+            $"{"network",-12} {"threads",7} {"AdamW ms",14} {"fresh HVP",12} {"AdaHessian",12} {"interval 5",12} {"Sophia-G",12} {"Sophia-H",12} {"H, batch/8",12}   (medians; spread = interquartile range / median)");
+        foreach (string name in options.Workloads)
+        {
+            foreach (int threads in options.Threads)
+            {
+                set_num_threads(threads);
+                Report(name, threads, options.Quick, output);
+            }
+        }
+    }
+
+    private static void Report(string name, int threads, bool quick, TextWriter output)
+    {
+        using IDisposable held = NewDisposeScope();
+        Workload workload = KnownWorkloads.Create(name);
+        Parameter[] parameters = [.. workload.Model.parameters()];
+        (Tensor x, Tensor y) = (workload.Batch.Inputs, workload.Batch.Targets);
+        (Tensor fewX, Tensor fewY) = (x[..(int)(x.shape[0] / 8)], y[..(int)(x.shape[0] / 8)]);
+        Tensor v = randn(workload.Objective.Parameters.Count);
+
+        // Rates so small that the networks stay what they are.
+        const double Rate = 1e-7;
+        using HessianOperator hessian = new(workload.Objective, new CurvatureOptions { GraphMemory = 0 });
+        using AdamW adamW = optim.AdamW(parameters, Rate);
+        using AdaHessian each = new(parameters, new AdaHessianOptions { LearningRate = Rate }), fifth = new(parameters, new AdaHessianOptions { LearningRate = Rate }) { UpdateInterval = 5 };
+        using SophiaG sophiaG = new(parameters, new SophiaOptions { LearningRate = Rate });
+        using SophiaH sophiaH = new(parameters, new SophiaOptions { LearningRate = Rate }), part = new(parameters, new SophiaOptions { LearningRate = Rate });
+        Tensor Value(Tensor inputs, Tensor targets) => Loss.Value(workload.Model.call(inputs), targets);
+        void Each(int steps, Action step)
+        {
+            for (int i = 0; i < steps; i++)
+            {
+                using DisposeScope scope = NewDisposeScope();
+                step();
+            }
+        }
+
+        Timing[] timings = Timing.Interleaved(
+            quick,
+            Timing.Of(() => Each(1, () =>
+            {
+                adamW.zero_grad();
+                Value(x, y).backward();
+                adamW.step();
+            })),
+            Timing.Of(() => hessian.Apply(v).Dispose()),
+            Timing.Of(() => Each(1, () => each.Step(() => Value(x, y)))),
+            Timing.Of(() => Each(5, () => fifth.Step(() => Value(x, y)))),
+            Timing.Of(() => Each(10, () => sophiaG.Step(() => workload.Model.call(x), y, Loss))),
+            Timing.Of(() => Each(10, () => sophiaH.Step(() => Value(x, y)))),
+            Timing.Of(() => Each(10, () => part.Step(() => Value(x, y), () => Value(fewX, fewY)))));
+        string Ratio(int i, int steps) => $"{timings[i].Median / timings[0].Median / steps:F2}x ({timings[i].Spread:P0})";
+        output.WriteLine(
+            $"{name,-12} {threads,7} {$"{timings[0].Median * 1e3:F1} ({timings[0].Spread:P0})",14} {Ratio(1, 1),12} {Ratio(2, 1),12} {Ratio(3, 5),12} {Ratio(4, 10),12} {Ratio(5, 10),12} {Ratio(6, 10),12}");
+    }
+}
