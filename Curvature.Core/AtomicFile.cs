@@ -81,15 +81,28 @@ public static class AtomicFile
         Guarded(folder, () => new FileStream(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose).Dispose());
     }
 
-    private static string TemporaryName(string target)
+    /// <summary>Throws what writing the file <paramref name="path"/> would throw, as <see cref="CheckFolder"/> does for a folder.</summary>
+    /// <exception cref="CurvatureException">No name of a file, a folder is in its place, or nothing can be written there.</exception>
+    internal static void CheckFile(string path)
+    {
+        string folder = "";
+        Guarded(path, () => folder = FolderOf(Path.GetFullPath(path)));
+        CheckFolder(folder);
+    }
+
+    private static string FolderOf(string target)
     {
         if (Directory.Exists(target))
         {
             throw new CurvatureException($"Cannot write '{target}': a folder of that name is in its place. Name a file.");
         }
 
-        string folder = Path.GetDirectoryName(target)
-            ?? throw new CurvatureException($"Cannot write '{target}': it is not the name of a file.");
+        return Path.GetDirectoryName(target) ?? throw new CurvatureException($"Cannot write '{target}': it is not the name of a file.");
+    }
+
+    private static string TemporaryName(string target)
+    {
+        string folder = FolderOf(target);
         Directory.CreateDirectory(folder);
         return Path.Combine(folder, $".{Path.GetFileName(target)}.{Path.GetRandomFileName()}.tmp");
     }

@@ -24,7 +24,7 @@ public static class CheckpointWriter
             throw new CurvatureException($"Cannot write '{path}': {what}. Name a file that ends in {expected}.");
         }
 
-        AtomicFile.CheckFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        AtomicFile.CheckFile(path);
     }
 
     /// <summary>Writes parameters and buffers, and for TorchScript the network.</summary>

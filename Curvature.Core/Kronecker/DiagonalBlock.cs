@@ -12,14 +12,7 @@ internal sealed class DiagonalBlock(string name, Tensor diagonal) : LayerBlock(n
 
     public override double? ExactTrace => Total(_diagonal);
 
-    public override double SquaredNorm
-    {
-        get
-        {
-            using DisposeScope scope = NewDisposeScope();
-            return Total(_diagonal.square());
-        }
-    }
+    public override double SquaredNorm => TotalOfSquares(_diagonal);
 
     public override double LogDeterminant(double lambda) => LogSum(_diagonal, lambda);
 

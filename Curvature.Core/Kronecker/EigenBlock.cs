@@ -27,14 +27,7 @@ internal sealed class EigenBlock(string name, MatrixLayout layout, Tensor? left,
 
     public override double? ExactTrace => Total(_eigenvalues);
 
-    public override double SquaredNorm
-    {
-        get
-        {
-            using DisposeScope scope = NewDisposeScope();
-            return Total(_eigenvalues.square());
-        }
-    }
+    public override double SquaredNorm => TotalOfSquares(_eigenvalues);
 
     public override double LogDeterminant(double lambda) => LogSum(_eigenvalues, lambda);
 

@@ -13,14 +13,7 @@ internal sealed class FullBlock(string name, Tensor matrix) : LayerBlock(name, m
 
     public override double? ExactTrace => _matrix.diagonal().sum(ScalarType.Float64).ToDouble();
 
-    public override double SquaredNorm
-    {
-        get
-        {
-            using DisposeScope scope = NewDisposeScope();
-            return Total(_matrix.square());
-        }
-    }
+    public override double SquaredNorm => TotalOfSquares(_matrix);
 
     public override double LogDeterminant(double lambda)
     {

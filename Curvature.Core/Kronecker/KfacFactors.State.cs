@@ -42,6 +42,9 @@ public sealed partial class KfacFactors
         using DisposeScope scope = NewDisposeScope();
         Tensor Entry(string key) => state.TryGetValue(key, out Tensor? value) ? value : throw new CurvatureException($"The state has no '{key}'; it has {string.Join(", ", state.Keys)}.");
 
+        Tensor Number(string key, ScalarType dtype) => Entry(key) is var value && value.dtype == dtype && value.dim() == 0 ? value : throw new CurvatureException(
+            $"The state's '{key}' should be one number of {dtype}; got [{string.Join(", ", value.shape)}] of {value.dtype}.");
+
         long[] kinds = Entry(KindsKey) is { dtype: ScalarType.Int64 } codes && codes.numel() == Parameters.Parameters.Count
             ? codes.cpu().data<long>().ToArray()
             : throw new CurvatureException($"The state's '{KindsKey}' should be {Parameters.Parameters.Count} int64 numbers, one a parameter: it belongs to another model.");
@@ -72,7 +75,7 @@ public sealed partial class KfacFactors
                 throw new CurvatureException($"The state's '{unknown}' belongs to no layer of this model.");
             }
 
-            (long updates, double weight) = (Entry(UpdatesKey).ToInt64(), Entry(WeightKey).ToDouble());
+            (long updates, double weight) = (Number(UpdatesKey, ScalarType.Int64).ToInt64(), Number(WeightKey, ScalarType.Float64).ToDouble());
             if (updates < 0 || !double.IsFinite(weight) || weight < 0)
             {
                 throw new CurvatureException(FormattableString.Invariant($"A state has updates and a weight that are not negative; got {updates} and {weight}."));

@@ -25,8 +25,8 @@ internal sealed class KroneckerFactor(Tensor values) : IDisposable
     /// <summary><c>tr S</c>, <c>[K]</c>.</summary>
     public Tensor Traces() => (IsDiagonal ? _values : _values.diagonal(0, 1, 2)).sum(dim: 1);
 
-    /// <summary><c>|S|_F^2</c>, <c>[K]</c>.</summary>
-    public Tensor SquaredNorms() => _values.reshape(_values.shape[0], -1).square().sum(dim: 1);
+    /// <summary><c>|S|_F^2</c>, <c>[K]</c> in float64: the squares of small or large float32 are none.</summary>
+    public Tensor SquaredNorms() => _values.to(ScalarType.Float64).reshape(_values.shape[0], -1).square().sum(dim: 1);
 
     /// <summary><c>(S + shift I)^{-1}</c> for a shift a group, <c>[K]</c>.</summary>
     public KroneckerFactor Inverse(Tensor shift, string owner) => new(IsDiagonal

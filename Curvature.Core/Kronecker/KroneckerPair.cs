@@ -54,11 +54,13 @@ public sealed class KroneckerPair : IDisposable
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Tensor dense = m.ToDense();
+        double scale = Largest(dense);
+        dense = dense.div(scale);
         Tensor rearranged = dense.reshape(rows, columns, rows, columns).permute(0, 2, 1, 3).reshape(rows * rows, columns * columns), transposed = rearranged.t();
         return Iterate(
             R => rearranged.mv(R.reshape(-1)).reshape(rows, rows),
             L => transposed.mv(L.reshape(-1)).reshape(columns, columns),
-            eye(columns, columns, dense.dtype, dense.device), Precision.Norm(dense), tolerance, maxIterations);
+            eye(columns, columns, dense.dtype, dense.device), Precision.Norm(dense), scale, tolerance, maxIterations);
     }
 
     /// <summary>
@@ -79,9 +81,12 @@ public sealed class KroneckerPair : IDisposable
 
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor X = gradients.detach(), Y = X.transpose(1, 2).contiguous(), flat = X.reshape(X.shape[0], -1);
+        double scale = Largest(gradients.detach());
+        Tensor X = gradients.detach().div(scale), Y = X.transpose(1, 2).contiguous(), flat = X.reshape(X.shape[0], -1);
         return Iterate(
-            R => SecondMoment(X, R), L => SecondMoment(Y, L), eye(X.shape[2], X.shape[2], X.dtype, X.device), Precision.Norm(flat.mm(flat.t())), tolerance, maxIterations);
+            R => SecondMoment(X, R),
+            L => SecondMoment(Y, L),
+            eye(X.shape[2], X.shape[2], X.dtype, X.device), Precision.Norm(flat.mm(flat.t())), scale * scale, tolerance, maxIterations);
     }
 
     /// <summary><c>L (x) R</c>, valid as long as this object.</summary>
@@ -104,7 +109,12 @@ public sealed class KroneckerPair : IDisposable
         return XS.permute(1, 0, 2).reshape(p, n * q).mm(X.permute(1, 0, 2).reshape(p, n * q).t());
     }
 
-    private static KroneckerPair Iterate(Func<Tensor, Tensor> left, Func<Tensor, Tensor> right, Tensor R, double norm, double tolerance, int maxIterations)
+    /// <summary>The largest entry's size, 1 where all are zero: divided by it, squares and products of squares stay in the range of float32.</summary>
+    private static double Largest(Tensor x) => x.abs().max().ToDouble() is var largest && largest > 0 ? largest : double.IsNaN(largest) ? largest : 1;
+
+    /// <summary>The pair nearest to a matrix of Frobenius norm <paramref name="norm"/>, times <paramref name="scale"/>, of which each factor gets the root.</summary>
+    private static KroneckerPair Iterate(
+        Func<Tensor, Tensor> left, Func<Tensor, Tensor> right, Tensor R, double norm, double scale, double tolerance, int maxIterations)
     {
         if (!double.IsFinite(norm))
         {
@@ -127,6 +137,7 @@ public sealed class KroneckerPair : IDisposable
 
         // L is the least-squares factor for R, so |M - L (x) R|^2 = |M|^2 - |L (x) R|^2.
         double rest = Math.Max(0, (norm * norm) - (size * size));
+        (L, R) = (L.mul(Math.Sqrt(scale)), R.mul(Math.Sqrt(scale)));
         return new KroneckerPair(L, R, norm > 0 ? Math.Sqrt(rest) / norm : 0, steps, converged || norm == 0);
     }
 }

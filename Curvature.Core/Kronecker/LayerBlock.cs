@@ -25,6 +25,13 @@ internal abstract class LayerBlock(string name, long count, Tensor like) : Linea
     /// <summary>A sum over a tensor in float64, on the host.</summary>
     protected static double Total(Tensor values) => values.sum(ScalarType.Float64).ToDouble();
 
+    /// <summary>The sum of a tensor's squares in float64, on the host: the squares of small or large float32 are none.</summary>
+    protected static double TotalOfSquares(Tensor values)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return Total(values.to(ScalarType.Float64).square());
+    }
+
     /// <summary><c>sum log(values + lambda)</c> in float64.</summary>
     protected static double LogSum(Tensor values, double lambda)
     {

@@ -84,13 +84,16 @@ public sealed class NearestKronecker : LayerwiseOperator
     private sealed class Alternation(KroneckerStatistics statistics, KroneckerBlock kfac) : IDisposable
     {
         private Tensor _g = kfac.Left.clone().DetachFromDisposeScope(), _a = kfac.Right.clone().DetachFromDisposeScope();
-        private Tensor? _sum;
+        private Tensor? _sum, _fixed, _size; // of the pass: what is gathered, the other factor at norm 1, its norm [K, 1, 1] in float64
         private bool _inputsNext;
 
         public void Begin()
         {
-            Tensor like = _inputsNext ? _a : _g;
-            _sum = zeros_like(like).DetachFromDisposeScope();
+            using DisposeScope scope = NewDisposeScope();
+            (Tensor made, Tensor other) = _inputsNext ? (_a, _g) : (_g, _a);
+            Tensor wide = other.to(ScalarType.Float64), size = wide.square().sum(dim: 2, keepdim: true).sum(dim: 1, keepdim: true).sqrt();
+            (_sum, _size) = (zeros_like(made).DetachFromDisposeScope(), size.DetachFromDisposeScope());
+            _fixed = where(size.gt(0), wide.div(size), zeros_like(wide)).to(other.dtype).DetachFromDisposeScope();
         }
 
         public void Add(PulledBack column)
@@ -100,8 +103,7 @@ public sealed class NearestKronecker : LayerwiseOperator
             if (column.OutputGradients(statistics.Indices[0], layout.Shape) is { } g)
             {
                 LayerInputs inputs = KroneckerStatistics.Inputs(column, statistics.Indices[0], layout)!;
-                Tensor other = _inputsNext ? _g : _a;
-                _sum!.add_(inputs.SumOver(g, X => stack(Enumerable.Range(0, (int)layout.Groups).Select(k => Moment(X.select(1, k), other.select(0, k))))));
+                _sum!.add_(inputs.SumOver(g, X => stack(Enumerable.Range(0, (int)layout.Groups).Select(k => Moment(X.select(1, k), _fixed!.select(0, k))))));
             }
         }
 
@@ -109,13 +111,11 @@ public sealed class NearestKronecker : LayerwiseOperator
         {
             using DisposeScope scope = NewDisposeScope();
             Factorisation.RequireFinite(_sum!, statistics.Name);
-            Tensor squared = (_inputsNext ? _g : _a).square().sum(dim: 2, keepdim: true).sum(dim: 1, keepdim: true);
-            Tensor made = where(squared.gt(0), _sum!.div(squared).div(weight), zeros_like(_sum!)).DetachFromDisposeScope();
+            Tensor sum = _sum!.to(ScalarType.Float64), made = where(_size!.gt(0), sum.div(_size).div(weight), zeros_like(sum)).to(_sum!.dtype, copy: true).DetachFromDisposeScope();
             (_inputsNext ? _a : _g).Dispose();
             (_g, _a) = _inputsNext ? (_g, made) : (made, _a);
             _inputsNext = !_inputsNext;
-            _sum!.Dispose();
-            _sum = null;
+            Forget();
         }
 
         public KroneckerBlock ToBlock() => new(statistics.Name, statistics.Layout, new KroneckerFactor(_g.clone()), new KroneckerFactor(_a.clone()));
@@ -124,7 +124,15 @@ public sealed class NearestKronecker : LayerwiseOperator
         {
             _g.Dispose();
             _a.Dispose();
+            Forget();
+        }
+
+        private void Forget()
+        {
             _sum?.Dispose();
+            _fixed?.Dispose();
+            _size?.Dispose();
+            (_sum, _fixed, _size) = (null, null, null);
         }
 
         private Tensor Moment(Tensor X, Tensor other) => KroneckerPair.SecondMoment(_inputsNext ? X.transpose(1, 2) : X, other);

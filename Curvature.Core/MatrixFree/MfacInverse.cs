@@ -181,7 +181,7 @@ public sealed class MfacInverse : LinearOperator
         return (C.dim() == 1 ? Y.squeeze(1) : Y).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The diagonal of F^{-1}, <c>[d]</c>, a copy in the caller's scope; one pass over the window, the first time. Its entries lie in (0, 1/lambda].</summary>
+    /// <summary>The diagonal of F^{-1}, <c>[d]</c>, a copy in the caller's scope; found in float64 while the inverse was made. Its entries lie in (0, 1/lambda].</summary>
     public Tensor Diagonal() => DiagonalOnce().clone();
 
     /// <summary><c>[F^{-1}]_ab</c>, in O(m).</summary>

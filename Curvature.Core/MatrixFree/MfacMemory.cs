@@ -8,7 +8,7 @@ namespace Curvature.MatrixFree;
 /// <param name="Window">The m gradients, which become the whitened rows V in place; the B x B inverses are made from them.</param>
 /// <param name="Page">The longest page of them.</param>
 /// <param name="Factors">The float64 Cholesky factors, m x m a block; or the float64 inverses of small blocks, B x B.</param>
-/// <param name="Work">Buffers while it is made.</param>
+/// <param name="Work">Buffers while it is made, and the diagonal.</param>
 /// <param name="Pages">Into how many pages the window is split; more than one lie in main memory.</param>
 public sealed record MfacMemory(long Window, long Page, long Factors, long Work, int Pages)
 {
@@ -28,7 +28,7 @@ public sealed record MfacMemory(long Window, long Page, long Factors, long Work,
         long size = dtype.ElementSize(), block = Math.Min(options.BlockSize ?? parameters, parameters), blocks = (parameters + block - 1) / block;
         double window = (double)gradients * parameters * size;
         double factors = (double)blocks * (block > gradients ? gradients * gradients : block * block) * sizeof(double);
-        double work = (2.0 * gradients * gradients * sizeof(double)) + (3.0 * ColumnStretches.Bytes);
+        double work = (2.0 * gradients * gradients * sizeof(double)) + (3.0 * ColumnStretches.Bytes) + ((double)parameters * size);
         double limit = options.MemoryLimit ?? (device.type == DeviceType.CPU ? HostMemory.Free() : double.PositiveInfinity);
         double row = (double)parameters * size;
         int pages = options.Pages ?? 1;

@@ -15,6 +15,7 @@ internal sealed class WhitenedRows : MfacForm
     private readonly double _lambda;
     private readonly (long First, long Blocks, long Width)[] _groups;
     private readonly Tensor[] _l; // [blocks, m, m] a group, float64 on the CPU
+    private readonly Tensor _diagonal; // of F^-1
     private readonly double _largestNorm; // |V_b|_F of the block where it is largest
     private readonly double _condition;
 
@@ -27,14 +28,16 @@ internal sealed class WhitenedRows : MfacForm
         (_v, _lambda) = (gradients, lambda);
         _groups = [.. ColumnStretches.Groups(gradients.Rows, gradients.Columns, block)];
         _l = new Tensor[_groups.Length];
+        _diagonal = empty(_v.Columns, _v.DType, _v.Device).DetachFromDisposeScope();
         for (int g = 0; g < _groups.Length; g++)
         {
             using DisposeScope scope = NewDisposeScope();
             Tensor S = Gram(_groups[g], cancellation);
-            _condition = Math.Max(_condition, 1 + (S.diagonal(0, 1, 2).sum(dim: 1).max().ToDouble() / (gradients.Rows * lambda)));
+            double condition = 1 + (S.diagonal(0, 1, 2).sum(dim: 1).max().ToDouble() / (gradients.Rows * lambda));
+            _condition = Math.Max(_condition, condition);
             Tensor L = Factor(S, gradients.Rows * lambda);
             _l[g] = L.cpu().DetachFromDisposeScope();
-            _largestNorm = Math.Max(_largestNorm, Math.Sqrt(Whiten(_groups[g], L, cancellation)));
+            _largestNorm = Math.Max(_largestNorm, Math.Sqrt(Whiten(_groups[g], L, condition, cancellation)));
         }
     }
 
@@ -79,20 +82,7 @@ internal sealed class WhitenedRows : MfacForm
         return (Y, Rounding * size);
     }
 
-    public override Tensor Diagonal()
-    {
-        // 1 - |V_a|^2: what is left may be small
-        Tensor diagonal = ones(_v.Columns, ScalarType.Float64, _v.Device);
-        _v.Visit((V, _) =>
-        {
-            foreach ((long first, long count) in ColumnStretches.Of(V.shape[0], _v.Columns))
-            {
-                using DisposeScope scope = NewDisposeScope();
-                diagonal.narrow(0, first, count).sub_(V.narrow(1, first, count).to(ScalarType.Float64).square().sum(dim: 0));
-            }
-        });
-        return diagonal.div_(_lambda).to(_v.DType);
-    }
+    public override Tensor Diagonal() => _diagonal.clone();
 
     public override Tensor Entries(Tensor rows, Tensor columns)
     {
@@ -141,6 +131,7 @@ internal sealed class WhitenedRows : MfacForm
     public override void Dispose()
     {
         _v.Dispose();
+        _diagonal.Dispose();
         foreach (Tensor l in _l)
         {
             l.Dispose();
@@ -187,8 +178,11 @@ internal sealed class WhitenedRows : MfacForm
         return S;
     }
 
-    /// <summary><c>V_b = L_b^{-1} G_b</c> in place; the largest <c>|V_b|_F^2</c>.</summary>
-    private double Whiten((long First, long Blocks, long Width) group, Tensor L, CancellationToken cancellation)
+    /// <summary>
+    /// <c>V_b = L_b^{-1} G_b</c> in place; the largest <c>|V_b|_F^2</c>. Here, where V is still in float64, is the diagonal <c>(1 - |v_a|^2) / lambda</c> taken: where the
+    /// curvature is large hardly anything is left of the 1. No entry is less than <c>1 / (lambda condition)</c>, the least that an eigenvalue of F^-1 can be.
+    /// </summary>
+    private double Whiten((long First, long Blocks, long Width) group, Tensor L, double condition, CancellationToken cancellation)
     {
         Tensor squares = zeros(group.Blocks, ScalarType.Float64, _v.Device);
         foreach ((long first, long count) in Pieces(group))
@@ -196,7 +190,9 @@ internal sealed class WhitenedRows : MfacForm
             cancellation.ThrowIfCancellationRequested();
             using DisposeScope scope = NewDisposeScope();
             Tensor V = linalg.solve_triangular(L, _v.Columns64(first, group.Blocks, count), upper: false);
-            squares.add_(V.square().sum(dim: 2).sum(dim: 1));
+            Tensor columns = V.square().sum(dim: 1); // |v_a|^2, [blocks, count]
+            squares.add_(columns.sum(dim: 1));
+            _diagonal.narrow(0, first, group.Blocks * count).copy_(columns.neg().add(1 - (1 / condition)).relu().add(1 / condition).div(_lambda).reshape(-1));
             _v.SetColumns(first, V);
         }
 

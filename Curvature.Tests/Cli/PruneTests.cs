@@ -130,6 +130,45 @@ public class PruneTests
     }
 
     [Fact]
+    public void A_folder_in_the_files_place_is_refused_before_any_work()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("a.safetensors"));
+        CommandRun run = CommandRun.Of(["prune", .. CommandRun.Digits, "--sparsity", "0.5", "--out", folder.File("a.safetensors")]);
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.Contains("a folder of that name is in its place", run.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("OBS:", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_file_is_not_written_over_the_data()
+    {
+        using var folder = new TemporaryFolder();
+        using DisposeScope scope = NewDisposeScope();
+        string file = folder.File("digits.safetensors");
+        SafetensorsFile.Write(file, [("x", rand(8, 64)), ("y", zeros(8, ScalarType.Int64))]);
+        byte[] earlier = File.ReadAllBytes(file);
+        string[] model = CommandRun.Digits[..3], common = [.. model, "--loss", "cross-entropy", "--sparsity", "0.5", "--steps", "1", "--out", file];
+        foreach (CommandRun run in (CommandRun[])
+            [CommandRun.Of(["prune", .. common, "--data", file]), CommandRun.Of(["prune", .. common, "--data", Repository.File("data/digits.csv.gz"), "--test", file])])
+        {
+            Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+            Assert.Contains("is the data", run.Message, StringComparison.Ordinal);
+            Assert.Equal(earlier, File.ReadAllBytes(file));
+        }
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(" ")]
+    public void A_file_without_a_name_is_one_message(string name)
+    {
+        CommandRun run = CommandRun.Of(["prune", .. CommandRun.Digits, .. Few, "--sparsity", "0.5", "--out", name]);
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.StartsWith("error: Cannot write", run.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Cancelled_half_way_keeps_the_earlier_file()
     {
         using var folder = new TemporaryFolder();

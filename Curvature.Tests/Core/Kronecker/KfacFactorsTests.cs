@@ -169,6 +169,9 @@ public sealed class KfacFactorsTests(ITestOutputHelper output)
         Assert.Contains("'fc2/G'", Refusal(factors, With(good, "fc2/G", zeros([1, 2, 2], ScalarType.Float64))), StringComparison.Ordinal);
         Assert.Contains("'fc2/G'", Refusal(factors, With(good, "fc2/G", good["fc2/G"].to(ScalarType.Float32))), StringComparison.Ordinal);
         Assert.Contains("not negative", Refusal(factors, With(good, "updates", tensor(-1L))), StringComparison.Ordinal);
+        Assert.Contains("'updates'", Refusal(factors, With(good, "updates", zeros(2, ScalarType.Int64))), StringComparison.Ordinal);
+        Assert.Contains("'updates'", Refusal(factors, With(good, "updates", tensor(2.5))), StringComparison.Ordinal);
+        Assert.Contains("'weight'", Refusal(factors, With(good, "weight", zeros(0, ScalarType.Float64))), StringComparison.Ordinal);
         Assert.Contains("int64", Refusal(factors, With(good, "kinds", good["kinds"].to(ScalarType.Float64))), StringComparison.Ordinal);
         AssertEqual(good, factors.StateDict());
         using KfacFactors small = new(problem.Model, null, Exact with { FullBlockLimit = 3 });

@@ -94,6 +94,53 @@ public sealed class NearestKroneckerTests(ITestOutputHelper output)
         Assert.Equal(Math.Sqrt(least) / blocks.norm().ToDouble(), Matrices.RelativeDifference(last.ToDense(), blocks), 1e-6);
     }
 
+    [Theory]
+    [InlineData(1e-12)]
+    [InlineData(1e10)]
+    public void In_float32_the_scale_of_the_gradients_plays_no_part(double scale)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using Generator generator = new(6);
+        Tensor X = empty([9, 3, 4], ScalarType.Float32).normal_(0, 1, generator);
+        using KroneckerPair plain = KroneckerPair.Nearest(X, 1e-6), scaled = KroneckerPair.Nearest(X.mul(scale), 1e-6);
+        Tensor expected = plain.ToOperator().ToDense().to(ScalarType.Float64), product = scaled.Left.to(ScalarType.Float64).kron(scaled.Right.to(ScalarType.Float64)).div(scale).div(scale);
+        Assert.True(Matrices.RelativeDifference(product, expected) < 1e-3);
+        Assert.Equal(plain.RelativeError, scaled.RelativeError, 1e-3);
+        Assert.True(scaled.Converged);
+    }
+
+    [Theory]
+    [InlineData(1e-24f)]
+    [InlineData(1e20f)]
+    public void In_float32_norms_of_products_stay_in_range(float scale)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp cross-entropy").ToSinglePrecision();
+        using KfacFactors factors = KfacFactors.Of(problem.Objective(), problem.Model, Exact);
+        using KfacOperator plain = new(factors);
+        factors.LoadStateDict(factors.StateDict().ToDictionary(p => p.Key, p => p.Key.EndsWith("/G", StringComparison.Ordinal) ? p.Value.mul(scale) : p.Value));
+        using KfacOperator scaled = new(factors);
+        Assert.Equal(1, scaled.FrobeniusNorm / (scale * plain.FrobeniusNorm), 1e-5);
+    }
+
+    [Fact]
+    public void In_float32_small_gradients_have_a_nearest_product_too()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp cross-entropy");
+        using (no_grad())
+        {
+            // A model sure of itself: p (1 - p) is some 1e-25 for most samples.
+            problem.Parameters.Parameters[^1].copy_(tensor(Enumerable.Range(0, (int)problem.Parameters.Parameters[^1].numel()).Select(i => i == 0 ? 60.0 : 0).ToArray()));
+        }
+
+        using NearestKronecker expected = NearestKronecker.Of(problem.Objective(), problem.Model, Exact);
+        Problem single = problem.ToSinglePrecision();
+        using NearestKronecker nearest = NearestKronecker.Of(single.Objective(), single.Model, Exact);
+        Assert.True(expected.ExactTrace > 0);
+        Assert.Equal(1, nearest.ExactTrace!.Value / expected.ExactTrace!.Value, 1e-2);
+    }
+
     [Fact]
     public void Refuses_shapes_that_are_no_products()
     {

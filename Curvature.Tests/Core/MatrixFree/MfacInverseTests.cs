@@ -75,6 +75,19 @@ public sealed class MfacInverseTests
         }
     }
 
+    [Theory]
+    [InlineData(40, null)]
+    [InlineData(200, 48)] // several blocks, the last one ragged
+    public void In_float32_the_diagonal_keeps_its_digits_where_the_curvature_is_large(int d, int? block)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        const double Small = 1e-5;
+        Tensor G = Gradients(32, d, dtype: ScalarType.Float32).mul(tensor(Enumerable.Range(0, d).Select(i => (float)Math.Pow(10, (3.0 * i / d) - 2)).ToArray()));
+        using MfacInverse inverse = new(G, new MfacOptions { Damping = Small, BlockSize = block, Pages = 3 });
+        Tensor ratio = inverse.Diagonal().to(ScalarType.Float64).div(DenseMfac.Inverse(G, Small, block).diagonal());
+        Assert.True(ratio.min().ToDouble() > 1 - 1e-5 && ratio.max().ToDouble() < 1 + 1e-5, $"{ratio.min().ToDouble():g3} to {ratio.max().ToDouble():g3} of the true diagonal");
+    }
+
     [Fact]
     public void Any_order_of_the_gradients_gives_the_same_products()
     {
