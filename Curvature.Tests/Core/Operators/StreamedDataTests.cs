@@ -45,10 +45,9 @@ public sealed class StreamedDataTests(ITestOutputHelper output)
         output.WriteLine($"{matrix}: {lowest:F2} to {highest:F2} MiB over {2 * Batches} batches of {BatchMiB:F2} MiB: {string.Join(' ', images.Heights.Select(h => $"{h:F2}"))}");
         Assert.True(highest - lowest < BatchMiB, $"from {lowest:F1} to {highest:F1} MiB");
 
-        // What leaks grows with every batch, in the last passes too; the runtime beside it takes pieces now and then while it warms up.
-        double[] last = [.. images.Heights.Skip(images.Heights.Count / 2)];
-        double[] steps = [.. last.Skip(1).Zip(last, (next, now) => next - now).Order()];
-        Assert.True(steps[steps.Length / 2] < 0.003 * BatchMiB, "memory grows from batch to batch");
+        // What leaks grows with every batch; the runtime beside it takes a large piece now and then: the two largest steps are its.
+        double[] steps = [.. images.Heights.Skip(1).Zip(images.Heights, (next, now) => next - now).Order()];
+        Assert.True(steps[..^2].Sum() < 0.08 * BatchMiB, "memory grows from batch to batch");
     }
 
     /// <summary>Batches made when they are asked for and let go of when the next one is; notes what is allocated between two.</summary>
