@@ -60,7 +60,7 @@ public sealed partial class KfacFactors
         using DisposeScope scope = NewDisposeScope();
         long samples = z.dim() == 0 ? 1 : z.shape[0];
         (int Call, ParameterUse Use)[][] uses = _layers.UsesOf(tape, samples);
-        Register(() => Obstacles(tape, samples, [.. _layers.Missing(z, tape, uses), .. Crossings(z, tape)]));
+        Register(samples, () => Obstacles(tape, samples, [.. _layers.Missing(z, tape, uses), .. Crossings(z, tape)]));
         using OutputCurvature curvature = loss.CurvatureAt(z, targets, weight);
         _gradients.Visit(z, curvature, tape, uses, WholeBatch, step, column =>
         {
@@ -127,9 +127,9 @@ public sealed partial class KfacFactors
         }
     }
 
-    private void Register(Func<string?[]> inspect)
+    private void Register(long rows, Func<string?[]> inspect)
     {
-        if (_inspected)
+        if (_inspected >= Math.Min(rows, 2))
         {
             return;
         }
@@ -144,7 +144,7 @@ public sealed partial class KfacFactors
             RequireSame(found);
         }
 
-        _inspected = true;
+        _inspected = rows;
     }
 
     private string?[] Obstacles(LayerTape tape, long samples, IReadOnlyList<(int Index, string Why)> found)

@@ -94,7 +94,7 @@ public sealed partial class KfacFactors
             Release(old);
         }
 
-        (_registration, _inspected) = (registration, false);
+        (_registration, _inspected) = (registration, 0);
     }
 
     private static long[] Kinds(LayerRegistration registration) => [.. registration.Report.Parameters.Select(p => (long)p.Kind)];
@@ -111,7 +111,7 @@ public sealed partial class KfacFactors
     private void RequireSame(LayerRegistration found)
     {
         bool same = Kinds(found).AsSpan().SequenceEqual(Kinds(Registered));
-        string message = same ? "" : $"The loaded state has other blocks than this batch shows:\n{Registration}now:\n{found.Report}";
+        string message = same ? "" : $"The loaded state, or a first batch of one row, has other blocks than this batch shows (begin with several rows):\n{Registration}now:\n{found.Report}";
         Release(found);
         if (!same)
         {

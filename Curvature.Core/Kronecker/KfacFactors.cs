@@ -34,7 +34,7 @@ public sealed partial class KfacFactors : IDisposable
     private readonly ModelLayers _layers;
     private readonly LayerGradients _gradients;
     private LayerRegistration? _registration;
-    private bool _inspected;
+    private long _inspected; // rows of the batch that was: one row alone shows nothing of others
     private double _weight;
 
     /// <param name="model">A C# model; of a TorchScript one only diagonals can be had.</param>
@@ -157,7 +157,7 @@ public sealed partial class KfacFactors : IDisposable
         }
 
         Tensor? OfParameter(int i) => Parameters.Parameters[i].grad?.mul(weight);
-        Register(() => Obstacles(
+        Register(1, () => Obstacles(
             recording.Tape, samples, recording.StartsFresh ? _layers.Missing(ofCalls, [.. Enumerable.Range(0, Parameters.Parameters.Count).Select(OfParameter)], uses) : []));
         PulledBack column = new(uses, ofCalls, WholeBatch.ToDictionary(i => i, OfParameter));
         try

@@ -16,7 +16,7 @@ internal sealed class PerSampleGradients
 
     private readonly Objective _objective;
     private readonly ModelLayers _layers;
-    private bool _checked;
+    private long _checked; // rows of the largest batch looked at: one row alone shows nothing of others
 
     /// <param name="objective">A split objective.</param>
     /// <param name="model">The model that it evaluates.</param>
@@ -82,10 +82,10 @@ internal sealed class PerSampleGradients
         (int Call, ParameterUse Use)[][] uses = _layers.UsesOf(tape, z.shape[0]);
         Uses = [.. uses.Select(u => u.Length)];
         Tensor[] outputs = [.. tape.Calls.Select(c => c.Output)];
-        if (!_checked)
+        if (_checked < Math.Min(z.shape[0], 2))
         {
             RefuseUnlessComplete(z, tape, uses);
-            _checked = true;
+            _checked = z.shape[0];
         }
 
         using OutputCurvature curvature = batch.Split.Loss.CurvatureAt(z, targets, weight);

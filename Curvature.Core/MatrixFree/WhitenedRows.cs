@@ -192,7 +192,7 @@ internal sealed class WhitenedRows : MfacForm
             Tensor V = linalg.solve_triangular(L, _v.Columns64(first, group.Blocks, count), upper: false);
             Tensor columns = V.square().sum(dim: 1); // |v_a|^2, [blocks, count]
             squares.add_(columns.sum(dim: 1));
-            _diagonal.narrow(0, first, group.Blocks * count).copy_(columns.neg().add(1 - (1 / condition)).relu().add(1 / condition).div(_lambda).reshape(-1));
+            _diagonal.narrow(0, first, group.Blocks * count).copy_(columns.neg().add(1).clamp_min(1 / condition).div(_lambda).reshape(-1));
             _v.SetColumns(first, V);
         }
 

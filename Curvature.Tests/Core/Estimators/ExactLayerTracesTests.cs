@@ -1,6 +1,7 @@
 using Curvature.Checkpoints;
 using Curvature.Data;
 using Curvature.Estimators;
+using Curvature.Kronecker;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Tensors;
@@ -196,6 +197,20 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
         string refused = Assert.Throws<CurvatureException>(() => new ExactLayerTraces { RequireHessian = true }.Estimate(tanh.Objective(), tanh.Model)).Message;
         Assert.Contains("'fc1'", refused, StringComparison.Ordinal);
         Assert.Contains("HutchinsonTrace", refused, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_first_batch_of_one_row_does_not_hide_that_samples_see_each_other()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem crossed = Classifier(new Crossed(), [4]);
+        string refused = Assert.Throws<CurvatureException>(() => new ExactLayerTraces().Estimate(crossed.Objective(1, Rows - 1), crossed.Model)).Message;
+        Assert.Contains("depend on other samples at the layer 'fc'", refused, StringComparison.Ordinal);
+        Assert.Contains("several rows", Assert.Throws<CurvatureException>(() => KfacFactors.Of(crossed.Objective(1, Rows - 1), crossed.Model)).Message, StringComparison.Ordinal);
+        using KfacFactors whole = KfacFactors.Of(crossed.Objective(Rows - 1, 1), crossed.Model);
+        Assert.All(whole.Registration.Parameters, p => Assert.Equal(BlockKind.BatchDiagonal, p.Kind));
+        Problem apart = Create("relu-mlp smoothed");
+        Assert.Equal(1, KfacFactors.Of(apart.Objective(1, 2, 1, Rows - 4), apart.Model).Updates);
     }
 
     [Fact]
