@@ -33,31 +33,31 @@ public sealed class StreamedDataTests(ITestOutputHelper output)
         Objective objective = Objective.Supervised(model, new CrossEntropy(), images);
         using CurvatureOperator a = KnownOperators.Create(matrix, objective, new CurvatureOptions { GraphMemory = 0 });
 
-        // The first product checks the objective and warms the heap up; then 2 passes of 2 products each.
+        // The first products check the objective and warm heap and runtime up; then 2 passes of 2 products each.
         Tensor V = randn(a.Columns, 2);
-        a.Apply(V).Dispose();
-        images.Watch();
-        new HutchinsonTrace { MaxProbes = 2, Seed = 1 }.Estimate(a);
-        a.Apply(V).Dispose();
+        foreach (bool watched in new[] { false, true })
+        {
+            images.Watched = watched;
+            new HutchinsonTrace { MaxProbes = 2, Seed = 1 }.Estimate(a);
+            a.Apply(V).Dispose();
+        }
 
         Assert.Equal(2 * Batches / Every, images.Heights.Count);
         double lowest = images.Heights.Min(), highest = images.Heights.Max();
         output.WriteLine($"{matrix}: {lowest:F2} to {highest:F2} MiB over {2 * Batches} batches of {BatchMiB:F2} MiB: {string.Join(' ', images.Heights.Select(h => $"{h:F2}"))}");
-        Assert.True(highest - lowest < BatchMiB, $"from {lowest:F1} to {highest:F1} MiB");
 
-        // What leaks grows with every batch; the runtime beside it takes a large piece now and then: the two largest steps are its.
-        double[] steps = [.. images.Heights.Skip(1).Zip(images.Heights, (next, now) => next - now).Order()];
-        Assert.True(steps[..^2].Sum() < 0.08 * BatchMiB, "memory grows from batch to batch");
+        // What leaks grows with every batch; the runtime beside it takes a large piece now and then, and gives it back: the two largest steps are its.
+        double[] climbs = [.. images.Heights.Skip(1).Zip(images.Heights, (next, now) => Math.Max(0, next - now)).Order()];
+        Assert.True(climbs[^1] < BatchMiB, $"a step of {climbs[^1]:F1} MiB");
+        Assert.True(climbs[..^2].Sum() < 0.08 * BatchMiB, "memory grows from batch to batch");
     }
 
     /// <summary>Batches made when they are asked for and let go of when the next one is; notes what is allocated between two.</summary>
     private sealed class Stream : IEnumerable<Batch>
     {
-        private bool _watched;
-
         public List<double> Heights { get; } = [];
 
-        public void Watch() => _watched = true;
+        public bool Watched { get; set; }
 
         public IEnumerator<Batch> GetEnumerator()
         {
@@ -66,7 +66,7 @@ public sealed class StreamedDataTests(ITestOutputHelper output)
                 using Generator generator = new((ulong)i);
                 using Tensor x = empty([BatchSize, 1, 28, 28]).normal_(0, 1, generator).DetachFromDisposeScope();
                 using Tensor rising = arange(BatchSize, ScalarType.Int64).DetachFromDisposeScope(), y = rising.remainder(10).DetachFromDisposeScope();
-                if (_watched && i % Every == 0)
+                if (Watched && i % Every == 0)
                 {
                     Heights.Add(NativeHeap.Allocated() / (double)NativeHeap.MiB);
                 }
