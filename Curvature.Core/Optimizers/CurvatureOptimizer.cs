@@ -25,6 +25,7 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
 {
 #pragma warning restore CA1708
     private readonly List<Parameter> _parameters = [];
+    private readonly List<NamedState> _states = []; // found by position too: a parameter that was disposed has no handle to look its state up by
     private bool _checked;
 
     /// <param name="groups">Parameters with their options; null options, and null values in them, are the defaults.</param>
@@ -70,7 +71,8 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
         {
             Require(parameter);
             _parameters.Add(parameter);
-            _state[parameter.Handle] = new NamedState(parameter);
+            _states.Add(new NamedState(parameter));
+            _state[parameter.Handle] = _states[^1];
         }
 
         TOptions options = param_group.Options as TOptions ?? new TOptions { LearningRate = param_group.Options?.LearningRate };
@@ -106,7 +108,7 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
     }
 
     /// <summary>What is remembered about a parameter; that of index 0 holds what is remembered about all.</summary>
-    protected NamedState State(int index) => (NamedState)_state[_parameters[index].Handle];
+    protected NamedState State(int index) => _states[index];
 
     /// <summary>A step begins.</summary>
     protected virtual void Begin()
@@ -131,9 +133,9 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        foreach (NamedState state in _parameters.Select((_, i) => State(i)))
+        if (disposing)
         {
-            state.Dispose();
+            _states.ForEach(state => state.Dispose());
         }
 
         base.Dispose(disposing);

@@ -214,6 +214,22 @@ public sealed class KnownOptimizersTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Is_disposed_of_in_peace_after_its_parameters(string name)
+    {
+        OptimizerHelper optimizer;
+        using (DisposeScope scope = NewDisposeScope())
+        {
+            Descent descent = Descent.Create("quadratic");
+            optimizer = Make(name, descent.Parameters);
+            Step(optimizer, descent);
+            Array.ForEach([.. descent.Parameters], parameter => parameter.Dispose());
+        }
+
+        optimizer.Dispose(); // the finalizer's way too, where an exception ends the process
+    }
+
     private static OptimizerHelper Make(string name, IEnumerable<Parameter> parameters, int? interval = null) =>
         KnownOptimizers.Get(name).Create(parameters, name == "adahessian" ? 0.2 : 0.03, interval);
 
