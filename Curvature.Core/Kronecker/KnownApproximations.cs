@@ -1,4 +1,5 @@
 using Curvature.Objectives;
+using Curvature.Operators;
 using static TorchSharp.torch;
 
 namespace Curvature.Kronecker;
@@ -12,6 +13,19 @@ public static class KnownApproximations
         ["ekfac"] = (objective, model, options, cancellation) => EkfacOperator.Of(objective, model, options, cancellation: cancellation),
         ["nearest-kronecker"] = (objective, model, options, cancellation) => NearestKronecker.Of(objective, model, options, cancellation: cancellation),
     };
+
+    private const string Layer = "d_in d_out (d_in + d_out) a layer, no pass over the data", Model = "a C# model; model and loss apart";
+
+    /// <summary>The matrices of this floor, inverses included, for the documentation's table.</summary>
+    public static IReadOnlyList<KnownOperator> All { get; } =
+    [
+        new(null, typeof(KfacOperator), "`G ⊗ A` for each layer", "Martens, Grosse 2015", Layer, Model),
+        new(null, typeof(EkfacOperator), "`(U_G ⊗ U_A) diag(d) (U_G ⊗ U_A)ᵀ` for each layer", "George et al. 2018", Layer, Model),
+        new(null, typeof(NearestKronecker), "the `G ⊗ A` nearest to each layer's block", "Van Loan, Pitsianis 1993; Koroko et al. 2022", Layer, Model),
+        new(null, typeof(DiagonalCurvatureOperator), "`diag(d)` for each layer", null, "a pass over the vector", "d"),
+        new(null, typeof(KfacInverse), "`(B + λI)⁻¹` of one of these four", "Martens, Grosse 2015", Layer, "such an operator, a damping"),
+        new(null, typeof(MkorInverse), "`L⁻¹ ⊗ R⁻¹` for each layer, from moving averages", "Mozaffari et al. 2023", Layer, "a vector a layer and side of each mini-batch"),
+    ];
 
     /// <summary>All names, the cheapest first.</summary>
     public static IReadOnlyList<string> Names => [.. Catalogue.Keys];

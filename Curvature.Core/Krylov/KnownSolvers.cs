@@ -1,3 +1,5 @@
+using Curvature.Operators;
+
 namespace Curvature.Krylov;
 
 /// <summary>The catalogue of linear solvers by name. A new solver is one file and one line here.</summary>
@@ -17,6 +19,12 @@ public static class KnownSolvers
 
     /// <summary>Every linear solver, in the order of the documentation.</summary>
     public static IReadOnlyList<KnownSolver> All { get; } = [.. Entries.Select(e => e.About)];
+
+    /// <summary>The matrices that solvers make, for the documentation's table.</summary>
+    public static IReadOnlyList<KnownOperator> Matrices { get; } =
+    [
+        new(null, typeof(InverseOperator), "`A⁻¹`, or the pseudo-inverse", null, "a solve: some dozens to thousands of A", "a linear solver that fits A"),
+    ];
 
     /// <summary>Their names.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Entries.Select(e => e.About.Name)];

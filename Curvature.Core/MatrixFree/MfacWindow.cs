@@ -146,7 +146,7 @@ public sealed class MfacWindow : LinearOperator
 
     /// <summary>
     /// The state that a run goes on from, bit for bit: <c>window [m, d]</c> (kept parameters only), <c>gram [m, m]</c>, <c>factor [m, m]</c> (zero where it was not asked for) and
-    /// <c>insertions</c>. The window and the Gram matrix are live: write them out before the next insertion. The handles are the caller's. Options are not in it.
+    /// <c>insertions</c>. The window and the Gram matrix are live: write them out before the next insertion. The handles are the caller's. Options are not in it; another lambda makes the factor anew.
     /// </summary>
     public IReadOnlyDictionary<string, Tensor> StateDict() => new Dictionary<string, Tensor>(StringComparer.Ordinal)
     {
@@ -167,9 +167,9 @@ public sealed class MfacWindow : LinearOperator
         Tensor window = Required(state, "window", _window.Rows.dtype, _window.Rows.shape);
         Tensor gram = Required(state, "gram", ScalarType.Float64, _gram.S.shape), factor = Required(state, "factor", ScalarType.Float64, _gram.S.shape);
         long insertions = Required(state, "insertions", ScalarType.Int64, []).ToInt64();
-        if (insertions < 0)
+        if (insertions is < 0 or > long.MaxValue / 2)
         {
-            throw new CurvatureException($"The state of a window counts its insertions from 0; got {insertions}.");
+            throw new CurvatureException($"The state of a window counts its insertions from 0 to 2^62; got {insertions}.");
         }
 
         _window.Rows.copy_(window);

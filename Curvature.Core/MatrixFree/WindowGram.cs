@@ -92,13 +92,16 @@ internal sealed class WindowGram : IDisposable
     /// <summary>The factor by rows, <c>[m, m]</c>; zero where it was not asked for.</summary>
     public Tensor FactorState() => _factor.Size == 0 ? zeros_like(S) : tensor(_factor.Entries.ToArray(), [_capacity, _capacity]);
 
-    /// <summary>Takes over a state.</summary>
+    /// <summary>Takes over a state. A factor that is not that of its M, after a change of lambda for one, is left out: it is made anew when it is asked for.</summary>
     public void Load(Tensor gram, Tensor factor, long insertions)
     {
         S.copy_(gram);
         Insertions = insertions;
-        double[] entries = factor.data<double>().ToArray();
-        _factor.Set(entries, entries[0] > 0 ? Count : 0);
+        _factor.Clear();
+        if (Count > 0 && Fits(factor.narrow(0, 0, Count).narrow(1, 0, Count).triu()))
+        {
+            _factor.Set(factor.data<double>().ToArray(), Count);
+        }
     }
 
     public void Dispose() => S.Dispose();
@@ -109,9 +112,22 @@ internal sealed class WindowGram : IDisposable
     private void Factorise()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor order = tensor([.. Enumerable.Range(0, Count).Select(p => (long)Place(p))]);
-        Tensor ordered = S.index_select(0, order).index_select(1, order), upper = zeros_like(S);
-        upper.narrow(0, 0, Count).narrow(1, 0, Count).copy_(WhitenedRows.Factor(ordered.unsqueeze(0), Divisor * _damping).squeeze(0).t());
+        Tensor upper = zeros_like(S);
+        upper.narrow(0, 0, Count).narrow(1, 0, Count).copy_(WhitenedRows.Factor(Ordered().unsqueeze(0), Divisor * _damping).squeeze(0).t());
         _factor.Set(upper.data<double>().ToArray(), Count);
+    }
+
+    /// <summary>Whether <c>U^T U = M</c> up to what many slides may have left, with a positive diagonal.</summary>
+    private bool Fits(Tensor U)
+    {
+        Tensor M = Ordered().add_(eye(Count, dtype: ScalarType.Float64), alpha: Divisor * _damping);
+        return U.diagonal().min().ToDouble() > 0 && U.t().matmul(U).sub_(M).abs().max().ToDouble() <= 1e-6 * M.diagonal().min().ToDouble();
+    }
+
+    /// <summary>S from the oldest gradient to the newest.</summary>
+    private Tensor Ordered()
+    {
+        Tensor order = tensor([.. Enumerable.Range(0, Count).Select(p => (long)Place(p))]);
+        return S.index_select(0, order).index_select(1, order);
     }
 }

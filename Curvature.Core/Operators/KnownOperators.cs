@@ -1,20 +1,17 @@
 using System.Text;
-using Curvature.Kronecker;
-using Curvature.MatrixFree;
 using Curvature.Objectives;
 
 namespace Curvature.Operators;
 
 /// <summary>
 /// The catalogue of matrices, for the command line, the documentation's table and the tests that hold for all: those that an objective defines, by name, then those that
-/// need more, approximations of the layers below included. A new one is one file and one line here.
+/// need more. A new one is one file and one line here. Floors above have catalogues of their own: <c>KnownSolvers.Matrices</c>, <c>KnownApproximations</c>, <c>KnownInverses</c>.
 /// </summary>
 public static class KnownOperators
 {
     private delegate CurvatureOperator Maker(Objective objective, CurvatureOptions? options, int seed, int samplesPerInput);
 
     private const string Split = "model and loss apart", Any = "any objective", Parts = "operators", One = "one of A";
-    private const string Layer = "d_in d_out (d_in + d_out) a layer, no pass over the data", Model = "a C# model; model and loss apart";
 
     private static readonly (KnownOperator About, Maker Make)[] Entries =
     [
@@ -34,7 +31,7 @@ public static class KnownOperators
             (objective, options, _, _) => new FiniteDifferenceHessianOperator(objective, options)),
     ];
 
-    /// <summary>Every matrix, those with a name first.</summary>
+    /// <summary>Every matrix of this floor, those with a name first.</summary>
     public static IReadOnlyList<KnownOperator> All { get; } =
     [
         .. Entries.Select(e => e.About),
@@ -43,7 +40,6 @@ public static class KnownOperators
             "1 to 3 gradients of the layers above", "a C# model (hooks)"),
         new(null, typeof(DiagonalBlocksOperator), "A without what is between groups of rows", null, "a product of A a group", "groups, or layers"),
         new(null, typeof(SubmatrixOperator), "`A[rows, columns]`", null, One, "indices"),
-        new(null, typeof(InverseOperator), "`A⁻¹`, or the pseudo-inverse", null, "a solve: some dozens to thousands of A", "a linear solver that fits A"),
         new(null, typeof(SumOperator), "`A + B`", null, "one of each", Parts),
         new(null, typeof(ProductOperator), "`A B`", null, "one of each", Parts),
         new(null, typeof(ScaledOperator), "`c A`", null, One, Parts),
@@ -55,14 +51,6 @@ public static class KnownOperators
         new(null, typeof(DiagonalOperator), "`diag(d)`", null, "a pass over the vector", "d"),
         new(null, typeof(LowRankOperator), "`U diag(s) Uᵀ`", null, "2 n r multiplications", "U, s"),
         new(null, typeof(MatrixOperator), "`A`, its entries", null, "n² multiplications", "A"),
-        new(null, typeof(KfacOperator), "`G ⊗ A` for each layer", "Martens, Grosse 2015", Layer, Model),
-        new(null, typeof(EkfacOperator), "`(U_G ⊗ U_A) diag(d) (U_G ⊗ U_A)ᵀ` for each layer", "George et al. 2018", Layer, Model),
-        new(null, typeof(NearestKronecker), "the `G ⊗ A` nearest to each layer's block", "Van Loan, Pitsianis 1993; Koroko et al. 2022", Layer, Model),
-        new(null, typeof(DiagonalCurvatureOperator), "`diag(d)` for each layer", null, "a pass over the vector", "d"),
-        new(null, typeof(KfacInverse), "`(B + λI)⁻¹` of one of these four", "Martens, Grosse 2015", Layer, "such an operator, a damping"),
-        new(null, typeof(MkorInverse), "`L⁻¹ ⊗ R⁻¹` for each layer, from moving averages", "Mozaffari et al. 2023", Layer, "a vector a layer and side of each mini-batch"),
-        new(null, typeof(MfacInverse), "`(λI + (1/m) Σ g gᵀ)⁻¹`", "Frantar, Kurtic, Alistarh 2021", "two passes over m gradients", "m gradients"),
-        new(null, typeof(MfacWindow), "the same over the last m gradients", "Frantar, Kurtic, Alistarh 2021", "two passes over m gradients", "gradients as they come"),
     ];
 
     /// <summary>The names, in the order of the documentation.</summary>
@@ -81,11 +69,12 @@ public static class KnownOperators
             : throw new CurvatureException($"Unknown matrix '{name}'. Expected one of: {string.Join(", ", Names)}.");
 
     /// <summary>The table of the documentation, in Markdown.</summary>
-    public static string ToMarkdown()
+    /// <param name="more">Matrices of the floors above, for the rows below.</param>
+    public static string ToMarkdown(params IEnumerable<KnownOperator> more)
     {
         StringBuilder text = new();
         text.Append("| Operator | By name | Matrix | After | A product costs | Needs |\n|---|---|---|---|---|---|\n");
-        foreach (KnownOperator o in All)
+        foreach (KnownOperator o in All.Concat(more))
         {
             string name = o.Name is null ? "" : $"`{o.Name}`";
             text.Append(FormattableString.Invariant($"| `{o.Type.Name}` | {name} | {o.Matrix} | {o.Paper} | {o.Cost} | {o.Needs} |\n"));

@@ -122,6 +122,33 @@ public sealed class MfacWindowTests
         Assert.Equal((23, 6), (resumed.Insertions, resumed.Count));
     }
 
+    [Theory]
+    [InlineData("another lambda")]
+    [InlineData("a spoilt diagonal")]
+    [InlineData("a spoilt row")]
+    public void A_state_whose_factor_does_not_fit_gives_the_products_of_its_gradients(string how)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor G = Gradients(5, 40);
+        double lambda = how == "another lambda" ? 3 * Lambda : Lambda;
+        using MfacWindow first = new(5, 40, ScalarType.Float64, options: new MfacWindowOptions { Damping = Lambda });
+        using MfacWindow second = new(5, 40, ScalarType.Float64, options: new MfacWindowOptions { Damping = lambda });
+        for (int i = 0; i < 5; i++)
+        {
+            first.Insert(G.select(0, i));
+        }
+
+        first.Apply(G.select(0, 0));
+        Dictionary<string, Tensor> state = new(first.StateDict(), StringComparer.Ordinal);
+        if (how != "another lambda")
+        {
+            state["factor"].select(0, 2).select(0, how == "a spoilt row" ? 3 : 2).fill_(how == "a spoilt row" ? 7 : -1);
+        }
+
+        second.LoadStateDict(state);
+        AssertClose(DenseMfac.Inverse(G, lambda).mv(G.select(0, 1)), second.Apply(G.select(0, 1)), 1e-8);
+    }
+
     [Fact]
     public void A_window_in_bfloat16_is_that_of_the_rounded_gradients()
     {
@@ -228,6 +255,7 @@ public sealed class MfacWindowTests
         Assert.Contains("'gram'", Assert.Throws<CurvatureException>(() => window.LoadStateDict(With("gram", null))).Message, StringComparison.Ordinal);
         Assert.Throws<CurvatureException>(() => window.LoadStateDict(With("window", zeros(3, 7, ScalarType.Float64))));
         Assert.Throws<CurvatureException>(() => window.LoadStateDict(With("insertions", tensor(-1L))));
+        Assert.Throws<CurvatureException>(() => window.LoadStateDict(With("insertions", tensor(long.MaxValue))));
         Assert.Throws<NonFiniteException>(() => window.LoadStateDict(With("window", full(3, 8, double.NaN, ScalarType.Float64))));
         Tensor unit = eye(3, dtype: ScalarType.Float64).select(0, 0);
         Assert.True(before.Equals(window.ApplyToWindow(unit)));

@@ -1,3 +1,6 @@
+using Curvature.Kronecker;
+using Curvature.Krylov;
+using Curvature.MatrixFree;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Tests.Reference;
@@ -28,6 +31,8 @@ public sealed class KnownOperatorsTests
             return cases;
         }
     }
+
+    private static IEnumerable<KnownOperator> Above => [.. KnownSolvers.Matrices, .. KnownApproximations.All, .. KnownInverses.All];
 
     public static TheoryData<string> Names => [.. KnownOperators.Names];
 
@@ -123,12 +128,12 @@ public sealed class KnownOperatorsTests
     {
         IEnumerable<Type> types = typeof(LinearOperator).Assembly.GetExportedTypes()
             .Where(t => t.IsSubclassOf(typeof(LinearOperator)) && !t.IsAbstract);
-        Assert.Equal(types.Select(t => t.Name).Order(), KnownOperators.All.Select(o => o.Type.Name).Order());
+        Assert.Equal(types.Select(t => t.Name).Order(), KnownOperators.All.Concat(Above).Select(o => o.Type.Name).Order());
     }
 
     [Fact]
     public void The_documentation_shows_the_catalogue() => Approved.Matches(
-        "# Matrices\n\nGenerated from the catalogue `KnownOperators`. The guide: [matrices](../guide/operators.md).\n\n" + KnownOperators.ToMarkdown(),
+        "# Matrices\n\nGenerated from the catalogues `KnownOperators`, `KnownSolvers`, `KnownApproximations` and `KnownInverses`. The guide: [matrices](../guide/operators.md).\n\n" + KnownOperators.ToMarkdown(Above),
         "docs/tables/operators.md");
 
     [Fact]

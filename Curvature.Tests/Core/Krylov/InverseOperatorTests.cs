@@ -5,7 +5,7 @@ using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
 
-namespace Curvature.Tests.Core.Operators;
+namespace Curvature.Tests.Core.Krylov;
 
 public sealed class InverseOperatorTests
 {

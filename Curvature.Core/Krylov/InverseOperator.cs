@@ -1,8 +1,8 @@
-using Curvature.Krylov;
+using Curvature.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Curvature.Operators;
+namespace Curvature.Krylov;
 
 /// <summary>
 /// <c>A^{-1}</c> by a linear solver, one solve a column; with <see cref="Lsmr"/> the pseudo-inverse of a rectangular A, damped where it says so. A
