@@ -15,6 +15,9 @@ namespace Curvature.Optimizers;
 /// (<see cref="SkippedSteps"/>); finding out is the one host synchronisation of a step. Every <c>.grad</c> is left as it was.
 /// </para>
 /// <para>
+/// Where a method needs no more than the gradient (<see cref="TakesGradients"/>), <c>loss.backward(); step()</c> makes the same step from the <c>.grad</c>s that are there.
+/// </para>
+/// <para>
 /// Saved state goes on bit for bit: random draws depend on (seed, step) alone. What is given to the constructor or set beside it (seed, interval, source of curvature) is not in the file: give the
 /// same again. Parameters share one floating dtype and device.
 /// </para>
@@ -61,6 +64,9 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
     /// <summary>Whether the loss is differentiated twice.</summary>
     protected virtual bool DifferentiatesTwice => false;
 
+    /// <summary>Whether <c>step()</c> without a closure steps along the <c>.grad</c>s that a <c>backward()</c> before it left; elsewhere it is refused.</summary>
+    protected virtual bool TakesGradients => false;
+
     /// <summary>Adds a group; what its options leave open is filled from the defaults.</summary>
     /// <param name="param_group">Its options are of the optimizer's type, or give a learning rate only, or are null.</param>
     /// <exception cref="CurvatureException">A parameter that comes twice, mixed dtypes or devices, or options out of their range.</exception>
@@ -83,11 +89,26 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
         _parameter_groups.Add(param_group);
     }
 
-    /// <summary>The same as <see cref="Step(Func{Tensor})"/>.</summary>
-    /// <param name="closure">The loss, forward only.</param>
-    /// <exception cref="CurvatureException">No closure; else as there.</exception>
-    public sealed override Tensor step(Func<Tensor> closure = null!) => closure is not null ? Step(closure) : throw new CurvatureException(
-        $"{GetType().Name} makes gradient and curvature from the loss: call step(() => loss), without backward(), in the place of loss.backward(); step().");
+    /// <summary>The same as <see cref="Step(Func{Tensor})"/>; without a closure, where the method takes them, a step along the <c>.grad</c>s that are there. Those stay as they are: <c>zero_grad</c> is the caller's.</summary>
+    /// <param name="closure">The loss, forward only; or null, after <c>loss.backward()</c>.</param>
+    /// <returns>The loss before the step; null without a closure.</returns>
+    /// <exception cref="CurvatureException">No closure, and the method needs the loss or no trainable parameter has a gradient; else as there.</exception>
+    public sealed override Tensor step(Func<Tensor> closure = null!)
+    {
+        if (closure is not null)
+        {
+            return Step(closure);
+        }
+
+        if (!TakesGradients)
+        {
+            throw new CurvatureException(
+                $"{GetType().Name} makes gradient and curvature from the loss: call step(() => loss), without backward(), in the place of loss.backward(); step().");
+        }
+
+        TakeGradients();
+        return null!;
+    }
 
     /// <inheritdoc/>
     public Tensor Step(Func<Tensor> loss) => Take([() => new LossPass(loss())]);
@@ -122,10 +143,16 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
     /// <param name="gradient">The whole gradient.</param>
     protected virtual IReadOnlyList<Tensor?> Complete(IReadOnlyList<Tensor?> gradient) => [];
 
+    /// <summary>All is finite and the step will be taken: what is remembered about all may change now. Once a step, before any <see cref="Update(Parameter, Tensor, Tensor, NamedState, TOptions)"/>.</summary>
+    /// <param name="gradient">The whole gradient, null where zero; not to be written to.</param>
+    /// <param name="curvature">What <see cref="Complete"/> gave.</param>
+    /// <returns>What an update gets as D: an entry a parameter, or none.</returns>
+    protected virtual IReadOnlyList<Tensor?> Prepare(IReadOnlyList<Tensor?> gradient, IReadOnlyList<Tensor?> curvature) => curvature;
+
     /// <summary>Changes one parameter and its state, without graph.</summary>
     /// <param name="parameter">The parameter.</param>
-    /// <param name="g">Its gradient, without graph.</param>
-    /// <param name="D">What <see cref="Complete"/> gave for it.</param>
+    /// <param name="g">Its gradient, without graph; not to be written to.</param>
+    /// <param name="D">What <see cref="Prepare"/> gave for it.</param>
     /// <param name="state">Its state.</param>
     /// <param name="options">Its group's, all filled.</param>
     protected abstract void Update(Parameter parameter, Tensor g, Tensor? D, NamedState state, TOptions options);
@@ -164,17 +191,7 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
             sum = Sum(sum, pass.Loss);
         }
 
-        IReadOnlyList<Tensor?> curvature = Complete(gradient);
-        if (AllFinite([sum!.to(_parameters[0].dtype), .. gradient.OfType<Tensor>(), .. curvature.OfType<Tensor>()]))
-        {
-            Update(gradient, curvature);
-            State(0)["steps"]++;
-        }
-        else
-        {
-            State(0)["skipped"]++;
-        }
-
+        Finish(gradient, [sum!.to(_parameters[0].dtype)]);
         return only?.Loss ?? sum!.MoveToOuterDisposeScope();
     }
 
@@ -242,6 +259,38 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
     /// <summary>One synchronisation where all is finite, as a finite sum has only finite terms.</summary>
     private static bool AllFinite(IReadOnlyList<Tensor> tensors) =>
         double.IsFinite(stack(tensors.Select(t => t.sum())).sum().ToDouble()) || tensors.All(Finite.Everywhere);
+
+    /// <summary>The step along what a backward pass left.</summary>
+    private void TakeGradients()
+    {
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Tensor?[] gradient = [.. _parameters.Select(p => p.requires_grad ? p.grad?.detach() : null)];
+        if (gradient.All(g => g is null))
+        {
+            throw new CurvatureException($"No trainable parameter of {GetType().Name} has a gradient: call loss.backward() before step(), or step(() => loss) without it.");
+        }
+
+        Begin();
+        Finish(gradient, []);
+    }
+
+    /// <summary>Changes the parameters, or nothing.</summary>
+    /// <param name="gradient">The whole.</param>
+    /// <param name="loss">One, where there is one.</param>
+    private void Finish(Tensor?[] gradient, Tensor[] loss)
+    {
+        IReadOnlyList<Tensor?> curvature = Complete(gradient);
+        if (AllFinite([.. loss, .. gradient.OfType<Tensor>(), .. curvature.OfType<Tensor>()]))
+        {
+            Update(gradient, Prepare(gradient, curvature));
+            State(0)["steps"]++;
+        }
+        else
+        {
+            State(0)["skipped"]++;
+        }
+    }
 
     private LossPass Pass(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss, double weight)
     {

@@ -151,11 +151,8 @@ public sealed class NamedState : OptimizerState, IDisposable
         _tensors.Clear();
     }
 
-    private static int Entries(BinaryReader reader) => reader.ReadInt32() is >= 0 and <= MostEntries and int count
-        ? count
-        : throw new CurvatureException($"The optimizer's state is damaged: a parameter has at most {MostEntries} tensors and counters.");
-
-    private void Keep(string name, Tensor value)
+    /// <summary>Takes a tensor over under a name, in the place of the one there.</summary>
+    internal void Keep(string name, Tensor value)
     {
         if (_tensors.TryGetValue(name, out Tensor? held))
         {
@@ -164,4 +161,8 @@ public sealed class NamedState : OptimizerState, IDisposable
 
         _tensors[name] = value.DetachFromDisposeScope();
     }
+
+    private static int Entries(BinaryReader reader) => reader.ReadInt32() is >= 0 and <= MostEntries and int count
+        ? count
+        : throw new CurvatureException($"The optimizer's state is damaged: a parameter has at most {MostEntries} tensors and counters.");
 }
