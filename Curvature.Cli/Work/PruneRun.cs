@@ -133,6 +133,15 @@ internal sealed class PruneRun
                 ("magnitude_loss", (magnitude.Test ?? magnitude.Data).Loss));
         }
 
+        if (result.Layers.All(layer => layer.Pruned == 0))
+        {
+            yield return Finding.Of(
+                "nothing-pruned",
+                Severity.Warning,
+                "The sparsity is less than half a weight, and no weight was set to zero. Ask for a higher one.",
+                ("weights", result.Layers.Sum(layer => layer.Weights)));
+        }
+
         foreach (PrunedLayer layer in result.Layers.Where(layer => layer.Pruned == layer.Weights))
         {
             yield return Finding.Of(

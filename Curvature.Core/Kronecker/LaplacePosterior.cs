@@ -33,7 +33,7 @@ public sealed class LaplacePosterior : IDisposable
     /// <param name="objective">L over the training data, with the same parameters and no L2 term: the prior takes its place.</param>
     /// <param name="priorPrecision">tau, positive.</param>
     /// <param name="cancellation">Ends between two batches.</param>
-    /// <exception cref="CurvatureException">A precision that is not positive, an L2 term, other parameters than the curvature's.</exception>
+    /// <exception cref="CurvatureException">A precision that is not positive, an L2 term, a frozen parameter, other parameters than the curvature's.</exception>
     public LaplacePosterior(LayerwiseOperator curvature, Objective objective, double priorPrecision = 1, CancellationToken cancellation = default)
     {
         if (objective.L2 != 0)
@@ -45,6 +45,11 @@ public sealed class LaplacePosterior : IDisposable
         if (!objective.Parameters.Names.SequenceEqual(curvature.Parameters.Names))
         {
             throw new CurvatureException("The curvature has other parameters than the objective: gather both over the same ParameterSpace.");
+        }
+
+        if (objective.Parameters.Parameters.Any(parameter => !parameter.requires_grad))
+        {
+            throw new CurvatureException("A frozen parameter (requires_grad is false) is a constant and has no prior: make the ParameterSpace of the others.");
         }
 
         (_curvature, PriorPrecision) = (curvature, Positive(priorPrecision));

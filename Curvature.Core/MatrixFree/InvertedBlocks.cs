@@ -26,15 +26,23 @@ internal sealed class InvertedBlocks : MfacForm
         (_columns, _rows, _dtype, _device) = (gradients.Columns, gradients.Rows, gradients.DType, gradients.Device);
         _groups = [.. ColumnStretches.Groups(gradients.Rows, gradients.Columns, block)];
         _inverses = new Tensor[_groups.Length];
-        for (int g = 0; g < _groups.Length; g++)
+        try
         {
-            cancellation.ThrowIfCancellationRequested();
-            using DisposeScope scope = NewDisposeScope();
-            (long first, long blocks, long width) = _groups[g];
-            Tensor G = gradients.Columns64(first, blocks, width);
-            Tensor covariance = G.transpose(1, 2).bmm(G).div_(gradients.Rows);
-            _condition = Math.Max(_condition, 1 + (covariance.diagonal(0, 1, 2).sum(dim: 1).max().ToDouble() / lambda));
-            _inverses[g] = cholesky_inverse(WhitenedRows.Factor(covariance, lambda)).DetachFromDisposeScope();
+            for (int g = 0; g < _groups.Length; g++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                using DisposeScope scope = NewDisposeScope();
+                (long first, long blocks, long width) = _groups[g];
+                Tensor G = gradients.Columns64(first, blocks, width);
+                Tensor covariance = G.transpose(1, 2).bmm(G).div_(gradients.Rows);
+                _condition = Math.Max(_condition, 1 + (covariance.diagonal(0, 1, 2).sum(dim: 1).max().ToDouble() / lambda));
+                _inverses[g] = cholesky_inverse(WhitenedRows.Factor(covariance, lambda)).DetachFromDisposeScope();
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
 
         gradients.Dispose();
@@ -108,9 +116,9 @@ internal sealed class InvertedBlocks : MfacForm
 
     public override void Dispose()
     {
-        foreach (Tensor inverse in _inverses)
+        foreach (Tensor? inverse in _inverses)
         {
-            inverse.Dispose();
+            inverse?.Dispose(); // null where its making was cut short
         }
     }
 

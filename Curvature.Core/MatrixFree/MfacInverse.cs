@@ -60,6 +60,7 @@ public sealed class MfacInverse : LinearOperator
         }
         catch
         {
+            _signatures?.Dispose();
             gradients.Dispose();
             throw;
         }

@@ -29,15 +29,23 @@ internal sealed class WhitenedRows : MfacForm
         _groups = [.. ColumnStretches.Groups(gradients.Rows, gradients.Columns, block)];
         _l = new Tensor[_groups.Length];
         _diagonal = empty(_v.Columns, _v.DType, _v.Device).DetachFromDisposeScope();
-        for (int g = 0; g < _groups.Length; g++)
+        try
         {
-            using DisposeScope scope = NewDisposeScope();
-            Tensor S = Gram(_groups[g], cancellation);
-            double condition = 1 + (S.diagonal(0, 1, 2).sum(dim: 1).max().ToDouble() / (gradients.Rows * lambda));
-            _condition = Math.Max(_condition, condition);
-            Tensor L = Factor(S, gradients.Rows * lambda);
-            _l[g] = L.cpu().DetachFromDisposeScope();
-            _largestNorm = Math.Max(_largestNorm, Math.Sqrt(Whiten(_groups[g], L, condition, cancellation)));
+            for (int g = 0; g < _groups.Length; g++)
+            {
+                using DisposeScope scope = NewDisposeScope();
+                Tensor S = Gram(_groups[g], cancellation);
+                double condition = 1 + (S.diagonal(0, 1, 2).sum(dim: 1).max().ToDouble() / (gradients.Rows * lambda));
+                _condition = Math.Max(_condition, condition);
+                Tensor L = Factor(S, gradients.Rows * lambda);
+                _l[g] = L.cpu().DetachFromDisposeScope();
+                _largestNorm = Math.Max(_largestNorm, Math.Sqrt(Whiten(_groups[g], L, condition, cancellation)));
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
     }
 
@@ -132,9 +140,9 @@ internal sealed class WhitenedRows : MfacForm
     {
         _v.Dispose();
         _diagonal.Dispose();
-        foreach (Tensor l in _l)
+        foreach (Tensor? l in _l)
         {
-            l.Dispose();
+            l?.Dispose(); // null where its making was cut short
         }
     }
 

@@ -158,6 +158,15 @@ public class PruneTests
         }
     }
 
+    [Fact]
+    public void A_sparsity_of_less_than_a_weight_is_a_finding()
+    {
+        using var folder = new TemporaryFolder();
+        CommandRun run = CommandRun.Of(["prune", .. CommandRun.Digits, .. Few, "--sparsity", "1e-6", "--out", folder.File("a.safetensors")]);
+        Assert.Equal(CurvatureCommand.Success, run.ExitCode);
+        Assert.Contains("no weight was set to zero", run.Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData(" ")]

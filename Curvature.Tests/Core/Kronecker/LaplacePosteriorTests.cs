@@ -117,6 +117,9 @@ public sealed class LaplacePosteriorTests
             Assert.Contains("positive and finite", Assert.Throws<CurvatureException>(() => new LaplacePosterior(kfac, objective, tau)).Message, StringComparison.Ordinal);
         }
 
+        model.bias!.requires_grad = false;
+        Assert.Contains("frozen", Assert.Throws<CurvatureException>(() => new LaplacePosterior(kfac, objective)).Message, StringComparison.Ordinal);
+        model.bias!.requires_grad = true;
         Objective decayed = Objective.Supervised(model, new MeanSquaredError(), [new Batch(X, y)], l2: 0.1);
         Assert.Contains("l2: 0", Assert.Throws<CurvatureException>(() => new LaplacePosterior(kfac, decayed)).Message, StringComparison.Ordinal);
         Objective part = Objective.Supervised(model, new MeanSquaredError(), [new Batch(X, y)], ParameterSpace.Of(model, "weight"));

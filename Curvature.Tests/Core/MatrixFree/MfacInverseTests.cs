@@ -232,13 +232,22 @@ public sealed class MfacInverseTests
         Assert.Equal((1, 4_096_000_000), (whole.Pages, whole.Window));
     }
 
-    [Fact]
-    public void Making_it_can_be_cancelled()
+    [Theory]
+    [InlineData(null)]
+    [InlineData(2)]
+    public void Making_it_can_be_cancelled_and_leaves_no_tensor(int? block)
     {
         using DisposeScope scope = NewDisposeScope();
         using CancellationTokenSource source = new();
         source.Cancel();
-        Assert.Throws<OperationCanceledException>(() => new MfacInverse(Gradients(3, 8), cancellation: source.Token));
+        Tensor G = Gradients(3, 8);
+        MfacOptions options = new() { BlockSize = block };
+        static long Live() => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+        long before = Live();
+        new MfacInverse(G, options).Dispose();
+        long whole = Live() - before; // what reading numbers out leaves to the collector
+        Assert.Throws<OperationCanceledException>(() => new MfacInverse(G, options, source.Token));
+        Assert.Equal(whole, Live() - before - whole);
     }
 
     internal static Tensor Gradients(long m, long d, ulong seed = 1, ScalarType dtype = ScalarType.Float64)
