@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the build needs beside the .NET SDK; silent and without network where everything is there.
-# --extras adds what only developers use: PyTorch to compare with, Fashion-MNIST, an SVG renderer, a browser for screenshots.
+# --extras adds what only developers use: PyTorch to compare with, Fashion-MNIST and the Jargon File, an SVG renderer, a browser for screenshots.
 set -euo pipefail
 
 installed() { [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -21,7 +21,7 @@ if [ -z "${LIBTORCH:-}" ]; then
 fi
 
 if [ "${1:-}" = --extras ]; then
-    for package in python3-torch python3-numpy dataset-fashion-mnist librsvg2-bin chromium; do
+    for package in python3-torch python3-numpy dataset-fashion-mnist jargon-text librsvg2-bin chromium; do
         installed "$package" || need "$package"
     done
 fi

@@ -24,6 +24,8 @@ internal static class KnownSamples
         new("influence-functions", "What each training point does to a test loss, checked by training without it", InfluenceFunctions.Run),
         new("mkor-training", "Steps along momentum inverses that rank-1 updates keep, beside gradient descent", MkorTraining.Run),
         new("diagonal-optimizers", "AdaHessian and Sophia-G beside AdamW on the digits network: losses by steps and by seconds", DiagonalOptimizers.Run),
+        new("optimizer-study", "All optimizers at the same budget on three problems, by steps and by seconds (docs/studies)", OptimizerStudy.Run),
+        new("optimizer-times", "Times the steps of all optimizers of the study in turns", OptimizerTimes.Run),
         new("train-digits", "Trains the digits network that the demo reports on", TrainDigits.Run),
         new("train-fashion-mnist", "Trains a LeNet on Fashion-MNIST: a checkpoint of real size", TrainFashionMnist.Run),
     ];

@@ -13,16 +13,9 @@ namespace Curvature.Samples;
 /// </summary>
 internal static class ObsPruning
 {
-    private const string Folder = "/usr/share/datasets/fashion-mnist";
-
     public static void Run(SampleOptions options, CancellationToken cancellation)
     {
-        if (!Directory.Exists(Folder))
-        {
-            throw new MissingDataException($"Fashion-MNIST is not in {Folder}; install Debian's package dataset-fashion-mnist.");
-        }
-
-        using Dataset train = Read("train", options.Quick ? 2000 : 60000), test = Read("t10k", options.Quick ? 1000 : 10000);
+        using Dataset train = FashionMnist.Read("train", options.Quick ? 2000 : 60000), test = FashionMnist.Read("t10k", options.Quick ? 1000 : 10000);
         foreach (int seed in options.Quick ? (int[])[1] : [1, 2, 3])
         {
             manual_seed(seed);
@@ -53,12 +46,5 @@ internal static class ObsPruning
                 tensor.Dispose();
             }
         }
-    }
-
-    /// <summary>A seeded choice of one of the two parts.</summary>
-    private static Dataset Read(string part, long count)
-    {
-        using Dataset whole = DataFile.Read($"{Folder}/{part}-images-idx3-ubyte.gz,{Folder}/{part}-labels-idx1-ubyte.gz", new DataOptions { InputType = ScalarType.Float32 });
-        return whole.Sample(count, seed: 1);
     }
 }

@@ -46,6 +46,6 @@ catch (CurvatureException error)
 }
 catch (OperationCanceledException)
 {
-    Console.Error.WriteLine("Interrupted; nothing was written.");
+    Console.Error.WriteLine("Interrupted; what was not finished was not written.");
     return 130;
 }

@@ -7,7 +7,8 @@ using OxyPlot.Series;
 namespace Curvature.Viz.Figures;
 
 /// <summary>
-/// One picture of one result. A new figure is one file that derives from this and one line in <see cref="KnownFigures"/>.
+/// One picture of one result. A new figure of a report is one file that derives from this and one line in <see cref="KnownFigures"/>; pictures of
+/// other results derive from it elsewhere.
 /// At its natural size it fills a column of a paper: 420 units across 8.8 cm print its text at 7 points.
 /// </summary>
 public abstract class Figure
@@ -51,7 +52,8 @@ public abstract class Figure
             : svg;
     }
 
-    private protected static PlotModel Model(FigureTheme theme) => new()
+    /// <summary>An empty plot in the house style, its legend above it.</summary>
+    protected static PlotModel Model(FigureTheme theme) => new()
     {
         Culture = CultureInfo.InvariantCulture,
         DefaultFont = "Helvetica, Arial, sans-serif",
@@ -77,7 +79,7 @@ public abstract class Figure
     };
 
     /// <summary>Labels of a logarithmic axis: plain numbers where all are short, else powers of ten.</summary>
-    private protected static Func<double, string> LogLabels(double low, double high)
+    protected static Func<double, string> LogLabels(double low, double high)
     {
         const double Shortest = 0.001, Longest = 10_000;
         return low >= Shortest && high < Longest ? value => value.ToString("0.###", CultureInfo.InvariantCulture) : Power;
@@ -94,7 +96,8 @@ public abstract class Figure
     private protected static ScatterSeries ExactPoints(FigureTheme theme) =>
         new() { Title = "exact", MarkerType = MarkerType.Diamond, MarkerSize = 3.5, MarkerFill = theme.Exact, MarkerStrokeThickness = 0 };
 
-    private protected static T Styled<T>(T axis, FigureTheme theme, bool gridlines)
+    /// <summary>The same axis with the house's ticks, colours and distances.</summary>
+    protected static T Styled<T>(T axis, FigureTheme theme, bool gridlines)
         where T : Axis
     {
         axis.TicklineColor = theme.Axis;

@@ -1,0 +1,12 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Curvature.Samples.Study;
+
+/// <summary>An optimizer of the study.</summary>
+/// <param name="Name">In results and on the page.</param>
+/// <param name="Family">What it scales its step by.</param>
+/// <param name="Settings">What differs from its defaults, for the page; results of other settings are not taken for its own.</param>
+/// <param name="Rate">The learning rate in the middle of its first three trials.</param>
+/// <param name="Create">Makes it of a network, a learning rate and a seed; the caller disposes it.</param>
+internal sealed record Contender(string Name, Family Family, string Settings, double Rate, Func<nn.Module<Tensor, Tensor>, double, int, OptimizerHelper> Create);
