@@ -9,16 +9,18 @@ namespace Curvature.Bench;
 
 /// <summary>
 /// Time of a step, forward and backward passes in it, as a multiple of an AdamW step on the same network and batch: the mean over a whole update interval, so that refreshes count with their share.
-/// Beside them a Hessian-vector product with a graph made for it, the same networks and unit.
+/// Beside them a Hessian-vector product with a graph made for it, the same networks and unit; and what an M-FAC step over 64 gradients takes beyond forward and backward passes, in units of two plain passes
+/// (<c>mv</c>) over as many entries.
 /// </summary>
 internal static class OptimizersSection
 {
+    private const int Gradients = 64;
     private static readonly CrossEntropy Loss = new();
 
     public static void Run(BenchOptions options, TextWriter output)
     {
         output.WriteLine(
-            $"{"network",-12} {"threads",7} {"AdamW ms",14} {"fresh HVP",12} {"AdaHessian",12} {"interval 5",12} {"Sophia-G",12} {"Sophia-H",12} {"H, batch/8",12}   (medians; spread = interquartile range / median)");
+            $"{"network",-12} {"threads",7} {"AdamW ms",14} {"fresh HVP",12} {"AdaHessian",12} {"interval 5",12} {"Sophia-G",12} {"Sophia-H",12} {"H, batch/8",12} {"M-FAC 64",12} {"/ 2 passes",12}   (medians; spread = interquartile range / median)");
         foreach (string name in options.Workloads)
         {
             foreach (int threads in options.Threads)
@@ -45,6 +47,8 @@ internal static class OptimizersSection
         using AdaHessian each = new(parameters, new AdaHessianOptions { LearningRate = Rate }), fifth = new(parameters, new AdaHessianOptions { LearningRate = Rate }) { UpdateInterval = 5 };
         using SophiaG sophiaG = new(parameters, new SophiaOptions { LearningRate = Rate });
         using SophiaH sophiaH = new(parameters, new SophiaOptions { LearningRate = Rate }), part = new(parameters, new SophiaOptions { LearningRate = Rate });
+        using MfacOptimizer mfac = new(parameters, Gradients, new MfacOptimizerOptions { LearningRate = Rate });
+        Tensor window = randn(Gradients, workload.Objective.Parameters.Count), weights = randn(Gradients), rows = window.t();
         Tensor Value(Tensor inputs, Tensor targets) => Loss.Value(workload.Model.call(inputs), targets);
         void Each(int steps, Action step)
         {
@@ -68,9 +72,26 @@ internal static class OptimizersSection
             Timing.Of(() => Each(5, () => fifth.Step(() => Value(x, y)))),
             Timing.Of(() => Each(10, () => sophiaG.Step(() => workload.Model.call(x), y, Loss))),
             Timing.Of(() => Each(10, () => sophiaH.Step(() => Value(x, y)))),
-            Timing.Of(() => Each(10, () => part.Step(() => Value(x, y), () => Value(fewX, fewY)))));
+            Timing.Of(() => Each(10, () => part.Step(() => Value(x, y), () => Value(fewX, fewY)))),
+            Timing.Of(() => Each(1, () =>
+            {
+                mfac.zero_grad();
+                Value(x, y).backward();
+                mfac.step();
+            })),
+            Timing.Of(() => Each(1, () =>
+            {
+                mfac.zero_grad();
+                Value(x, y).backward();
+            })),
+            Timing.Of(() => Each(1, () =>
+            {
+                window.mv(v);
+                rows.mv(weights);
+            })));
+        string passes = $"{(timings[7].Median - timings[8].Median) / timings[9].Median:F2}x ({timings[9].Spread:P0})";
         string Ratio(int i, int steps) => $"{timings[i].Median / timings[0].Median / steps:F2}x ({timings[i].Spread:P0})";
         output.WriteLine(
-            $"{name,-12} {threads,7} {$"{timings[0].Median * 1e3:F1} ({timings[0].Spread:P0})",14} {Ratio(1, 1),12} {Ratio(2, 1),12} {Ratio(3, 5),12} {Ratio(4, 10),12} {Ratio(5, 10),12} {Ratio(6, 10),12}");
+            $"{name,-12} {threads,7} {$"{timings[0].Median * 1e3:F1} ({timings[0].Spread:P0})",14} {Ratio(1, 1),12} {Ratio(2, 1),12} {Ratio(3, 5),12} {Ratio(4, 10),12} {Ratio(5, 10),12} {Ratio(6, 10),12} {Ratio(7, 1),12} {passes,12}");
     }
 }

@@ -15,10 +15,11 @@ internal sealed class GradientWindow : IDisposable
     /// <param name="columns">d.</param>
     /// <param name="storage">float32, float64 or bfloat16.</param>
     /// <param name="device">Where it lies.</param>
-    public GradientWindow(long capacity, long columns, ScalarType storage, Device device)
+    /// <param name="rows">G itself, under a handle of its own; null for zeros.</param>
+    public GradientWindow(long capacity, long columns, ScalarType storage, Device device, Tensor? rows = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        Rows = zeros([capacity, columns], storage, device).DetachFromDisposeScope();
+        Rows = (rows?.alias() ?? zeros([capacity, columns], storage, device)).DetachFromDisposeScope();
         _rows = [.. Enumerable.Range(0, (int)capacity).Select(j => Rows.select(0, j).DetachFromDisposeScope())];
     }
 

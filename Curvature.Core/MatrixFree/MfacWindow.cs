@@ -38,23 +38,28 @@ public sealed class MfacWindow : LinearOperator
     /// <param name="options">Null for the defaults.</param>
     /// <exception cref="CurvatureException">Sizes below 1, a damping that is not positive, a dtype or mask that does not fit, or too large for the memory.</exception>
     public MfacWindow(long gradients, long parameters, ScalarType dtype, Device? device = null, MfacWindowOptions? options = null)
+        : this(gradients, parameters, dtype, device, options, rows: null)
+    {
+    }
+
+    /// <summary>The same over rows that are there, of a state that is about to be loaded: where they fit, no others are made.</summary>
+    internal MfacWindow(long gradients, long parameters, ScalarType dtype, Device? device, MfacWindowOptions? options, Tensor? rows)
         : base(parameters, parameters, isSymmetric: true, dtype, device ?? CPU)
     {
         _options = options ?? new MfacWindowOptions();
-        MfacOptions.RequireDamping(_options.Damping);
+        Check(gradients, dtype, _options);
         ScalarType storage = _options.Storage ?? dtype;
-        if (gradients is < 1 or > MostGradients || dtype is not (ScalarType.Float32 or ScalarType.Float64) || (storage != dtype && storage != ScalarType.BFloat16))
-        {
-            throw new CurvatureException(
-                $"A window holds from 1 to {MostGradients} gradients of float32 or float64, stored as that or as BFloat16; got {gradients} of {dtype}, stored as {storage}.");
-        }
-
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         _kept = Kept(_options.Mask)?.DetachFromDisposeScope();
         (Capacity, Taking) = (gradients, _kept?.shape[0] ?? parameters);
-        RequireMemory(storage);
-        _window = new GradientWindow(gradients, Taking, storage, Device);
+        bool fits = rows is not null && rows.dtype == storage && rows.shape.SequenceEqual([gradients, Taking]) && rows.is_contiguous();
+        if (!fits)
+        {
+            RequireMemory(storage);
+        }
+
+        _window = new GradientWindow(gradients, Taking, storage, Device, fits ? rows : null);
         _gram = new WindowGram((int)gradients, Damping, _options.Divisor);
     }
 
@@ -201,6 +206,18 @@ public sealed class MfacWindow : LinearOperator
         _gram.Dispose();
         _kept?.Dispose();
         base.Dispose(disposing);
+    }
+
+    /// <summary>Refuses sizes, types and dampings that no window has.</summary>
+    internal static void Check(long gradients, ScalarType dtype, MfacWindowOptions options)
+    {
+        MfacOptions.RequireDamping(options.Damping);
+        ScalarType storage = options.Storage ?? dtype;
+        if (gradients is < 1 or > MostGradients || dtype is not (ScalarType.Float32 or ScalarType.Float64) || (storage != dtype && storage != ScalarType.BFloat16))
+        {
+            throw new CurvatureException(
+                $"A window holds from 1 to {MostGradients} gradients of float32 or float64, stored as that or as BFloat16; got {gradients} of {dtype}, stored as {storage}.");
+        }
     }
 
     private static Tensor Required(IReadOnlyDictionary<string, Tensor> state, string name, ScalarType type, long[] shape)

@@ -22,4 +22,7 @@ public sealed record MfacWindowOptions
     /// window, and rows and columns of F^{-1} are zero there: a step leaves them where they are. Read once.
     /// </value>
     public Tensor? Mask { get; init; }
+
+    /// <summary>For training: damping 1e-2, and F the mean of the gradients that are there: <c>F^{-1} g</c> is from the first on at most a hundred times as long as g.</summary>
+    public static MfacWindowOptions Training => new() { Damping = 1e-2, Divisor = MfacDivisor.Count };
 }

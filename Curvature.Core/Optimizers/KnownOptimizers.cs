@@ -12,6 +12,8 @@ public static class KnownOptimizers
             (parameters, rate, interval) => new SophiaH(parameters, new SophiaOptions { LearningRate = rate }) { UpdateInterval = interval ?? 10 }),
         new("sophia-g", typeof(SophiaG), "the Gauss-Newton diagonal, by drawn targets, steps clipped", "Liu et al. 2023", "a backward pass every k steps (k = 10)",
             (parameters, rate, interval) => new SophiaG(parameters, new SophiaOptions { LearningRate = rate }) { UpdateInterval = interval ?? 10 }),
+        new("mfac", typeof(MfacOptimizer), "the damped Fisher matrix of the last m gradients, whole", "Frantar, Kurtic, Alistarh 2021", "two passes over the m gradients (m = 64)",
+            (parameters, rate, _) => new MfacOptimizer(parameters, options: new MfacOptimizerOptions { LearningRate = rate })),
     ];
 
     /// <summary>All names.</summary>

@@ -10,6 +10,15 @@ namespace Curvature.Tests.Core.Optimizers;
 /// <summary>What holds for every optimizer of the catalogue.</summary>
 public sealed class KnownOptimizersTests
 {
+    /// <summary>Whose curvature needs outputs and targets.</summary>
+    private static readonly string[] NeedOutputs = ["sophia-g"];
+
+    /// <summary>Which need the gradient alone, and so step along one that is there.</summary>
+    private static readonly string[] TakeGradients = ["mfac"];
+
+    /// <summary>Whose random targets are drawn anew for each part of a batch.</summary>
+    private static readonly string[] DrawByPart = ["sophia-g"];
+
     public static TheoryData<string> Names => [.. KnownOptimizers.Names];
 
     public static TheoryData<string, string, ScalarType> Problems
@@ -60,6 +69,54 @@ public sealed class KnownOptimizersTests
         // Scaling entry by entry does not straighten a curved valley.
         Assert.True(last < (problem == "rosenbrock" ? 0.05 : 0.01) * first, $"{first} to {last}");
         Assert.Equal(601, ((ICurvatureOptimizer)optimizer).Steps);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Forms_of_a_step_agree_and_parts_of_a_batch_are_the_whole(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor Run(Action<OptimizerHelper, Descent> step)
+        {
+            Descent descent = Descent.Create("mixed shapes");
+            using OptimizerHelper optimizer = Make(name, descent.Parameters, 3);
+            for (int t = 0; t < 4; t++)
+            {
+                step(optimizer, descent);
+            }
+
+            return descent.Theta();
+        }
+
+        Tensor whole = Run((optimizer, descent) => Step(optimizer, descent));
+        if (!NeedOutputs.Contains(name))
+        {
+            Assert.True(whole.Equals(Run((optimizer, descent) => optimizer.step(descent.Value))));
+            Assert.True(whole.Equals(Run((optimizer, descent) => ((ICurvatureOptimizer)optimizer).Step(descent.Value))));
+        }
+
+        void AfterBackward(OptimizerHelper optimizer, Descent descent)
+        {
+            optimizer.zero_grad();
+            descent.Value().backward();
+            optimizer.step();
+        }
+
+        if (TakeGradients.Contains(name))
+        {
+            Assert.True(whole.Equals(Run(AfterBackward)));
+        }
+        else
+        {
+            Assert.Contains("step(() => loss)", Assert.Throws<CurvatureException>(() => Run(AfterBackward)).Message, StringComparison.Ordinal);
+        }
+
+        if (!DrawByPart.Contains(name))
+        {
+            Tensor parts = Run((optimizer, descent) => ((ICurvatureOptimizer)optimizer).Step(
+                [(() => descent.Forward()[..4], descent.Targets[..4]), (() => descent.Forward()[4..], descent.Targets[4..])], Descent.Loss));
+            Assert.True(whole.allclose(parts, 1e-9, 1e-9));
+        }
     }
 
     [Theory]
