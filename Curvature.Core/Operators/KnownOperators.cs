@@ -46,6 +46,7 @@ public static class KnownOperators
         new(null, typeof(ShiftedOperator), "`A + c I`", null, One, Parts),
         new(null, typeof(TransposedOperator), "`Aᵀ`", null, "one of Aᵀ", Parts),
         new(null, typeof(GramOperator), "`AᵀA`", null, "one of A, one of Aᵀ", Parts),
+        new(null, typeof(CongruenceOperator), "`SᵀAS`", null, "one of A, one of S, one of Sᵀ", "a symmetric A"),
         new(null, typeof(BlockDiagonalOperator), "`diag(A_1, ..., A_b)`", null, "one of each", Parts),
         new(null, typeof(KroneckerOperator), "`A ⊗ B`", null, "B.Columns of A, A.Rows of B", Parts),
         new(null, typeof(DiagonalOperator), "`diag(d)`", null, "a pass over the vector", "d"),
