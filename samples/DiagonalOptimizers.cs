@@ -1,9 +1,6 @@
-using System.Diagnostics;
-using Curvature.Checkpoints;
 using Curvature.Data;
 using Curvature.Objectives;
 using Curvature.Optimizers;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Curvature.Samples;
@@ -18,15 +15,10 @@ internal static class DiagonalOptimizers
 
     public static void Run(SampleOptions options, CancellationToken cancellation)
     {
-        using Dataset all = DataFile.Read("data/digits.csv.gz", new DataOptions { Scale = 1 / 16.0, InputType = ScalarType.Float32 });
-        using Dataset digits = all.Sample(options.Quick ? 300 : all.Count, seed: 0);
-        using IDisposable held = NewDisposeScope();
-        Batch[] batches = [.. digits.Batches(128)];
-        int steps = options.Quick ? 20 : 300;
-        Console.WriteLine($"{"",-12} {"rate",6}  loss over all digits after steps (seconds)");
-        Report("AdamW", [0.003, 0.01, 0.03, 0.1], digits, batches, steps, AdamW, cancellation);
-        Report("AdaHessian", [0.03, 0.1, 0.3, 1], digits, batches, steps, AdaHessian, cancellation);
-        Report("Sophia-G", [0.001, 0.003, 0.01, 0.03], digits, batches, steps, SophiaG, cancellation);
+        using DigitsRuns runs = new(options);
+        runs.Report("AdamW", [0.003, 0.01, 0.03, 0.1], AdamW, cancellation);
+        runs.Report("AdaHessian", [0.03, 0.1, 0.3, 1], AdaHessian, cancellation);
+        runs.Report("Sophia-G", [0.001, 0.003, 0.01, 0.03], SophiaG, cancellation);
     }
 
     private static (IDisposable Optimizer, Action<Batch> Step) AdamW(nn.Module<Tensor, Tensor> model, double rate)
@@ -58,40 +50,5 @@ internal static class DiagonalOptimizers
         void Step(Batch batch) => optimizer.Step(() => model.call(batch.Inputs), batch.Targets, Loss);
         #endregion
         return (optimizer, Step);
-    }
-
-    private static void Report(
-        string name, double[] rates, Dataset digits, Batch[] batches, int steps, Func<nn.Module<Tensor, Tensor>, double, (IDisposable, Action<Batch>)> make, CancellationToken cancellation)
-    {
-        (double Rate, List<(int Step, double Loss, double Seconds)> Points) best = rates
-            .Select(rate => (rate, Train(digits, batches, steps, model => make(model, rate), cancellation)))
-            .MinBy(run => run.Item2[^1].Loss is var last && double.IsFinite(last) ? last : double.MaxValue);
-        Console.WriteLine($"{name,-12} {best.Rate,6}  {string.Join("  ", best.Points.Select(p => $"{p.Step}: {p.Loss:F4} ({p.Seconds:F2})"))}");
-    }
-
-    private static List<(int Step, double Loss, double Seconds)> Train(
-        Dataset digits, Batch[] batches, int steps, Func<nn.Module<Tensor, Tensor>, (IDisposable, Action<Batch>)> make, CancellationToken cancellation)
-    {
-        manual_seed(0);
-        using nn.Module<Tensor, Tensor> model = KnownNetworks.Create("digits-mlp");
-        (IDisposable optimizer, Action<Batch> step) = make(model);
-        List<(int Step, double Loss, double Seconds)> points = [];
-        double seconds = 0;
-        for (int i = 1; i <= steps; i++)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            using DisposeScope scope = NewDisposeScope();
-            long start = Stopwatch.GetTimestamp();
-            step(batches[i % batches.Length]);
-            seconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-            if (i % (steps / 5) == 0)
-            {
-                using IDisposable noGrad = no_grad();
-                points.Add((i, Loss.Value(model.call(digits.Inputs), digits.Targets).ToDouble(), seconds));
-            }
-        }
-
-        optimizer.Dispose();
-        return points;
     }
 }

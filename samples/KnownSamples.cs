@@ -28,6 +28,7 @@ internal static class KnownSamples
         new("optimizer-times", "Times the steps of all optimizers of the study in turns", OptimizerTimes.Run),
         new("mfac-training", "M-FAC as an optimizer on the digits network, over backward() or over the loss, beside AdamW", MfacTraining.Run),
         new("sharpness-measures", "How large a step a network bears: stable rates, curvature along steps, within a radius and in mini-batches", SharpnessMeasures.Run),
+        new("kronecker-optimizers", "KFAC, EKFAC and MKOR beside AdamW on the digits network: losses by steps and by seconds", KroneckerOptimizers.Run),
         new("train-digits", "Trains the digits network that the demo reports on", TrainDigits.Run),
         new("train-fashion-mnist", "Trains a LeNet on Fashion-MNIST: a checkpoint of real size", TrainFashionMnist.Run),
     ];

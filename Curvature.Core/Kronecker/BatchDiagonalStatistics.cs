@@ -28,6 +28,8 @@ internal sealed class BatchDiagonalStatistics(string name, int index, long size,
         }
     }
 
+    public override LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts) => new DiagonalBlock(Name, parts["diagonal"]);
+
     public override LayerBlock ToBlock(double weight)
     {
         using IDisposable noGrad = no_grad();

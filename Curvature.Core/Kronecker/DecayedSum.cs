@@ -30,6 +30,9 @@ internal sealed class DecayedSum(long[] shape, ScalarType dtype, Device device) 
         }
     }
 
+    /// <summary>Multiplies what the present update has added.</summary>
+    public void Scale(double factor) => _present?.mul_(factor);
+
     /// <summary>Ends the present update.</summary>
     public void Fold(double decay)
     {

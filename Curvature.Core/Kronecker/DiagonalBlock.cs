@@ -10,6 +10,8 @@ internal sealed class DiagonalBlock(string name, Tensor diagonal) : LayerBlock(n
 {
     private readonly Tensor _diagonal = diagonal.DetachFromDisposeScope();
 
+    public override IReadOnlyList<(string Key, Tensor Value)> Parts => [("diagonal", _diagonal)];
+
     public override double? ExactTrace => Total(_diagonal);
 
     public override double SquaredNorm => TotalOfSquares(_diagonal);

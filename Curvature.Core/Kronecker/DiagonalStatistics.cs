@@ -25,6 +25,8 @@ internal sealed class DiagonalStatistics(string name, int index, long size, Scal
         }
     }
 
+    public override LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts) => new DiagonalBlock(Name, parts["diagonal"]);
+
     public override LayerBlock ToBlock(double weight)
     {
         using IDisposable noGrad = no_grad();

@@ -25,6 +25,12 @@ internal sealed class EigenBlock(string name, MatrixLayout layout, Tensor? left,
     /// <summary>The layer's matrices.</summary>
     public MatrixLayout Layout => layout;
 
+    public override IReadOnlyList<(string Key, Tensor Value)> Parts =>
+        [.. new[] { ("left", _left), ("right", _right), ("eigenvalues", _eigenvalues) }.Where(part => part.Item2 is not null).Select(part => (part.Item1, part.Item2!))];
+
+    /// <summary>The eigenvalues, <c>[K, rows, columns]</c>.</summary>
+    public Tensor Eigenvalues => _eigenvalues;
+
     public override double? ExactTrace => Total(_eigenvalues);
 
     public override double SquaredNorm => TotalOfSquares(_eigenvalues);
@@ -40,12 +46,13 @@ internal sealed class EigenBlock(string name, MatrixLayout layout, Tensor? left,
         return With(_eigenvalues.add(lambda).reciprocal());
     }
 
-    protected override Tensor Multiply(Tensor V)
-    {
-        Tensor inBasis = layout.Sandwich(Into(_left), Into(_right), layout.Pack(V));
-        Tensor scaled = inBasis.mul(_eigenvalues.unsqueeze(3));
-        return layout.Unpack(layout.Sandwich(OutOf(_left), OutOf(_right), scaled));
-    }
+    /// <summary>A vector <c>[n, k]</c> in the basis of the eigenvectors, <c>[K, rows, columns, k]</c>.</summary>
+    public Tensor ToBasis(Tensor V) => layout.Sandwich(Into(_left), Into(_right), layout.Pack(V));
+
+    /// <summary>The inverse of <see cref="ToBasis"/>.</summary>
+    public Tensor FromBasis(Tensor X) => layout.Unpack(layout.Sandwich(OutOf(_left), OutOf(_right), X));
+
+    protected override Tensor Multiply(Tensor V) => FromBasis(ToBasis(V).mul(_eigenvalues.unsqueeze(3)));
 
     protected override void Dispose(bool disposing)
     {

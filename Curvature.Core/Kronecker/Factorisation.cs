@@ -21,6 +21,35 @@ internal static class Factorisation
         return info.ne(0).any().ToBoolean() ? null : [L.cholesky_inverse()];
     })[0];
 
+    /// <summary>
+    /// The same for many matrices at the price of one host synchronisation: those of one size in one call. Where something fails, each by itself, so that the message names its layer.
+    /// </summary>
+    public static Tensor[] Inverses(IReadOnlyList<(Tensor S, Tensor Shift, string Owner)> problems)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor[] inverses = new Tensor[problems.Count];
+        List<Tensor> signs = [];
+        foreach (int[] alike in Enumerable.Range(0, problems.Count).GroupBy(i => problems[i].S.shape[1]).Select(g => g.ToArray()))
+        {
+            using DisposeScope inner = NewDisposeScope();
+            Tensor S = alike.Length == 1 ? problems[alike[0]].S.clone() : cat([.. alike.Select(i => problems[i].S)]);
+            S.diagonal(0, 1, 2).add_(cat([.. alike.Select(i => problems[i].Shift)]).unsqueeze(1));
+            (Tensor L, Tensor info) = linalg.cholesky_ex(S);
+            Tensor all = L.cholesky_inverse();
+            signs.Add(all.sum(ScalarType.Float64).add(info.ne(0).sum().to(ScalarType.Float64).mul(double.MaxValue).mul(2)).MoveToOuterDisposeScope());
+            long first = 0;
+            foreach (int i in alike)
+            {
+                long count = problems[i].S.shape[0];
+                inverses[i] = (alike.Length == 1 ? all : all.narrow(0, first, count).clone()).MoveToOuterDisposeScope();
+                first += count;
+            }
+        }
+
+        bool succeeded = problems.Count == 0 || double.IsFinite(stack(signs).sum().ToDouble());
+        return [.. problems.Select((p, i) => succeeded ? inverses[i].MoveToOuterDisposeScope() : Inverse(p.S, p.Shift, p.Owner).MoveToOuterDisposeScope())];
+    }
+
     /// <summary>Eigenvectors (columns) and eigenvalues, those below zero (rounding) raised to it; the caller's scope.</summary>
     /// <param name="S">The matrices.</param>
     /// <param name="owner">The layer, for messages.</param>

@@ -11,6 +11,8 @@ internal sealed class FullBlock(string name, Tensor matrix) : LayerBlock(name, m
     private readonly Tensor _matrix = matrix.DetachFromDisposeScope();
     private Tensor? _eigenvalues;
 
+    public override IReadOnlyList<(string Key, Tensor Value)> Parts => [("matrix", _matrix)];
+
     public override double? ExactTrace => _matrix.diagonal().sum(ScalarType.Float64).ToDouble();
 
     public override double SquaredNorm => TotalOfSquares(_matrix);

@@ -28,6 +28,8 @@ internal sealed class FullStatistics(string name, IReadOnlyList<int> indices, IR
         }
     }
 
+    public override LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts) => new FullBlock(Name, parts["matrix"]);
+
     public override LayerBlock ToBlock(double weight)
     {
         using IDisposable noGrad = no_grad();

@@ -33,7 +33,7 @@ public sealed partial class KfacFactors
 
             tape.Stop();
             double weight = objective.Reduction == Reduction.Mean ? batch.Terms : 1;
-            Gather(z, targets, batch.Split.Loss, weight, tape, batch.Index, visit);
+            Gather(z, targets, batch.Split.Loss, weight, tape, batch.Index, part: 0, visit);
             total += weight;
             progress?.Report(new ProductProgress(what, ++batches, batches));
         }
@@ -41,11 +41,11 @@ public sealed partial class KfacFactors
         return objective.Reduction == Reduction.Mean ? total : 1;
     }
 
-    private void Gather(Tensor z, Tensor targets, ICurvatureLoss loss, double weight, LayerTape tape, int step, Action<PulledBack>? visit)
+    private void Gather(Tensor z, Tensor targets, ICurvatureLoss loss, double weight, LayerTape tape, int step, int part, Action<PulledBack>? visit)
     {
         try
         {
-            GatherWhole(z, targets, loss, weight, tape, step, visit);
+            GatherWhole(z, targets, loss, weight, tape, step, part, visit);
         }
         catch
         {
@@ -54,15 +54,15 @@ public sealed partial class KfacFactors
         }
     }
 
-    private void GatherWhole(Tensor z, Tensor targets, ICurvatureLoss loss, double weight, LayerTape tape, int step, Action<PulledBack>? visit)
+    private void GatherWhole(Tensor z, Tensor targets, ICurvatureLoss loss, double weight, LayerTape tape, int step, int part, Action<PulledBack>? visit)
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         long samples = z.dim() == 0 ? 1 : z.shape[0];
         (int Call, ParameterUse Use)[][] uses = _layers.UsesOf(tape, samples);
-        Register(samples, () => Obstacles(tape, samples, [.. _layers.Missing(z, tape, uses), .. Crossings(z, tape)]));
+        Register(z, tape, uses);
         using OutputCurvature curvature = loss.CurvatureAt(z, targets, weight);
-        _gradients.Visit(z, curvature, tape, uses, WholeBatch, step, column =>
+        _gradients.Visit(z, curvature, tape, uses, WholeBatch, step, part, column =>
         {
             foreach (LayerStatistics block in visit is null ? Registered.Blocks : [])
             {
@@ -87,21 +87,15 @@ public sealed partial class KfacFactors
     /// <summary>Ends an update: refuses what is not finite, then lets the earlier updates fade.</summary>
     private void Fold(double weight)
     {
-        using IDisposable noGrad = no_grad();
         RequireFinite();
-
-        foreach (LayerStatistics block in Registered.Blocks)
-        {
-            block.Fold(Options.Decay);
-        }
-
-        _weight = (Options.Decay * _weight) + weight;
-        Updates++;
+        _present = weight;
+        Commit();
     }
 
     /// <summary>Refuses what the present update has brought where it is not finite; one host synchronisation where it is.</summary>
     private void RequireFinite()
     {
+        using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         (string Block, string Key, Tensor Present)[] brought =
             [.. Registered.Blocks.SelectMany(b => b.Sums.Where(s => s.Sum.Present is not null).Select(s => (b.Name, s.Key, s.Sum.Present!)))];
@@ -121,10 +115,17 @@ public sealed partial class KfacFactors
 
     private void Drop()
     {
+        (_present, _parts) = (0, 0);
         foreach (LayerStatistics block in _registration?.Blocks ?? [])
         {
             block.Drop();
         }
+    }
+
+    private void Register(Tensor z, LayerTape tape, (int Call, ParameterUse Use)[][] uses)
+    {
+        long samples = z.dim() == 0 ? 1 : z.shape[0];
+        Register(samples, () => Obstacles(tape, samples, [.. _layers.Missing(z, tape, uses), .. Crossings(z, tape)]));
     }
 
     private void Register(long rows, Func<string?[]> inspect)

@@ -36,6 +36,8 @@ public sealed partial class KfacFactors : IDisposable
     private LayerRegistration? _registration;
     private long _inspected; // rows of the batch that was: one row alone shows nothing of others
     private double _weight;
+    private double _present; // weight of the parts taken in since the last update
+    private int _parts;
 
     /// <param name="model">A C# model; of a TorchScript one only diagonals can be had.</param>
     /// <param name="parameters">theta; null: all trainable parameters.</param>
@@ -101,7 +103,22 @@ public sealed partial class KfacFactors : IDisposable
     /// <exception cref="NonFiniteException">A factor is NaN or infinite; the message names the layer, and the factors are as they were.</exception>
     public Tensor Update(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss)
     {
-        using LayerTape tape = _layers.Record();
+        Tensor z = Accumulate(forward, targets, loss);
+        Complete();
+        return z;
+    }
+
+    /// <summary>
+    /// Takes in a part of a batch: parts until the next <see cref="Complete"/> (or <see cref="Update(Func{Tensor}, Tensor, ICurvatureLoss)"/>, the last of them) make one update, the same as their rows in one
+    /// batch would. Draws are those of (seed, update, part): from the second part on they are not the whole batch's, and as good.
+    /// </summary>
+    /// <param name="forward">Evaluates the model, by <c>call</c>.</param>
+    /// <param name="targets">The targets.</param>
+    /// <param name="loss">The same for all parts.</param>
+    /// <returns>As <see cref="Update(Func{Tensor}, Tensor, ICurvatureLoss)"/>.</returns>
+    public Tensor Accumulate(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss)
+    {
+        using LayerTape tape = Tape();
         Tensor z;
         using (enable_grad())
         {
@@ -110,14 +127,19 @@ public sealed partial class KfacFactors : IDisposable
 
         tape.Stop();
         loss.Check(z, targets);
-        double weight = loss.Reduction == Reduction.Mean ? loss.Terms(targets) : 1;
-        if (weight > 0)
-        {
-            Gather(z, targets, loss, weight, tape, (int)Updates, visit: null);
-            Fold(weight);
-        }
-
+        Take(tape, z, targets, loss);
         return z;
+    }
+
+    /// <summary>Makes an update of the parts that <see cref="Accumulate"/> took in; none where they have no terms.</summary>
+    /// <exception cref="NonFiniteException">A factor is NaN or infinite; the message names the layer, and the factors are as they were before the first part.</exception>
+    public void Complete()
+    {
+        if (_present > 0)
+        {
+            RequireFinite();
+            Commit();
+        }
     }
 
     /// <summary>Begins to record the model's layers, for an update by the backward pass of a training step.</summary>
@@ -128,8 +150,13 @@ public sealed partial class KfacFactors : IDisposable
     /// Takes in a mini-batch from a training step that is done: the model was evaluated while recorded and the loss's <c>backward()</c> was called. The factors are those of
     /// <see cref="FactorGradients.Empirical"/>, whatever the options say (with <see cref="FactorGradients.Identity"/> G stays the identity), at no further pass.
     /// <para>
-    /// The gradients <c>dL/ds</c> of a mean over M terms are M times too small for single terms, so that <c>G = M sum g g^T</c>. Blocks of <see cref="BlockKind.BatchDiagonal"/> get the square of the batch's
+    /// The gradients <c>dL/ds</c> of a mean over M terms are M times too small for single terms, so that <c>G = M sum g g^T</c>, if all samples count alike: with class weights take
+    /// <see cref="Update(LayerRecording, Tensor, Tensor, ICurvatureLoss)"/>, or G has their squares. Blocks of <see cref="BlockKind.BatchDiagonal"/> get the square of the batch's
     /// gradient, cross terms included, from <c>.grad</c>: it must have been cleared before.
+    /// </para>
+    /// <para>
+    /// The first rows of inputs and outputs are taken to be samples that do not see each other. Nothing checks that here, where the graph is gone: a table of positions that all samples share, or attention across
+    /// the batch, gets factors that mix samples. <see cref="Update(Func{Tensor}, Tensor, ICurvatureLoss)"/> looks.
     /// </para>
     /// </summary>
     /// <param name="recording">The step's.</param>
@@ -140,7 +167,6 @@ public sealed partial class KfacFactors : IDisposable
     /// <exception cref="NonFiniteException">A factor is NaN or infinite; the message names the layer, and the factors are as they were.</exception>
     public void Update(LayerRecording recording, long samples, double? terms = null, Reduction reduction = Reduction.Mean)
     {
-        recording.Stop();
         double weight = reduction == Reduction.Mean ? terms ?? samples : 1;
         if (samples < 1 || !(weight > 0))
         {
@@ -149,31 +175,43 @@ public sealed partial class KfacFactors : IDisposable
 
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        (int Call, ParameterUse Use)[][] uses = _layers.UsesOf(recording.Tape, samples);
-        Tensor?[] ofCalls = [.. recording.Tape.Calls.Select(c => c.Output.grad?.mul(weight))];
+        Take(recording, samples, weight, reduction, full(1, weight, Parameters.DType, Parameters.Device));
+    }
+
+    /// <summary>
+    /// The same where the loss is known, class weights, smoothing and ignored labels with it: the factors are those of <see cref="FactorGradients.Empirical"/> to rounding, a sample of weight c counting c times.
+    /// </summary>
+    /// <param name="recording">The step's.</param>
+    /// <param name="outputs">The model's.</param>
+    /// <param name="targets">The targets.</param>
+    /// <param name="loss">What <c>backward()</c> was called on.</param>
+    /// <exception cref="CurvatureException">As above; or the positions of a row are weighted one by one, which the sum of their gradients does not show.</exception>
+    /// <exception cref="NonFiniteException">A factor is NaN or infinite; the message names the layer, and the factors are as they were.</exception>
+    public void Update(LayerRecording recording, Tensor outputs, Tensor targets, ICurvatureLoss loss)
+    {
+        loss.Check(outputs, targets);
+        double weight = loss.Reduction == Reduction.Mean ? loss.Terms(targets) : 1;
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        using OutputCurvature curvature = loss.CurvatureAt(outputs, targets, weight);
+        Tensor scale = curvature.RowScale() ?? throw new CurvatureException(
+            $"The positions of a row have weights of their own in this loss, and a layer's gradients are sums over them: update by Update(forward, targets, loss) with {nameof(FactorGradients)}.{FactorGradients.Empirical}.");
+        Take(recording, outputs.dim() == 0 ? 1 : outputs.shape[0], weight, loss.Reduction, scale);
+    }
+
+    private void Take(LayerRecording recording, long samples, double weight, Reduction reduction, Tensor scale)
+    {
+        recording.Stop();
+        Tensor?[] ofCalls = [.. recording.Tape.Calls.Select(c => c.Output.grad)];
         if (ofCalls.All(g => g is null))
         {
             throw new CurvatureException("No gradient has arrived at a recorded layer: evaluate the model by call() while recording, then call backward() on its loss.");
         }
 
-        Tensor? OfParameter(int i) => Parameters.Parameters[i].grad?.mul(weight);
-        Register(1, () => Obstacles(
-            recording.Tape, samples, recording.StartsFresh ? _layers.Missing(ofCalls, [.. Enumerable.Range(0, Parameters.Parameters.Count).Select(OfParameter)], uses) : []));
-        PulledBack column = new(uses, ofCalls, WholeBatch.ToDictionary(i => i, OfParameter));
-        try
-        {
-            foreach (LayerStatistics block in Registered.Blocks)
-            {
-                block.AddGradients(column);
-                block.EndBatch(column, IdentityScale(reduction, weight, samples));
-            }
-        }
-        catch
-        {
-            Drop();
-            throw;
-        }
-
+        Tensor?[] ofParameters = [.. Parameters.Parameters.Select(p => p.grad)];
+        (int Call, ParameterUse Use)[][] uses = _layers.UsesOf(recording.Tape, samples);
+        Register(1, () => Obstacles(recording.Tape, samples, recording.StartsFresh ? _layers.Missing(ofCalls, ofParameters, uses) : []));
+        TakeGradients(uses, ofCalls, ofParameters, samples, scale, IdentityScale(reduction, weight, samples));
         Fold(weight);
     }
 

@@ -27,9 +27,35 @@ public sealed record KfacOptions
     /// </value>
     public double Decay { get; init; } = 0.95;
 
+    /// <value>
+    /// Whether the first <c>1 / (1 - rho)</c> updates count alike: the running mean <c>F_k = e_k F_(k-1) + (1 - e_k) x_k</c> with <c>e_k = min(1 - 1/k, rho)</c> of Martens and Grosse 2015, section 5. Default false.
+    /// </value>
+    public bool StartsEven { get; init; }
+
+    /// <value>
+    /// Whether the moving average starts as the identity, <c>F_0 = I</c>, <c>F_k = rho F_(k-1) + (1 - rho) x_k</c>, without correction of its bias, as kfac-pytorch has it; exactly so for batches of one size. Default false.
+    /// </value>
+    public bool StartsAtIdentity { get; init; }
+
+    /// <value>
+    /// Whether G is made of the gradients of a mean loss as autograd has them, <c>(1/N) sum g g^T</c> over rows, N^2 times smaller than of single terms, as kfac-pytorch has it. For
+    /// <see cref="FactorGradients.Empirical"/> in an optimizer. Default false.
+    /// </value>
+    public bool UnscaledGradients { get; init; }
+
     /// <summary>Refuses settings out of range.</summary>
     internal KfacOptions Checked()
     {
+        if (StartsAtIdentity && (StartsEven || Decay == 1))
+        {
+            throw new CurvatureException("A moving average that starts as the identity has a decay below 1 and does not start even.");
+        }
+
+        if (UnscaledGradients && Gradients != FactorGradients.Empirical)
+        {
+            throw new CurvatureException($"Unscaled gradients are those of {nameof(FactorGradients)}.{FactorGradients.Empirical}; got {Gradients}.");
+        }
+
         if (Samples < 1 || FullBlockLimit < 0 || Decay is not (> 0 and <= 1))
         {
             throw new CurvatureException(FormattableString.Invariant(

@@ -18,6 +18,8 @@ internal sealed class KroneckerBlock(string name, MatrixLayout layout, Kronecker
     /// <summary>R's entries.</summary>
     public Tensor Right => right.Values;
 
+    public override IReadOnlyList<(string Key, Tensor Value)> Parts => [("left", left.Values), ("right", right.Values)];
+
     public override double? ExactTrace
     {
         get
@@ -59,17 +61,28 @@ internal sealed class KroneckerBlock(string name, MatrixLayout layout, Kronecker
             return eigen.Inverse(lambda, rule);
         }
 
-        Tensor l = full(layout.Groups, lambda, DType, Device), r = l;
-        if (rule == DampingRule.PiSplit)
-        {
-            // pi^2 = (tr R / dim R) / (tr L / dim L), 1 where a factor is zero
-            Tensor squared = right.Traces().div(right.Size).div(left.Traces().div(left.Size));
-            Tensor pi = where(squared.gt(0).mul(squared.isfinite()), squared, ones_like(squared)).sqrt();
-            (l, r) = (pi.reciprocal().mul(Math.Sqrt(lambda)), pi.mul(Math.Sqrt(lambda)));
-        }
-
+        (Tensor l, Tensor r) = Shifts(lambda, rule);
         return new KroneckerBlock(Name, layout, left.Inverse(l, Name), right.Inverse(r, Name));
     }
+
+    /// <summary>What the factors' diagonals are raised by, L's and R's, <c>[K]</c> each, in the caller's scope.</summary>
+    public (Tensor Left, Tensor Right) Shifts(double lambda, DampingRule rule)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        if (rule == DampingRule.Unsplit)
+        {
+            Tensor shift = full(layout.Groups, lambda, DType, Device).MoveToOuterDisposeScope();
+            return (shift, shift);
+        }
+
+        // pi^2 = (tr R / dim R) / (tr L / dim L), 1 where a factor is zero
+        Tensor squared = right.Traces().div(right.Size).div(left.Traces().div(left.Size));
+        Tensor pi = where(squared.gt(0).mul(squared.isfinite()), squared, ones_like(squared)).sqrt();
+        return (pi.reciprocal().mul(Math.Sqrt(lambda)).MoveToOuterDisposeScope(), pi.mul(Math.Sqrt(lambda)).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>The factors with these matrices in their places.</summary>
+    public KroneckerBlock With(Tensor newLeft, Tensor newRight) => new(Name, layout, new KroneckerFactor(newLeft, layout.Rows), new KroneckerFactor(newRight, layout.Columns));
 
     protected override Tensor Multiply(Tensor V) => layout.Unpack(layout.Sandwich(left.Multiply, right.Multiply, layout.Pack(V)));
 

@@ -1,12 +1,15 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Curvature.Kronecker;
 
 /// <summary>
 /// One side of a Kronecker product: symmetric positive semi-definite matrices, one a group, <c>[K, d, d]</c>; or diagonal ones by their diagonals, <c>[K, d]</c> (an embedding's tokens).
+/// Or, of one group, the blocks on its diagonal, <c>[n, b, b]</c> with <c>n b &gt;= d</c>, which are to be multiplied by and no more (<see cref="BlocksOf"/>).
 /// </summary>
 /// <param name="values">Becomes this object's.</param>
-internal sealed class KroneckerFactor(Tensor values) : IDisposable
+/// <param name="size">d; null: what the shape says.</param>
+internal sealed class KroneckerFactor(Tensor values, long? size = null) : IDisposable
 {
     private readonly Tensor _values = values.DetachFromDisposeScope();
     private Tensor? _eigenvalues;
@@ -15,12 +18,39 @@ internal sealed class KroneckerFactor(Tensor values) : IDisposable
     public Tensor Values => _values;
 
     /// <summary>d.</summary>
-    public long Size => _values.shape[1];
+    public long Size => size ?? _values.shape[1];
 
     private bool IsDiagonal => _values.dim() == 2;
 
+    private bool IsBlocked => !IsDiagonal && _values.shape[1] != Size;
+
+    /// <summary>The blocks on the diagonal of S <c>[1, d, d]</c>, as few and as equal as a largest size allows, the last filled up with ones: <c>[n, b, b]</c>, in the caller's scope.</summary>
+    public static Tensor BlocksOf(Tensor S, long largest)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        long d = S.shape[1], n = (d + largest - 1) / largest, b = (d + n - 1) / n;
+        Tensor blocks = eye(b, b, S.dtype, S.device).unsqueeze(0).repeat(n, 1, 1);
+        for (long i = 0; i < n; i++)
+        {
+            long first = i * b, count = Math.Min(b, d - first);
+            blocks.select(0, i).narrow(0, 0, count).narrow(1, 0, count).copy_(S.select(0, 0).narrow(0, first, count).narrow(1, first, count));
+        }
+
+        return blocks.MoveToOuterDisposeScope();
+    }
+
     /// <summary><c>S X</c> for each group, X <c>[K, d, m]</c>.</summary>
-    public Tensor Multiply(Tensor X) => IsDiagonal ? _values.unsqueeze(2).mul(X) : _values.bmm(X);
+    public Tensor Multiply(Tensor X)
+    {
+        if (!IsBlocked)
+        {
+            return IsDiagonal ? _values.unsqueeze(2).mul(X) : _values.bmm(X);
+        }
+
+        (long n, long b, long m) = (_values.shape[0], _values.shape[1], X.shape[2]);
+        Tensor rows = n * b == Size ? X : cat([X, zeros([1, (n * b) - Size, m], X.dtype, X.device)], 1);
+        return _values.bmm(rows.reshape(n, b, m)).reshape(1, n * b, m).narrow(1, 0, Size);
+    }
 
     /// <summary><c>tr S</c>, <c>[K]</c>.</summary>
     public Tensor Traces() => (IsDiagonal ? _values : _values.diagonal(0, 1, 2)).sum(dim: 1);

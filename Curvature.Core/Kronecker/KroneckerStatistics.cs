@@ -88,6 +88,40 @@ internal sealed class KroneckerStatistics : LayerStatistics
         Forget();
     }
 
+    public override void StartAtIdentity(double weight, double share)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor rows = (_rows.Present ?? ones_like(_rows.Value)).mul(share);
+        _rows.Value.add_(rows);
+        Tensor identity = rows.to(_a.Value.dtype).unsqueeze(1);
+        (_a.Value.dim() == 2 ? _a.Value : _a.Value.diagonal(0, 1, 2)).add_(identity);
+        _g.Value.diagonal(0, 1, 2).add_(weight);
+    }
+
+    public override void ScaleGradients(double factor)
+    {
+        if (!_identity)
+        {
+            _g.Scale(factor);
+        }
+    }
+
+    public override LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts)
+    {
+        if (parts.TryGetValue("eigenvalues", out Tensor? values))
+        {
+            EigenBlock block = new(Name, _layout, parts.GetValueOrDefault("left"), parts.GetValueOrDefault("right"), values);
+            foreach (Tensor part in parts.Values)
+            {
+                part.Dispose(); // it has handles of its own
+            }
+
+            return block;
+        }
+
+        return new KroneckerBlock(Name, _layout, new KroneckerFactor(parts["left"], _layout.Rows), new KroneckerFactor(parts["right"], _layout.Columns));
+    }
+
     public override LayerBlock ToBlock(double weight)
     {
         using IDisposable noGrad = no_grad();

@@ -22,6 +22,16 @@ internal abstract class LayerBlock(string name, long count, Tensor like) : Linea
     /// <summary><c>(B + lambda I)^{-1}</c>, as the rule has it where the block is a product.</summary>
     public abstract LayerBlock Inverse(double lambda, DampingRule rule);
 
+    /// <summary>The tensors that it is made of, by names for a state; they stay the block's.</summary>
+    public abstract IReadOnlyList<(string Key, Tensor Value)> Parts { get; }
+
+    /// <summary><c>B v</c> for a vector <c>[n]</c> in the caller's scope, unchecked.</summary>
+    public Tensor Times(Tensor v)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return Multiply(v.unsqueeze(1)).squeeze(1).MoveToOuterDisposeScope();
+    }
+
     /// <summary>A sum over a tensor in float64, on the host.</summary>
     protected static double Total(Tensor values) => values.sum(ScalarType.Float64).ToDouble();
 

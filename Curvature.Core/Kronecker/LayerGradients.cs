@@ -13,6 +13,8 @@ namespace Curvature.Kronecker;
 /// <param name="options">Which gradients.</param>
 internal sealed class LayerGradients(ParameterSpace space, KfacOptions options)
 {
+    private const int PartBits = 16; // room for the columns of one part
+
     /// <summary>Visits every column.</summary>
     /// <param name="z">The model's outputs with their graph.</param>
     /// <param name="curvature">Of the loss at z.</param>
@@ -20,13 +22,14 @@ internal sealed class LayerGradients(ParameterSpace space, KfacOptions options)
     /// <param name="uses">What they are to the parameters.</param>
     /// <param name="whole">Parameters whose gradient of the whole batch is wanted.</param>
     /// <param name="step">Number of the update, for the draws.</param>
+    /// <param name="part">Part of the update's batch, for the draws.</param>
     /// <param name="visit">Gets each column, valid while it runs.</param>
     public void Visit(
-        Tensor z, OutputCurvature curvature, LayerTape tape, (int Call, ParameterUse Use)[][] uses, int[] whole, int step, Action<PulledBack> visit)
+        Tensor z, OutputCurvature curvature, LayerTape tape, (int Call, ParameterUse Use)[][] uses, int[] whole, int step, int part, Action<PulledBack> visit)
     {
         Tensor[] ends = [.. tape.Calls.Select(c => c.Output), .. whole.Select(i => space.Parameters[i])];
-        int calls = tape.Calls.Count, index = 0;
-        foreach (Tensor column in Columns(curvature, step))
+        int calls = tape.Calls.Count, index = part << PartBits;
+        foreach (Tensor column in Columns(curvature, step, part << PartBits))
         {
             using DisposeScope scope = NewDisposeScope();
             Tensor s = whole.Length > 0 && IsFixed ? column.mul(Signs(column, step, index)) : column;
@@ -40,12 +43,12 @@ internal sealed class LayerGradients(ParameterSpace space, KfacOptions options)
     /// <summary>Whether the columns are not drawn: whole batches' gradients then need random signs.</summary>
     private bool IsFixed => options.Gradients is FactorGradients.Exact or FactorGradients.Empirical;
 
-    private IEnumerable<Tensor> Columns(OutputCurvature curvature, int step) => options.Gradients switch
+    private IEnumerable<Tensor> Columns(OutputCurvature curvature, int step, int first) => options.Gradients switch
     {
         FactorGradients.Exact => ExactColumns(curvature),
         FactorGradients.Empirical => [curvature.ObservedGradient()],
-        FactorGradients.Identity => Draws(curvature, step, 1),
-        FactorGradients.MonteCarlo => Draws(curvature, step, options.Samples),
+        FactorGradients.Identity => Draws(curvature, step, first, 1),
+        FactorGradients.MonteCarlo => Draws(curvature, step, first, options.Samples),
         _ => throw new CurvatureException($"There are no factor gradients {options.Gradients}."),
     };
 
@@ -60,11 +63,11 @@ internal sealed class LayerGradients(ParameterSpace space, KfacOptions options)
         }
     }
 
-    private IEnumerable<Tensor> Draws(OutputCurvature curvature, int step, int count)
+    private IEnumerable<Tensor> Draws(OutputCurvature curvature, int step, int first, int count)
     {
         for (int i = 0; i < count; i++)
         {
-            using Generator generator = new(Probes.SeedOf(options.Seed, step, i), space.Device);
+            using Generator generator = new(Probes.SeedOf(options.Seed, step, first + i), space.Device);
             Tensor draw = curvature.SampleGradient(generator);
             yield return count == 1 ? draw : draw.mul_(1 / Math.Sqrt(count));
         }

@@ -49,9 +49,9 @@ internal sealed class LayerRegistration
             {
                 Add(new BatchDiagonalStatistics(_space.Names[i], i, Size(i), _space.DType, _space.Device), why);
             }
-            else if (ShapeOf(i) is { } shape)
+            else if (_layers.ShapeOf(i) is { } shape)
             {
-                int[] joint = BiasOf(i, shape) is { } bias ? [i, bias] : [i];
+                int[] joint = _layers.BiasOf(i, _obstacles) is { } bias ? [i, bias] : [i];
                 Add(new KroneckerStatistics(NameOf(joint), joint, shape, _options, _space.DType, _space.Device));
             }
             else if (_layers.Actings[i].Any(a => a.Shape is not null))
@@ -77,24 +77,6 @@ internal sealed class LayerRegistration
                 Add(Diagonal(i), $"its layer has more than {_options.FullBlockLimit} entries ({nameof(KfacOptions.FullBlockLimit)})");
             }
         }
-    }
-
-    /// <summary>The matrix that all the layers of a parameter see it as; null where it is none or they differ.</summary>
-    private MatrixShape? ShapeOf(int i) => _layers.Actings[i].Select(a => a.Shape).Distinct().ToArray() is [{ } shape] ? shape : null;
-
-    /// <summary>The bias that acts wherever a weight does, and nowhere else; null where there is none.</summary>
-    private int? BiasOf(int weight, MatrixShape shape)
-    {
-        for (int i = 0; i < _space.Parameters.Count && !shape.IsOneHot; i++)
-        {
-            if (_obstacles[i] is null && _space.Parameters[i].requires_grad && _layers.Actings[i].Count > 0 && _layers.Actings[i].All(a => a.AddsToWeight)
-                && _layers.Owners[i].SequenceEqual(_layers.Owners[weight]))
-            {
-                return i;
-            }
-        }
-
-        return null;
     }
 
     private DiagonalStatistics Diagonal(int i) => new(_space.Names[i], i, Size(i), _space.DType, _space.Device);

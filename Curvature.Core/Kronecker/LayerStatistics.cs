@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace Curvature.Kronecker;
 
 /// <summary>What is gathered for one block of parameters, as sums over samples that fade from update to update.</summary>
@@ -28,9 +30,33 @@ internal abstract class LayerStatistics(string name, IReadOnlyList<int> indices,
     {
     }
 
+    /// <summary>A block of this kind, or its inverse, from the tensors that one is made of (<see cref="LayerBlock.Parts"/>).</summary>
+    /// <param name="parts">Taken over.</param>
+    public abstract LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts);
+
     /// <summary>The block as a matrix, a copy.</summary>
     /// <param name="weight">What the sums over gradients are divided by.</param>
     public abstract LayerBlock ToBlock(double weight);
+
+    /// <summary>Gives the sums, before the first update is folded, what makes the average start as the identity.</summary>
+    /// <param name="weight">Weight of the identity.</param>
+    /// <param name="share">That, in weights of the present update.</param>
+    public virtual void StartAtIdentity(double weight, double share)
+    {
+        foreach ((_, DecayedSum sum) in Sums)
+        {
+            (sum.Value.dim() == 2 ? sum.Value.diagonal() : sum.Value).add_(weight);
+        }
+    }
+
+    /// <summary>Multiplies what the present update has added of gradients' squares.</summary>
+    public virtual void ScaleGradients(double factor)
+    {
+        foreach ((_, DecayedSum sum) in Sums)
+        {
+            sum.Scale(factor);
+        }
+    }
 
     /// <summary>Ends the present update.</summary>
     public virtual void Fold(double decay)

@@ -45,6 +45,12 @@ internal sealed record MatrixLayout(MatrixShape Shape, bool HasBias)
     public Tensor Sandwich(Func<Tensor, Tensor> left, Func<Tensor, Tensor> right, Tensor X)
     {
         long k = X.shape[3];
+        if (k == 1)
+        {
+            Tensor one = left(X.squeeze(3));
+            return right(one.transpose(1, 2)).transpose(1, 2).unsqueeze(3); // transposed views, which products take as they are
+        }
+
         Tensor LX = left(X.reshape(Groups, Rows, Columns * k)).reshape(Groups, Rows, Columns, k);
         return right(LX.permute(0, 2, 1, 3).reshape(Groups, Columns, Rows * k)).reshape(Groups, Columns, Rows, k).permute(0, 2, 1, 3);
     }

@@ -135,11 +135,17 @@ public sealed class MkorFactors : IDisposable
     {
         using IDisposable noGrad = no_grad();
         Dictionary<string, Tensor> state = new(StringComparer.Ordinal);
-        foreach ((string key, MomentumInverse side) in Sides())
+        foreach (MkorLayer layer in Layers)
         {
-            state[key] = side.Kept.clone();
-            state[$"{key}/numbers"] = tensor(new[] { side.Scale, side.Mean, side.Bound });
-            state[$"{key}/updates"] = tensor(side.Updates);
+            foreach ((string key, Tensor kept) in Kept(layer.Name))
+            {
+                state[$"{layer.Name}/{key}"] = kept.clone();
+            }
+
+            foreach ((string key, Tensor numbers) in Numbers(layer.Name))
+            {
+                state[$"{layer.Name}/{key}"] = numbers;
+            }
         }
 
         return state;
@@ -196,6 +202,38 @@ public sealed class MkorFactors : IDisposable
     {
         (_, MomentumInverse inputs, MomentumInverse outputs) = _layers[layer];
         return outputs.Matrix().mm(X).mm(inputs.Matrix());
+    }
+
+    /// <summary>The direction of one layer's matrix G, with its length where <see cref="MkorOptions.Rescale"/> says so, in the caller's scope: no host synchronisation.</summary>
+    internal Tensor Direction(string layer, Tensor G)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor D = Sandwich(layer, G);
+        if (!Options.Rescale)
+        {
+            return D.mul(ScaleOf(layer)).MoveToOuterDisposeScope();
+        }
+
+        Tensor length = D.square().sum().sqrt(), factor = G.square().sum().sqrt().div(length);
+        return D.mul_(where(length.gt(0), factor, ones_like(factor))).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>A layer's matrices as they are kept, by their names in its state; they stay this object's.</summary>
+    internal IEnumerable<(string Key, Tensor Value)> Kept(string layer)
+    {
+        (_, MomentumInverse inputs, MomentumInverse outputs) = _layers[layer];
+        return [("inputs", inputs.Kept), ("outputs", outputs.Kept)];
+    }
+
+    /// <summary>Scale, mean and bound, and the count of updates; the caller's.</summary>
+    internal IEnumerable<(string Key, Tensor Value)> Numbers(string layer)
+    {
+        (_, MomentumInverse inputs, MomentumInverse outputs) = _layers[layer];
+        foreach ((string key, MomentumInverse side) in new[] { ("inputs", inputs), ("outputs", outputs) })
+        {
+            yield return ($"{key}/numbers", tensor(new[] { side.Scale, side.Mean, side.Bound }));
+            yield return ($"{key}/updates", tensor(side.Updates));
+        }
     }
 
     /// <summary>The scales' product: <c>L^-1 X R^-1 = ScaleOf C_L X C_R</c>.</summary>

@@ -16,5 +16,7 @@ internal sealed class ZeroStatistics(string name, int index, long size, ScalarTy
     {
     }
 
+    public override LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts) => new DiagonalBlock(Name, parts["diagonal"]);
+
     public override LayerBlock ToBlock(double weight) => new DiagonalBlock(Name, zeros(size, dtype, device));
 }

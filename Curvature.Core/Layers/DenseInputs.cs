@@ -19,6 +19,9 @@ internal sealed class DenseInputs(Tensor features, bool withOnes = false) : Laye
     /// <summary>With a 1 after the features.</summary>
     public DenseInputs WithOnes() => new(features, withOnes: true);
 
+    /// <summary>The sum over samples and positions, without the 1, <c>[K, in]</c>, in the caller's scope.</summary>
+    public Tensor Total() => features.sum(dim: 3).sum(dim: 0);
+
     /// <summary>The mean over the positions whose weight is 1, a single position; zero where there is none.</summary>
     /// <param name="w"><c>[N, K, T]</c>.</param>
     public DenseInputs Mean(Tensor w)

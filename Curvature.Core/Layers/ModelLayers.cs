@@ -71,6 +71,43 @@ internal sealed class ModelLayers
     /// <summary>For each parameter, what is known before any call to stand in the way; null where nothing does.</summary>
     public IReadOnlyList<string?> Obstacles { get; }
 
+    /// <summary>The matrix that all the layers of a parameter see it as; null where it is none or they differ.</summary>
+    public MatrixShape? ShapeOf(int i) => Actings[i].Select(a => a.Shape).Distinct().ToArray() is [{ } shape] ? shape : null;
+
+    /// <summary>The bias that acts wherever a weight does, and nowhere else; null where there is none.</summary>
+    /// <param name="weight">A weight with a shape.</param>
+    /// <param name="obstacles">For each parameter, what stands in its way; null where nothing does.</param>
+    public int? BiasOf(int weight, IReadOnlyList<string?> obstacles)
+    {
+        for (int i = 0; i < _space.Parameters.Count && !ShapeOf(weight)!.IsOneHot; i++)
+        {
+            if (obstacles[i] is null && _space.Parameters[i].requires_grad && Actings[i].Count > 0 && Actings[i].All(a => a.AddsToWeight) && Owners[i].SequenceEqual(Owners[weight]))
+            {
+                return i;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>A call's inputs and outputs as its weight sees them, its rows the samples; null where the layer has no such weight among the parameters.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="weight">The position of the weight.</param>
+    public KroneckerUse? WeightOf(LayerCall call, out int weight)
+    {
+        foreach ((int i, LayerParameter parameter) in _parameters[call.Layer])
+        {
+            weight = i;
+            if (parameter.Shape is not null && call.Input.shape[0] == call.Output.shape[0])
+            {
+                return (KroneckerUse)parameter.Use(call, call.Output.shape[0]);
+            }
+        }
+
+        weight = -1;
+        return null;
+    }
+
     /// <summary>The first module that normalises by the batch's own statistics; null where there is none.</summary>
     public string? Coupling => Modules.Where(m => BatchNormLayer.CouplesSamples(m.Module)).Select(m => m.Name).FirstOrDefault();
 

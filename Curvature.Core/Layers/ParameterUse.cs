@@ -18,6 +18,11 @@ internal abstract class ParameterUse(long samples, long entries)
     /// <summary>Entries of the parameter.</summary>
     public long Entries => entries;
 
+    /// <summary>Makes, in the caller's scope, what serves the norms of many g; without it each makes its own.</summary>
+    public virtual void ExpectNorms()
+    {
+    }
+
     /// <summary>The gradients of samples <c>first .. first + count - 1</c>, <c>[count, entries]</c>.</summary>
     /// <param name="g">The gradient of the call's output, a sample a row.</param>
     /// <param name="first">The first sample.</param>

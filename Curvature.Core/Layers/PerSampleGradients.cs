@@ -80,6 +80,11 @@ internal sealed class PerSampleGradients
         using IDisposable noGrad = no_grad();
         RefuseFolded(tape, z.shape[0]);
         (int Call, ParameterUse Use)[][] uses = _layers.UsesOf(tape, z.shape[0]);
+        foreach ((_, ParameterUse use) in uses.SelectMany(u => u))
+        {
+            use.ExpectNorms();
+        }
+
         Uses = [.. uses.Select(u => u.Length)];
         Tensor[] outputs = [.. tape.Calls.Select(c => c.Output)];
         if (_checked < Math.Min(z.shape[0], 2))

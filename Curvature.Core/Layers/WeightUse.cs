@@ -14,17 +14,15 @@ namespace Curvature.Layers;
 /// </summary>
 internal sealed class WeightUse : KroneckerUse
 {
-    private readonly Tensor? _gram;
     private readonly Tensor _a;
+    private Tensor? _gram;
 
     /// <param name="a">Inputs <c>[N, groups, in, T]</c>.</param>
     /// <param name="arrange">Brings g into the shape <c>[N, groups, out, T]</c>.</param>
     /// <param name="entries">Entries of the weight.</param>
-    private WeightUse(Tensor a, Func<Tensor, Tensor> arrange, long entries) : base(new DenseInputs(a), arrange, entries)
-    {
-        _a = a;
-        _gram = a.shape[3] < a.shape[2] ? Flat(a).transpose(1, 2).bmm(Flat(a)) : null;
-    }
+    private WeightUse(Tensor a, Func<Tensor, Tensor> arrange, long entries) : base(new DenseInputs(a), arrange, entries) => _a = a;
+
+    private bool IsShort => _a.shape[3] < _a.shape[2];
 
     /// <summary>A linear layer's weight <c>[out, in]</c>; inputs <c>[N, ..., in]</c>, or with samples and positions in one dimension, samples first.</summary>
     public static WeightUse Of(Linear layer, Tensor input, long samples)
@@ -49,16 +47,18 @@ internal sealed class WeightUse : KroneckerUse
         return new WeightUse(a, g => g.reshape(n, groups, -1, positions), layer.weight.numel());
     }
 
+    public override void ExpectNorms() => _gram = IsShort ? Gram() : null;
+
     public override Tensor? SquaredNormOf(Tensor g)
     {
-        if (_gram is null)
+        if (!IsShort)
         {
             return null;
         }
 
         using DisposeScope scope = NewDisposeScope();
         Tensor G = Flat(Arrange(g));
-        return G.transpose(1, 2).bmm(G).mul_(_gram).sum().to(ScalarType.Float64).MoveToOuterDisposeScope();
+        return G.transpose(1, 2).bmm(G).mul_(_gram ?? Gram()).sum().to(ScalarType.Float64).MoveToOuterDisposeScope();
     }
 
     public override Tensor? SquaresOf(Tensor g)
@@ -73,6 +73,8 @@ internal sealed class WeightUse : KroneckerUse
         Tensor G = Arrange(g).reshape(_a.shape[0], -1), A = _a.reshape(_a.shape[0], -1);
         return G.square().t().mm(A.square()).reshape(-1).MoveToOuterDisposeScope();
     }
+
+    private Tensor Gram() => Flat(_a).transpose(1, 2).bmm(Flat(_a));
 
     /// <summary>Samples and groups in one dimension, <c>[N groups, d, T]</c>.</summary>
     private static Tensor Flat(Tensor x) => x.reshape(-1, x.shape[2], x.shape[3]);

@@ -35,6 +35,8 @@ internal abstract class EntrywiseCurvature : OutputCurvature
         return u.mul(_h);
     }
 
+    internal override Tensor? RowScale() => full(1, _sampleScale, Outputs.dtype, Outputs.device);
+
     public override Tensor OuterProduct(Tensor g, Tensor u)
     {
         using IDisposable noGrad = no_grad();

@@ -65,6 +65,12 @@ public abstract class OutputCurvature : IDisposable
         return (gradient is null ? zeros_like(_outputs) : ScaleToSamples(gradient)).MoveToOuterDisposeScope();
     }
 
+    /// <summary>
+    /// What the loss's own gradients are multiplied by, row by row, to be those of <see cref="ObservedGradient"/>, <c>[N]</c> or <c>[1]</c>, in the caller's scope: a layer's gradients too, which are linear in the
+    /// outputs' row. Null where the positions of a row differ.
+    /// </summary>
+    internal virtual Tensor? RowScale() => null;
+
     /// <summary><c>g_s (g_s^T u_s)</c> for each sample s: the product of <c>sum_s g_s g_s^T</c>.</summary>
     public abstract Tensor OuterProduct(Tensor g, Tensor u);
 

@@ -55,6 +55,12 @@ internal sealed class SoftmaxCurvature : OutputCurvature
         return _p.clone().scatter_add_(1, label, last.fill_(-1)).mul_(_a.sqrt()).MoveToOuterDisposeScope();
     }
 
+    internal override Tensor? RowScale()
+    {
+        using IDisposable noGrad = no_grad();
+        return _a.numel() == 1 || Positions == 1 ? ScaleToSamples(ones_like(_a)).reshape(-1) : null;
+    }
+
     public override Tensor OuterProduct(Tensor g, Tensor u)
     {
         using IDisposable noGrad = no_grad();

@@ -157,6 +157,14 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
     /// <param name="options">Its group's, all filled.</param>
     protected abstract void Update(Parameter parameter, Tensor g, Tensor? D, NamedState state, TOptions options);
 
+    /// <summary>Whether the loss of the step that was just taken is to be evaluated once more, on the same batch.</summary>
+    private protected virtual bool LooksBack => false;
+
+    /// <summary>Told the loss before and after such a step.</summary>
+    private protected virtual void LookBack(Tensor before, Tensor after)
+    {
+    }
+
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
@@ -191,12 +199,16 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
             sum = Sum(sum, pass.Loss);
         }
 
-        Finish(gradient, [sum!.to(_parameters[0].dtype)]);
+        if (Finish(gradient, [sum!.to(_parameters[0].dtype)]) && LooksBack)
+        {
+            LookBack(sum!, Again(parts));
+        }
+
         return only?.Loss ?? sum!.MoveToOuterDisposeScope();
     }
 
     /// <summary>Evaluates a loss with its graph, every <c>.grad</c> set aside.</summary>
-    private protected LossPass Evaluate(Func<LossPass> evaluate, int part)
+    private protected virtual LossPass Evaluate(Func<LossPass> evaluate, int part)
     {
         Tensor?[] aside = [.. _parameters.Select(p => p.grad)];
         try
@@ -278,18 +290,32 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
     /// <summary>Changes the parameters, or nothing.</summary>
     /// <param name="gradient">The whole.</param>
     /// <param name="loss">One, where there is one.</param>
-    private void Finish(Tensor?[] gradient, Tensor[] loss)
+    /// <returns>Whether they changed.</returns>
+    private bool Finish(Tensor?[] gradient, Tensor[] loss)
     {
         IReadOnlyList<Tensor?> curvature = Complete(gradient);
         if (AllFinite([.. loss, .. gradient.OfType<Tensor>(), .. curvature.OfType<Tensor>()]))
         {
             Update(gradient, Prepare(gradient, curvature));
             State(0)["steps"]++;
+            return true;
         }
-        else
+
+        State(0)["skipped"]++;
+        return false;
+    }
+
+    /// <summary>The loss at the parameters as they are now, without graph.</summary>
+    private static Tensor Again(IReadOnlyList<Func<LossPass>> parts)
+    {
+        Tensor? sum = null;
+        foreach (Func<LossPass> part in parts)
         {
-            State(0)["skipped"]++;
+            using DisposeScope scope = NewDisposeScope();
+            sum = Sum(sum, part().Loss);
         }
+
+        return sum!;
     }
 
     private LossPass Pass(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss, double weight)

@@ -69,6 +69,94 @@ public sealed class KfacFactorsTests(ITestOutputHelper output)
         Assert.Equal(b.Registration.Parameters, a.Registration.Parameters);
     }
 
+    [Theory]
+    [InlineData("silu-mlp weighted, ignored")]
+    [InlineData("tanh-mlp weighted, smoothed, ignored")]
+    [InlineData("tanh-mlp weighted, smoothed sum")]
+    [InlineData("tanh-mlp bce of three")]
+    public void A_training_step_whose_loss_is_known_weighs_samples_as_the_loss_does(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create(name);
+        Batch batch = problem.Batches()[0];
+        ICurvatureLoss loss = (ICurvatureLoss)problem.Loss;
+        using KfacFactors stepped = new(problem.Model), asked = new(problem.Model, null, new KfacOptions { Gradients = FactorGradients.Empirical });
+        Update(asked, problem, batch);
+        using LayerRecording recording = stepped.Record();
+        Tensor z = problem.Model.call(batch.Inputs);
+        loss.Value(z, batch.Targets).backward();
+        stepped.Update(recording, z, batch.Targets, loss);
+        using KfacOperator a = new(stepped), b = new(asked);
+        Assert.True(Matrices.RelativeDifference(a.ToDense(), b.ToDense()) < 1e-11, $"{Matrices.RelativeDifference(a.ToDense(), b.ToDense())}");
+    }
+
+    [Fact]
+    public void A_training_step_whose_positions_are_weighted_one_by_one_is_refused()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("conv, a label a pixel, ignored");
+        using KfacFactors factors = new(problem.Model);
+        using LayerRecording recording = factors.Record();
+        Tensor z = problem.Model.call(problem.Inputs);
+        problem.Loss.Value(z, problem.Targets).backward();
+        Assert.Contains("weights of their own", Assert.Throws<CurvatureException>(() => factors.Update(recording, z, problem.Targets, (ICurvatureLoss)problem.Loss)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("conv, batch norm in eval mode")]
+    [InlineData("tanh-mlp weighted, smoothed, ignored")]
+    [InlineData("gelu-mlp cross-entropy sum")]
+    public void Parts_make_the_update_of_the_whole_batch(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create(name);
+        using KfacFactors whole = new(problem.Model, null, Exact), parted = new(problem.Model, null, Exact);
+        for (int i = 0; i < 2; i++)
+        {
+            Update(whole, problem, problem.Batches()[0]);
+            foreach (Batch batch in problem.Batches(4, 3))
+            {
+                parted.Accumulate(() => problem.Model.call(batch.Inputs), batch.Targets, (ICurvatureLoss)problem.Loss);
+            }
+
+            parted.Complete();
+        }
+
+        Assert.Equal(2, parted.Updates);
+        parted.Complete(); // nothing to complete
+        Assert.Equal(2, parted.Updates);
+        using KfacOperator a = new(whole), b = new(parted);
+        Assert.True(Matrices.RelativeDifference(a.ToDense(), b.ToDense()) < 1e-12);
+
+        // A part that is refused takes those before it along.
+        IReadOnlyDictionary<string, Tensor> before = parted.StateDict();
+        Batch good = problem.Batches(4, 3)[0];
+        parted.Accumulate(() => problem.Model.call(good.Inputs), good.Targets, (ICurvatureLoss)problem.Loss);
+        parted.Accumulate(() => problem.Model.call(good.Inputs.mul(double.PositiveInfinity)), good.Targets, (ICurvatureLoss)problem.Loss);
+        Assert.Throws<NonFiniteException>(parted.Complete);
+        AssertEqual(before, parted.StateDict());
+        Assert.Equal(2, parted.Updates);
+    }
+
+    [Fact]
+    public void A_start_that_counts_alike_is_the_running_mean_of_Martens_and_Grosse()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp cross-entropy");
+        using KfacFactors factors = new(problem.Model, null, Exact with { Decay = 0.75, StartsEven = true });
+        Tensor? F = null;
+        for (int k = 1; k <= 7; k++)
+        {
+            Tensor inputs = problem.Inputs.mul(k);
+            factors.Update(() => problem.Model.call(inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
+            Tensor x = cat([inputs, ones(7, 1, ScalarType.Float64)], 1), now = x.t().mm(x).div(7);
+            double e = Math.Min(1 - (1.0 / k), 0.75);
+            F = F is null ? now : F.mul(e).add(now, 1 - e);
+            IReadOnlyDictionary<string, Tensor> state = factors.StateDict();
+            Assert.True(Matrices.RelativeDifference(state["fc1/A"].squeeze(0).div(state["fc1/A.rows"]), F) < 1e-12);
+        }
+    }
+
     [Fact]
     public void A_training_step_finds_what_acts_outside_its_layer_and_squares_its_gradient()
     {

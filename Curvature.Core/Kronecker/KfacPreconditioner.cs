@@ -1,0 +1,145 @@
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Kronecker;
+
+/// <summary>
+/// The damped inverses of KFAC's blocks as an optimizer holds them between two refreshes: <c>v = (B + lambda I)^{-1} g</c>. Or, as EKFAC with a running second moment (George et al. 2018, section 4.2), the
+/// eigenvectors of the factors and <c>s</c>, which starts as the products of their eigenvalues at a refresh and then follows the gradients,
+/// <c>s = alpha s + (1 - alpha) M (U_G^T g U_A)^2</c> with M the number of samples, so that <c>E[M g^2]</c> is the mean square of one; damped exactly when it is used.
+/// </summary>
+/// <param name="momentDecay">alpha; null: no EKFAC.</param>
+/// <param name="largestBlock">Factors with more rows are replaced by blocks on their diagonal before they are inverted; null: none are.</param>
+internal sealed class KfacPreconditioner(double? momentDecay, long? largestBlock = null) : IDisposable
+{
+    private readonly List<(LayerBlock Block, IReadOnlyList<int> Indices)> _blocks = [];
+
+    /// <summary>Whether there is something to multiply by.</summary>
+    public bool IsReady => _blocks.Count > 0;
+
+    /// <summary>The tensors, by the block's first parameter and a name; they stay this object's.</summary>
+    public IEnumerable<(int Parameter, string Key, Tensor Value)> Parts => _blocks.SelectMany(b => b.Block.Parts.Select(part => (b.Indices[0], part.Key, part.Value)));
+
+    /// <summary>Makes the inverses of the factors as they are now. At most two host synchronisations, but for eigendecompositions, which have their own.</summary>
+    public void Refresh(KfacFactors factors, double damping, DampingRule rule)
+    {
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        List<(LayerBlock Block, IReadOnlyList<int> Indices)> blocks = factors.ToBlocks(), inverses = [];
+        try
+        {
+            List<(Tensor, Tensor, string)> problems = [];
+            List<Func<Tensor[], LayerBlock>> makers = [];
+            foreach ((LayerBlock block, _) in blocks)
+            {
+                makers.Add(Plan(block, damping, rule, problems));
+            }
+
+            Tensor[] solved = Factorisation.Inverses(problems);
+            inverses = [.. makers.Select((make, i) => (make(solved), blocks[i].Indices))];
+        }
+        finally
+        {
+            blocks.ForEach(b => b.Block.Dispose());
+        }
+
+        Clear();
+        _blocks.AddRange(inverses);
+    }
+
+    /// <summary>Takes over inverses that were saved.</summary>
+    /// <param name="factors">Whose blocks they belong to.</param>
+    /// <param name="parts">By the block's first parameter; taken over.</param>
+    public void Restore(KfacFactors factors, Func<int, IReadOnlyDictionary<string, Tensor>> parts)
+    {
+        Clear();
+        foreach (LayerStatistics block in factors.Statistics)
+        {
+            IReadOnlyDictionary<string, Tensor> saved = parts(block.Indices[0]);
+            if (saved.Count > 0)
+            {
+                _blocks.Add((block.Restore(saved), block.Indices));
+            }
+        }
+    }
+
+    /// <summary><c>(B + lambda I)^{-1} g</c>, an entry a parameter; null where there is no gradient. Running moments follow the gradient first.</summary>
+    /// <param name="gradient">Null where zero.</param>
+    /// <param name="parameters">Of the same shapes.</param>
+    /// <param name="damping">lambda, for EKFAC.</param>
+    /// <param name="samples">M, for EKFAC.</param>
+    public Tensor?[] Apply(IReadOnlyList<Tensor?> gradient, IReadOnlyList<Tensor> parameters, double damping, double samples)
+    {
+        Tensor?[] directions = new Tensor?[gradient.Count];
+        foreach ((LayerBlock block, IReadOnlyList<int> indices) in _blocks)
+        {
+            if (indices.All(i => gradient[i] is null))
+            {
+                continue;
+            }
+
+            using DisposeScope scope = NewDisposeScope();
+            Tensor g = ParameterSpace.Join([.. indices.Select(i => (gradient[i] ?? zeros_like(parameters[i])).reshape(-1))]);
+            Tensor d = momentDecay is { } alpha && block is EigenBlock eigen ? Follow(eigen, g, alpha, damping, samples) : block.Times(g);
+            long first = 0;
+            foreach (int i in indices)
+            {
+                long count = parameters[i].numel();
+                directions[i] = gradient[i] is null ? null : d.narrow(0, first, count).reshape(parameters[i].shape).MoveToOuterDisposeScope();
+                first += count;
+            }
+        }
+
+        return directions;
+    }
+
+    /// <summary>Forgets the inverses.</summary>
+    public void Clear()
+    {
+        _blocks.ForEach(b => b.Block.Dispose());
+        _blocks.Clear();
+    }
+
+    public void Dispose() => Clear();
+
+    private static Tensor Follow(EigenBlock block, Tensor g, double alpha, double damping, double samples)
+    {
+        Tensor inBasis = block.ToBasis(g.unsqueeze(1)), s = block.Eigenvalues;
+        s.mul_(alpha).add_(inBasis.squeeze(3).square(), (1 - alpha) * samples);
+        return block.FromBasis(inBasis.div(s.add(damping).unsqueeze(3))).squeeze(1);
+    }
+
+    /// <summary>Adds a block's Cholesky inverses to those that are made together; returns what makes its inverse of them.</summary>
+    private Func<Tensor[], LayerBlock> Plan(LayerBlock block, double damping, DampingRule rule, List<(Tensor, Tensor, string)> problems)
+    {
+        switch (block)
+        {
+            case KroneckerBlock product when momentDecay is not null:
+                return _ => product.Diagonalised();
+            case KroneckerBlock product when rule != DampingRule.ExactEigen:
+                (Tensor l, Tensor r) = product.Shifts(damping, rule);
+                Func<Tensor[], Tensor> left = Side(product.Left, l, block.Name, problems), right = Side(product.Right, r, block.Name, problems);
+                return solved => product.With(left(solved), right(solved));
+            case FullBlock:
+                int place = problems.Count;
+                problems.Add((block.Parts[0].Value.unsqueeze(0), full(1, damping, block.DType, block.Device), block.Name));
+                return solved => new FullBlock(block.Name, solved[place].squeeze(0));
+            default:
+                return _ => block.Inverse(damping, rule);
+        }
+    }
+
+    private Func<Tensor[], Tensor> Side(Tensor S, Tensor shift, string owner, List<(Tensor, Tensor, string)> problems)
+    {
+        if (S.dim() == 2)
+        {
+            return _ => S.add(shift.unsqueeze(1)).reciprocal(); // an embedding's tokens: diagonal
+        }
+
+        int place = problems.Count;
+        Tensor blocks = largestBlock is { } largest && S.shape[0] == 1 && S.shape[1] > largest ? KroneckerFactor.BlocksOf(S, largest) : S;
+        problems.Add((blocks, blocks.shape[0] == shift.shape[0] ? shift : shift.repeat(blocks.shape[0]), owner));
+        return solved => solved[place];
+    }
+}

@@ -1,0 +1,87 @@
+using Curvature.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Optimizers;
+
+/// <summary>
+/// Records the layers of a model while it is evaluated for a backward pass that an optimizer does not make itself: a tape for each call of the model in train mode with gradients on; others leave no trace.
+/// </summary>
+internal sealed class StepRecorder : IDisposable
+{
+    private readonly Func<LayerTape?> _begin;
+    private readonly List<LayerTape> _tapes = [];
+    private readonly List<Action> _removals = [];
+
+    /// <param name="model">Called with one tensor or two.</param>
+    /// <param name="begin">Begins a tape whose calls keep their gradients; null where none is wanted now.</param>
+    /// <exception cref="CurvatureException">A model that is called otherwise.</exception>
+    public StepRecorder(nn.Module model, Func<LayerTape?> begin)
+    {
+        _begin = begin;
+        switch (model)
+        {
+            case nn.Module<Tensor, Tensor> one:
+                _removals.Add(one.register_forward_pre_hook((Action<nn.Module>)Begin).remove);
+                _removals.Add(one.register_forward_hook((Action<nn.Module>)End).remove);
+                break;
+            case nn.Module<Tensor, Tensor, Tensor> two:
+                _removals.Add(two.register_forward_pre_hook((Action<nn.Module>)Begin).remove);
+                _removals.Add(two.register_forward_hook((Action<nn.Module>)End).remove);
+                break;
+            default:
+                throw new CurvatureException(
+                    $"A {model.GetType().Name} is not called with one or two tensors: what its layers see cannot be recorded by hooks. Use gradients that Step(forward, targets, loss) makes (MonteCarlo, Exact).");
+        }
+    }
+
+    /// <summary>Hands over the tapes that a backward pass has reached, and forgets the others.</summary>
+    /// <returns>The caller's to dispose.</returns>
+    public IReadOnlyList<LayerTape> Take()
+    {
+        LayerTape[] all = [.. _tapes];
+        _tapes.Clear();
+        LayerTape[] reached = [.. all.Where(IsReached)];
+        foreach (LayerTape tape in all)
+        {
+            tape.Stop();
+            if (!reached.Contains(tape))
+            {
+                tape.Dispose();
+            }
+        }
+
+        return reached;
+    }
+
+    /// <summary>Forgets what was recorded.</summary>
+    public void Clear()
+    {
+        _tapes.ForEach(tape => tape.Dispose());
+        _tapes.Clear();
+    }
+
+    public void Dispose()
+    {
+        _removals.ForEach(remove => remove());
+        _removals.Clear();
+        Clear();
+    }
+
+    private static bool IsReached(LayerTape tape)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return tape.Calls.Any(call => call.Output.grad is not null);
+    }
+
+    private void Begin(nn.Module model)
+    {
+        End(model);
+        if (model.training && is_grad_enabled() && _begin() is { } tape)
+        {
+            _tapes.Add(tape);
+        }
+    }
+
+    private void End(nn.Module model) => _tapes.LastOrDefault()?.Stop();
+}

@@ -1,0 +1,419 @@
+using Curvature.Data;
+using Curvature.Kronecker;
+using Curvature.Objectives;
+using Curvature.Optimizers;
+using Curvature.Tests.Core.Kronecker;
+using Curvature.Tests.Reference;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Core.Optimizers;
+
+/// <summary>KFAC's steps against dense matrices, in all the forms in which a step can be asked for.</summary>
+public sealed class KfacOptimizerTests
+{
+    private static readonly KfacSettings Plain = new() { KlClip = null, Damping = 0.05, Factors = new KfacOptions { Gradients = FactorGradients.Exact, StartsEven = true } };
+
+    private static KfacOptimizerOptions Whole => new() { LearningRate = 1, Momentum = 0 };
+
+    [Fact]
+    public void On_linear_regression_steps_are_those_of_damped_Newton()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(3);
+        Linear model = KroneckerCases.Linear(4, 2);
+        Tensor x = randn(9, 4, ScalarType.Float64), y = randn(9, 2, ScalarType.Float64), ones = torch.ones(9, 1, ScalarType.Float64);
+        Tensor a = cat([x, ones], 1), theta = cat([model.weight, model.bias!.unsqueeze(1)], 1).detach().clone();
+        using KfacOptimizer optimizer = new(model, Whole, Plain with { Rule = DampingRule.ExactEigen });
+        Tensor H = a.t().mm(a).mul(2 / 18.0).add(eye(5, 5, ScalarType.Float64).mul(0.05)); // of each output; the loss is a mean over 18 entries
+        for (int t = 0; t < 12; t++)
+        {
+            optimizer.Step(() => model.call(x), y, new MeanSquaredError());
+            Tensor g = a.mm(theta.t()).sub(y).t().mm(a).mul(2 / 18.0);
+            theta = theta.sub(linalg.solve(H, g.t()).t());
+            Assert.True(Difference(theta, cat([model.weight, model.bias!.unsqueeze(1)], 1)) < 1e-10);
+        }
+    }
+
+    [Fact]
+    public void A_step_is_the_damped_inverse_times_the_gradient_clipped_with_momentum_and_decay()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp cross-entropy");
+        const double Rate = 0.4, Momentum = 0.7, Decay = 0.1, L2 = 0.02, Kappa = 0.003;
+        using KfacOptimizer optimizer = new(
+            problem.Model, new KfacOptimizerOptions { LearningRate = Rate, Momentum = Momentum, WeightDecay = Decay }, Plain with { KlClip = Kappa, L2 = L2 });
+        Tensor theta = problem.Parameters.Snapshot(), m = zeros_like(theta), A = zeros(0);
+        for (int t = 0; t < 3; t++)
+        {
+            // Factors are averaged over the steps so far (StartsEven), inverses renewed on steps 0, 1 and 2.
+            using KfacFactors now = KfacFactors.Of(problem.Objective(), problem.Model, Plain.Factors);
+            Mean(now, t, out KfacFactors mean);
+            using KfacFactors held = mean;
+            using KfacOperator kfac = new(held);
+            using KfacInverse inverse = kfac.Inverse(Plain.Damping + L2);
+            Tensor g = problem.Objective().Gradient().add(theta, L2), v = inverse.Apply(g);
+            double nu = Math.Min(1, Math.Sqrt(Kappa / (Rate * Rate * v.dot(g).ToDouble())));
+            Assert.True(nu < 1);
+            m = m.mul(Momentum).add(v.mul(nu));
+            theta = theta.mul(1 - (Rate * Decay)).sub(m.mul(Rate));
+            Step(optimizer, problem);
+            Assert.True(Difference(theta, problem.Parameters.Snapshot()) < 1e-10, $"step {t}: {Difference(theta, problem.Parameters.Snapshot())}");
+        }
+    }
+
+    private readonly List<IReadOnlyDictionary<string, Tensor>> _seen = [];
+
+    /// <summary>The running mean of the factors of steps 0 to t, by their states.</summary>
+    private void Mean(KfacFactors now, int t, out KfacFactors mean)
+    {
+        _seen.Add(now.StateDict());
+        mean = new KfacFactors(Problems.Create("tanh-mlp cross-entropy").Model, null, Plain.Factors);
+        Dictionary<string, Tensor> sum = new(_seen[0]);
+        foreach (IReadOnlyDictionary<string, Tensor> state in _seen.Skip(1))
+        {
+            foreach (string key in state.Keys.Where(key => key != "kinds"))
+            {
+                sum[key] = sum[key].add(state[key]);
+            }
+        }
+
+        Assert.Equal(t + 1, sum["updates"].ToInt64());
+        mean.LoadStateDict(sum);
+    }
+
+    [Theory]
+    [InlineData("conv, batch norm in eval mode", FactorGradients.Exact)]
+    [InlineData("tanh-mlp weighted, smoothed, ignored", FactorGradients.Exact)]
+    [InlineData("tanh-mlp weighted, smoothed, ignored", FactorGradients.Empirical)]
+    [InlineData("conv, a label a pixel, ignored", FactorGradients.Empirical)]
+    [InlineData("gelu-mlp cross-entropy sum", FactorGradients.Identity)]
+    [InlineData("tanh-mlp mse", FactorGradients.Empirical)]
+    public void Parts_of_a_batch_make_the_whole_batchs_step(string name, FactorGradients gradients)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem whole = Problems.Create(name), parted = Problems.Create(name);
+        KfacSettings settings = Plain with { Factors = new KfacOptions { Gradients = gradients, FullBlockLimit = 100 } };
+        using KfacOptimizer one = new(whole.Model, Whole, settings), several = new(parted.Model, Whole, settings);
+        for (int t = 0; t < 2; t++)
+        {
+            Tensor a = Step(one, whole);
+            Tensor b = several.Step([.. parted.Batches(4, 3).Select(batch => ((Func<Tensor>)(() => parted.Model.call(batch.Inputs)), batch.Targets))], (ICurvatureLoss)parted.Loss);
+            Assert.Equal(a.ToDouble(), b.ToDouble(), 1e-12);
+        }
+
+        Assert.Equal(one.Registration.Parameters, several.Registration.Parameters);
+        Assert.True(Difference(whole.Parameters.Snapshot(), parted.Parameters.Snapshot()) < 1e-10);
+    }
+
+    [Theory]
+    [InlineData("tanh-mlp cross-entropy")]
+    [InlineData("tanh-mlp mse")]
+    [InlineData("gelu-mlp cross-entropy sum")]
+    [InlineData("conv")]
+    public void With_observed_gradients_all_forms_make_the_same_steps(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem[] problems = [.. Enumerable.Range(0, 4).Select(_ => Problems.Create(name))];
+        KfacSettings settings = Plain with { FactorInterval = 2, Factors = new KfacOptions { Gradients = FactorGradients.Empirical }, Reduction = problems[0].Loss.Reduction };
+        KfacOptimizer[] optimizers = [.. problems.Select(p => new KfacOptimizer(p.Model, Whole, settings))];
+        double[] shares = problems[0].Loss.Reduction == Reduction.Mean ? [4 / 7.0, 3 / 7.0] : [1, 1];
+        for (int t = 0; t < 5; t++)
+        {
+            using DisposeScope inner = NewDisposeScope();
+            Step(optimizers[0], problems[0]);
+            optimizers[1].step(() => problems[1].Loss.Value(problems[1].Model.call(problems[1].Inputs), problems[1].Targets));
+
+            Look(problems[2].Model, problems[2].Inputs);
+            optimizers[2].zero_grad();
+            problems[2].Loss.Value(problems[2].Model.call(problems[2].Inputs), problems[2].Targets).backward();
+            Look(problems[2].Model, problems[2].Inputs);
+            optimizers[2].step();
+
+            optimizers[3].zero_grad();
+            foreach ((Batch batch, double share) in problems[3].Batches(4, 3).Zip(shares))
+            {
+                problems[3].Loss.Value(problems[3].Model.call(batch.Inputs), batch.Targets).mul(share).backward();
+            }
+
+            optimizers[3].step();
+        }
+
+        Assert.All(problems, p => Assert.True(Difference(problems[0].Parameters.Snapshot(), p.Parameters.Snapshot()) < 1e-9, $"{Difference(problems[0].Parameters.Snapshot(), p.Parameters.Snapshot())}"));
+        Array.ForEach(optimizers, optimizer => optimizer.Dispose());
+
+        // What hooks are to ignore.
+        static void Look(nn.Module<Tensor, Tensor> model, Tensor inputs)
+        {
+            using (no_grad())
+            {
+                model.call(inputs.mul(2));
+            }
+
+            model.eval();
+            model.call(inputs.mul(3)).sum().mul(0).backward();
+            model.train();
+            model.call(inputs.mul(4)); // with a graph, but no backward pass comes to it
+        }
+    }
+
+    [Fact]
+    public void Ekfac_divides_by_running_moments_in_the_factors_eigenvectors()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(4);
+        Linear model = KroneckerCases.Linear(3, 2, bias: false);
+        Tensor x = randn(8, 3, ScalarType.Float64), y = randn(8, 2, ScalarType.Float64), W = model.weight.detach().clone();
+        using KfacOptimizer optimizer = new(model, Whole, Plain with { MomentDecay = 0.75, InverseInterval = 1000 });
+
+        // G = (2/2) I of a mean over 16 entries, so that U_G = I and s starts as the eigenvalues of A for each output.
+        (Tensor values, Tensor U) = linalg.eigh(x.t().mm(x).div(8));
+        Tensor s = values.unsqueeze(0).repeat(2, 1);
+        Tensor? before = null;
+        foreach (int t in new[] { 0, 1, 2, 3 })
+        {
+            if (t is 1 or 2)
+            {
+                s = values.unsqueeze(0).repeat(2, 1); // renewed with the eigenvectors on steps 0, 1, 2, 4, ...
+            }
+
+            optimizer.Step(() => model.call(x), y, new MeanSquaredError());
+            Tensor g = x.mm(W.t()).sub(y).t().mm(x).mul(2 / 16.0).mm(U);
+            s = s.mul(0.75).add(g.square().mul(8), 0.25);
+            W = W.sub(g.div(s.add(0.05)).mm(U.t()));
+            Assert.True(Difference(W, model.weight) < 1e-10, $"step {t}");
+            before = s;
+        }
+
+        Assert.False(before!.allclose(values.unsqueeze(0).repeat(2, 1)));
+    }
+
+    [Fact]
+    public void Large_factors_can_be_replaced_by_blocks_on_their_diagonal()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(4);
+        Linear model = KroneckerCases.Linear(6, 2);
+        Tensor x = randn(12, 6, ScalarType.Float64), y = randn(12, 2, ScalarType.Float64), a = cat([x, ones(12, 1, ScalarType.Float64)], 1);
+        Tensor W = cat([model.weight, model.bias!.unsqueeze(1)], 1).detach().clone(), g = a.mm(W.t()).sub(y).t().mm(a).mul(2 / 24.0);
+        using KfacOptimizer optimizer = new(model, Whole, Plain with { Rule = DampingRule.Unsplit, LargestBlock = 3 });
+        optimizer.Step(() => model.call(x), y, new MeanSquaredError());
+
+        // 7 rows in three blocks: 3, 3, 1. G = I.
+        Tensor A = a.t().mm(a).div(12), mask = zeros(7, 7, ScalarType.Float64);
+        foreach ((int first, int count) in new[] { (0, 3), (3, 3), (6, 1) })
+        {
+            mask.narrow(0, first, count).narrow(1, first, count).fill_(1);
+        }
+
+        Tensor B = linalg.inv(A.mul(mask).add(eye(7, 7, ScalarType.Float64).mul(0.05)));
+        Assert.True(Difference(W.sub(g.mm(B).div(1.05)), cat([model.weight, model.bias!.unsqueeze(1)], 1)) < 1e-10);
+    }
+
+    [Theory]
+    [InlineData(FactorGradients.MonteCarlo, null, false)]
+    [InlineData(FactorGradients.MonteCarlo, 0.75, false)]
+    [InlineData(FactorGradients.Empirical, 0.5, true)]
+    public void A_network_resumed_between_two_updates_goes_on_bit_for_bit(FactorGradients gradients, double? moments, bool byHooks)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        KfacSettings settings = new() { FactorInterval = 3, InverseInterval = 8, LargestBlock = 4, MomentDecay = moments, Factors = new KfacOptions { Gradients = gradients, Seed = 5, StartsEven = true } };
+        Problem straight = Problems.Create("conv, batch norm in train mode"), broken = Problems.Create("conv, batch norm in train mode");
+        KfacOptimizer Make(Problem problem) => new(problem.Model, new KfacOptimizerOptions { LearningRate = 0.05 }, settings);
+        using KfacOptimizer whole = Make(straight), first = Make(broken), resumed = Make(broken);
+        void Run(KfacOptimizer optimizer, Problem problem, int steps)
+        {
+            for (int t = 0; t < steps; t++)
+            {
+                using DisposeScope inner = NewDisposeScope();
+                if (byHooks)
+                {
+                    optimizer.zero_grad();
+                    problem.Loss.Value(problem.Model.call(problem.Inputs), problem.Targets).backward();
+                    optimizer.step();
+                }
+                else
+                {
+                    Step(optimizer, problem);
+                }
+            }
+        }
+
+        Run(whole, straight, 14);
+        Run(first, broken, 7);
+        using MemoryStream stream = new();
+        first.save_state_dict(new BinaryWriter(stream));
+        first.Dispose();
+        stream.Position = 0;
+        resumed.load_state_dict(new BinaryReader(stream));
+        Run(resumed, broken, 7);
+        Assert.True(straight.Parameters.Snapshot().Equals(broken.Parameters.Snapshot()));
+        Assert.Equal(14, resumed.Steps);
+        Assert.Equal(whole.Registration.Parameters, resumed.Registration.Parameters);
+    }
+
+    [Fact]
+    public void The_damping_follows_how_well_the_model_foretells_a_step()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(3);
+        Linear model = KroneckerCases.Linear(4, 1);
+        Tensor x = randn(9, 4, ScalarType.Float64), y = randn(9, 1, ScalarType.Float64);
+        LevenbergMarquardt schedule = new() { Interval = 2, Factor = 0.5 };
+        KfacSettings settings = Plain with { Schedule = schedule, Damping = 0.1, InverseInterval = 1 };
+
+        // Of linear regression the model is exact: the ratio is 1, and lambda halves on every second step.
+        using KfacOptimizer exact = new(model, Whole, settings);
+        double[] dampings = [.. Enumerable.Range(0, 6).Select(_ =>
+        {
+            exact.Step(() => model.call(x), y, new MeanSquaredError());
+            return exact.Damping;
+        })];
+        Assert.Equal([0.1, 0.05, 0.05, 0.025, 0.025, 0.0125], dampings);
+
+        // A loss that is far larger when it is looked at again: the step seems to have gone uphill.
+        using KfacOptimizer blind = new(model, Whole, settings with { Factors = new KfacOptions { Gradients = FactorGradients.Empirical } });
+        int calls = 0;
+        blind.step(() => model.call(x).sub(y).square().mean());
+        blind.step(() => model.call(x).sub(y).square().mean().add(calls++ == 0 ? 0 : 100));
+        Assert.Equal(2, calls);
+        Assert.Equal(0.2, blind.Damping);
+    }
+
+    [Theory]
+    [InlineData(DampingRule.Unsplit, false)]
+    [InlineData(DampingRule.ExactEigen, false)]
+    [InlineData(DampingRule.Unsplit, true)]
+    public void The_settings_of_kfac_pytorch_do_as_it_does(DampingRule rule, bool byHooks)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(5);
+        Linear model = KroneckerCases.Linear(3, 4);
+        using KfacOptimizer optimizer = new(model, new KfacOptimizerOptions { LearningRate = 0.1, Momentum = 0 }, rule == DampingRule.Unsplit ? KfacSettings.PytorchInverse : KfacSettings.PytorchEigen);
+        Tensor W = cat([model.weight, model.bias!.unsqueeze(1)], 1).detach().clone(), A = eye(4, 4, ScalarType.Float64), G = eye(4, 4, ScalarType.Float64);
+        for (int t = 0; t < 4; t++)
+        {
+            Tensor x = randn(6, 3, ScalarType.Float64), y = randint(4, [6]), a = cat([x, ones(6, 1, ScalarType.Float64)], 1);
+            Tensor s = a.mm(W.t()).softmax(1).sub(nn.functional.one_hot(y, 4)).div(6), g = s.t().mm(a);
+            (A, G) = (A.mul(0.95).add(a.t().mm(a).div(6), 0.05), G.mul(0.95).add(s.t().mm(s).div(6), 0.05));
+            Tensor I = eye(4, 4, ScalarType.Float64).mul(1e-3), V;
+            if (rule == DampingRule.Unsplit)
+            {
+                V = linalg.inv(G.add(I)).mm(g).mm(linalg.inv(A.add(I)));
+            }
+            else
+            {
+                ((Tensor a1, Tensor UA), (Tensor g1, Tensor UG)) = (linalg.eigh(A), linalg.eigh(G));
+                V = UG.mm(UG.t().mm(g).mm(UA).div(g1.outer(a1).add(1e-3))).mm(UA.t());
+            }
+
+            double nu = Math.Min(1, Math.Sqrt(1e-3 / Math.Abs(V.mul(g).sum().ToDouble() * 0.01)));
+            W = W.sub(V.mul(0.1 * nu));
+            if (byHooks)
+            {
+                optimizer.zero_grad();
+                new CrossEntropy().Value(model.call(x), y).backward();
+                optimizer.step();
+            }
+            else
+            {
+                optimizer.Step(() => model.call(x), y, new CrossEntropy());
+            }
+
+            Assert.True(Difference(W, cat([model.weight, model.bias!.unsqueeze(1)], 1)) < 1e-9, $"step {t}");
+        }
+    }
+
+    [Fact]
+    public void A_layer_that_was_evaluated_by_forward_is_an_error_by_its_name()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Bypassing model = new();
+        Tensor x = KroneckerCases.Inputs(4), y = KroneckerCases.Inputs(2);
+        using KfacOptimizer optimizer = new(model), hooked = new(model, settings: new KfacSettings { Factors = new KfacOptions { Gradients = FactorGradients.Empirical } });
+        Assert.Contains("'bypassed.", Assert.Throws<CurvatureException>(() => optimizer.Step(() => model.call(x), y, new MeanSquaredError())).Message, StringComparison.Ordinal);
+        nn.functional.mse_loss(model.call(x), y).backward();
+        Assert.Contains("'bypassed.", Assert.Throws<CurvatureException>(() => hooked.step()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Refuses_what_makes_no_step()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp mse");
+        using KfacOptimizer optimizer = new(problem.Model);
+        Assert.Contains("Step(forward, targets, loss)", Refusal(() => optimizer.Step(() => problem.Loss.Value(problem.Model.call(problem.Inputs), problem.Targets))), StringComparison.Ordinal);
+        Assert.Throws<CurvatureException>(() => optimizer.Registration);
+        foreach (KfacSettings bad in new KfacSettings[]
+        {
+            new() { FactorInterval = 0 }, new() { InverseInterval = -1 }, new() { Damping = 0 }, new() { KlClip = 0 }, new() { LargestBlock = 0 }, new() { L2 = -1 }, new() { Schedule = new LevenbergMarquardt { Factor = 1 } }, new() { MomentDecay = 1 }, new() { Terms = 0 },
+            new() { Factors = new KfacOptions { Decay = 0 } },
+        })
+        {
+            Assert.Contains("got", Refusal(() => new KfacOptimizer(problem.Model, settings: bad).Dispose()), StringComparison.Ordinal);
+        }
+
+        Step(optimizer, problem);
+        optimizer.add_param_group(new ParamGroup { Parameters = [new Parameter(zeros(2, ScalarType.Float64))] });
+        Assert.Contains("before the first step", Refusal(() => Step(optimizer, problem)), StringComparison.Ordinal);
+        using KfacOptimizer hooked = new(problem.Model, settings: new KfacSettings { Factors = new KfacOptions { Gradients = FactorGradients.Empirical } });
+        problem.Model.eval();
+        problem.Loss.Value(problem.Model.call(problem.Inputs), problem.Targets).backward();
+        Assert.Contains("train", Refusal(() => hooked.step()), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Hooks_go_with_the_optimizer_and_steps_leave_no_tensor_behind()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("conv");
+        long before = 0;
+        using (KfacOptimizer optimizer = new(problem.Model, settings: new KfacSettings { FactorInterval = 2, InverseInterval = 3, Factors = new KfacOptions { Gradients = FactorGradients.Empirical } }))
+        {
+            for (int t = 0; t < 60; t++)
+            {
+                using DisposeScope inner = NewDisposeScope();
+                optimizer.zero_grad();
+                problem.Loss.Value(problem.Model.call(problem.Inputs), problem.Targets).backward();
+                optimizer.step();
+                before = t == 17 ? Live() : before; // at the same place of both intervals as the end
+            }
+
+            Assert.InRange(Live(), 0, before);
+        }
+
+        long without = Live();
+        using (NewDisposeScope())
+        {
+            problem.Model.call(problem.Inputs).sum().backward();
+        }
+
+        Assert.InRange(Live(), 0, without);
+    }
+
+    private static long Live()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return Tensor.TotalCount;
+    }
+
+    private static string Refusal(Action action) => Assert.Throws<CurvatureException>(action).Message;
+
+    private static Tensor Step(KfacOptimizer optimizer, Problem problem) =>
+        optimizer.Step(() => problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
+
+    private static double Difference(Tensor a, Tensor b) => a.sub(b.detach()).abs().max().ToDouble() / b.detach().abs().max().ToDouble();
+
+    private sealed class Bypassing : nn.Module<Tensor, Tensor>
+    {
+        private readonly Linear called = KroneckerCases.Linear(4, 3);
+        private readonly Linear bypassed = KroneckerCases.Linear(3, 2);
+
+        public Bypassing() : base("bypassing") => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => bypassed.forward(called.call(input).tanh());
+    }
+}
