@@ -46,7 +46,7 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
     private Tensor? _lookedAt; // the parameters before a step that is judged
     private Tensor?[] _gradient = [];
 
-    /// <param name="model">All its parameters are stepped, frozen ones too once they are not.</param>
+    /// <param name="model">All its parameters are stepped but those that are frozen: what is frozen at the first step stays so, or needs a new optimizer.</param>
     /// <param name="options">Null, and null values in them, for the defaults.</param>
     /// <param name="settings">Null for the defaults.</param>
     /// <exception cref="CurvatureException">No parameter, mixed dtypes or devices, or settings out of their range.</exception>
@@ -140,6 +140,7 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
             ShareFactors(factors);
         }
 
+        RequireRegistered(factors, gradient);
         double damping = Damping + Settings.L2;
         if (RenewsInverses || !_inverses.IsReady)
         {
@@ -273,6 +274,15 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
             {
                 tape.Dispose();
             }
+        }
+    }
+
+    private static void RequireRegistered(KfacFactors factors, IReadOnlyList<Tensor?> gradient)
+    {
+        RegisteredParameter? thawed = factors.Registration.Parameters.Where((p, i) => p.Kind == BlockKind.Zero && gradient[i] is not null).FirstOrDefault();
+        if (thawed is not null)
+        {
+            throw new CurvatureException($"The parameter '{thawed.Name}' was frozen at the first step, and its factors are none; now it has a gradient. Make a new optimizer.");
         }
     }
 

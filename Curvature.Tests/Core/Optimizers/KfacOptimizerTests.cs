@@ -358,6 +358,12 @@ public sealed class KfacOptimizerTests
         Step(optimizer, problem);
         optimizer.add_param_group(new ParamGroup { Parameters = [new Parameter(zeros(2, ScalarType.Float64))] });
         Assert.Contains("before the first step", Refusal(() => Step(optimizer, problem)), StringComparison.Ordinal);
+        Parameter first = problem.Model.parameters().First();
+        first.requires_grad = false;
+        using KfacOptimizer thawing = new(problem.Model);
+        Step(thawing, problem);
+        first.requires_grad = true;
+        Assert.Contains("was frozen", Refusal(() => Step(thawing, problem)), StringComparison.Ordinal);
         using KfacOptimizer hooked = new(problem.Model, settings: new KfacSettings { Factors = new KfacOptions { Gradients = FactorGradients.Empirical } });
         problem.Model.eval();
         problem.Loss.Value(problem.Model.call(problem.Inputs), problem.Targets).backward();
