@@ -29,6 +29,8 @@ internal static class KnownSamples
         new("mfac-training", "M-FAC as an optimizer on the digits network, over backward() or over the loss, beside AdamW", MfacTraining.Run),
         new("sharpness-measures", "How large a step a network bears: stable rates, curvature along steps, within a radius and in mini-batches", SharpnessMeasures.Run),
         new("kronecker-optimizers", "KFAC, EKFAC and MKOR beside AdamW on the digits network: losses by steps and by seconds", KroneckerOptimizers.Run),
+        new("hessian-free", "Hessian-free steps on the digits network: damping, products and the loss, beside AdamW at as many gradients", HessianFreeTraining.Run),
+        new("lanczos-rates", "Learning rate and momentum from the Hessian's spectrum, refreshed on the fly, beside fixed ones", LanczosRateTraining.Run),
         new("train-digits", "Trains the digits network that the demo reports on", TrainDigits.Run),
         new("train-fashion-mnist", "Trains a LeNet on Fashion-MNIST: a checkpoint of real size", TrainFashionMnist.Run),
     ];

@@ -17,6 +17,13 @@ namespace Curvature.Krylov;
 /// </summary>
 public sealed record ConjugateGradient : IterativeSolver
 {
+    /// <value>
+    /// Ends it before the residual is small, where the last k iterations, k the larger of 10 and a tenth of all, lowered <c>phi(x) = x^T A x / 2 - b^T x</c> by less than k times this, as a share
+    /// of a <c>phi(x)</c> below 0. Null (default): never. For truncated Newton steps, which are to lower phi; 5e-4 in Martens 2010, Deep Learning via Hessian-Free Optimization, section 4.4. The
+    /// solution has then not converged, and <see cref="LinearSolution.Remark"/> says so.
+    /// </value>
+    public double? LeastProgress { get; init; }
+
     private protected override void Check(LinearOperator a, LinearOperator? preconditioner)
     {
         base.Check(a, preconditioner);
@@ -27,6 +34,7 @@ public sealed record ConjugateGradient : IterativeSolver
     {
         Tensor p = work.Precondition(r).clone();
         double rz = work.Finite(Precision.Dots((r, p))[0]), largest = 0;
+        List<double> phi = [LeastProgress is null ? 0 : -0.5 * Precision.Dots((x, work.RightHandSide.add(r)))[0]]; // A x = b - r
         while (work.CanIterate)
         {
             if (rz <= 0)
@@ -50,6 +58,11 @@ public sealed record ConjugateGradient : IterativeSolver
             x.add_(p, alpha);
             r.add_(Ap, -alpha);
             work.CountIteration();
+            phi.Add(phi[^1] - (alpha * rz / 2));
+            if (Stalls(phi))
+            {
+                return FormattableString.Invariant($"Ended at iteration {work.Iterations} by {nameof(LeastProgress)} = {LeastProgress}: the last ones lowered x^T A x / 2 - b^T x by less.");
+            }
 
             Tensor z = work.Precondition(r);
             forms = Precision.Dots((r, r), (r, z));
@@ -63,5 +76,12 @@ public sealed record ConjugateGradient : IterativeSolver
         }
 
         return null;
+    }
+
+    /// <summary>Whether the last values of phi have come to a standstill.</summary>
+    private bool Stalls(List<double> phi)
+    {
+        int i = phi.Count - 1, k = Math.Max(10, i / 10);
+        return LeastProgress is { } least && i > k && phi[i] < 0 && phi[i] - phi[i - k] > k * least * phi[i];
     }
 }

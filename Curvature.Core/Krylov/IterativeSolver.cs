@@ -45,7 +45,6 @@ public abstract record IterativeSolver : ILinearSolver
         Check(a, preconditioner);
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        SolverWork work = new(a, preconditioner, MaxProducts, ProductsPerIteration, progress, cancellation);
         double length = Precision.Norm(b);
         if (!double.IsFinite(length))
         {
@@ -58,6 +57,7 @@ public abstract record IterativeSolver : ILinearSolver
         }
 
         Tensor unit = b.detach().div(length);
+        SolverWork work = new(a, preconditioner, MaxProducts, ProductsPerIteration, progress, cancellation) { RightHandSide = unit };
         Tensor x = Start?.detach().div(length) ?? zeros(a.Columns, a.DType, a.Device);
         Tensor r = Start is null ? unit.clone() : unit.sub(work.Apply(x));
         double residual = work.Finite(Precision.Norm(r)), before = double.PositiveInfinity;

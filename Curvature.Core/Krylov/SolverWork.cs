@@ -14,6 +14,9 @@ namespace Curvature.Krylov;
 internal sealed class SolverWork(
     LinearOperator a, LinearOperator? preconditioner, int limit, int perIteration, IProgress<ProductProgress>? progress, CancellationToken cancellation)
 {
+    /// <summary>b of <c>A x = b</c>, of length 1.</summary>
+    public required Tensor RightHandSide { get; init; }
+
     /// <summary>Products spent.</summary>
     public int Products { get; private set; }
 

@@ -327,7 +327,7 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
         }
 
         Tensor value = loss.Value(outputs, targets);
-        return new LossPass(weight == 1 ? value : value.mul(weight)) { Outputs = outputs, Targets = targets, Criterion = loss, Weight = weight };
+        return new LossPass(weight == 1 ? value : value.mul(weight)) { Outputs = outputs, Forward = forward, Targets = targets, Criterion = loss, Weight = weight };
     }
 
     private void Update(Tensor?[] gradient, IReadOnlyList<Tensor?> curvature)

@@ -25,6 +25,8 @@ public static class KnownOptimizers
             (model, parameters, rate, interval) => Mkor(model, parameters, rate, interval, null)),
         new("mkor-h", typeof(MkorOptimizer), "the same, the gradient alone once the loss hardly falls", "Mozaffari et al. 2023", "the same, then nothing",
             (model, parameters, rate, interval) => Mkor(model, parameters, rate, interval, new MkorHybrid())),
+        new("hessian-free", typeof(HessianFree), "the batch's Gauss-Newton matrix, whole, by conjugate gradients", "Martens 2010", "a Gauss-Newton product an iteration, up to 100",
+            (_, parameters, rate, _) => new HessianFree(parameters, new HessianFreeOptions { LearningRate = rate })),
     ];
 
     /// <summary>All names.</summary>

@@ -10,6 +10,9 @@ public sealed record LossPass(Tensor Loss)
     /// <summary>The model's outputs z, where model and loss came apart.</summary>
     public Tensor? Outputs { get; init; }
 
+    /// <summary>Makes the outputs anew at parameters that have moved, where model and loss came apart.</summary>
+    public Func<Tensor>? Forward { get; init; }
+
     /// <summary>The targets y, where model and loss came apart.</summary>
     public Tensor? Targets { get; init; }
 

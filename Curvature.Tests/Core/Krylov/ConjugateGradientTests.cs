@@ -89,6 +89,32 @@ public sealed class ConjugateGradientTests
         Assert.True(solution.Converged, solution.Remark);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Ends_where_the_quadratic_comes_to_a_standstill_and_not_before(bool warm)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        const double Least = 1e-3;
+        using MatrixOperator a = Matrices.OperatorWithSpectrum([.. Enumerable.Range(0, 200).Select(i => Math.Pow(1e4, -i / 199.0))], 4);
+        Tensor A = a.ToDense(), b = LinearSolverTests.Vector(200, 7);
+        Tensor? start = warm ? b.mul(0.5) : null;
+        double Phi(int iterations)
+        {
+            using LinearSolution x = new ConjugateGradient { Tolerance = 0, MaxProducts = iterations + (warm ? 2 : 1), Start = start }.Solve(a, b);
+            Assert.Equal(iterations, x.Iterations);
+            return (x.X.dot(A.mv(x.X)).ToDouble() / 2) - b.dot(x.X).ToDouble();
+        }
+
+        using LinearSolution solution = new ConjugateGradient { Tolerance = 1e-12, LeastProgress = Least, Start = start }.Solve(a, b);
+        Assert.False(solution.Converged);
+        Assert.Contains("LeastProgress", solution.Remark, StringComparison.Ordinal);
+        int i = solution.Iterations;
+        double Progress(int at) => (Phi(at) - Phi(at - Math.Max(10, at / 10))) / Phi(at);
+        Assert.True(Progress(i) < Math.Max(10, i / 10) * Least);
+        Assert.True(Progress(i - 1) >= Math.Max(10, (i - 1) / 10) * Least);
+    }
+
     [Fact]
     public void Refuses_what_is_not_symmetric_and_a_preconditioner_that_is_not_definite()
     {

@@ -11,7 +11,7 @@ namespace Curvature.Tests.Core.Optimizers;
 public sealed class KnownOptimizersTests
 {
     /// <summary>Whose curvature needs outputs and targets.</summary>
-    private static readonly string[] NeedOutputs = ["sophia-g", "kfac", "ekfac"];
+    private static readonly string[] NeedOutputs = ["sophia-g", "kfac", "ekfac", "hessian-free"];
 
     /// <summary>Which need the gradient alone, and so step along one that is there.</summary>
     private static readonly string[] TakeGradients = ["mfac", "mkor"];
@@ -288,7 +288,7 @@ public sealed class KnownOptimizersTests
     }
 
     private static OptimizerHelper Make(string name, nn.Module model, IEnumerable<Parameter> parameters, int? interval = null) =>
-        KnownOptimizers.Get(name).Create(model, parameters, name == "adahessian" ? 0.2 : 0.03, interval);
+        KnownOptimizers.Get(name).Create(model, parameters, name switch { "adahessian" => 0.2, "hessian-free" => 1, _ => 0.03 }, interval);
 
     private static Tensor Step(OptimizerHelper optimizer, Descent descent) => ((ICurvatureOptimizer)optimizer).Step(descent.Forward, descent.Targets, Descent.Loss);
 
