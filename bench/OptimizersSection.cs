@@ -63,6 +63,8 @@ internal static class OptimizersSection
             }
         }
 
+        Value(x, y).backward();
+        Each(Gradients, () => mfac.step()); // a full window
         Timing[] timings = Timing.Interleaved(
             quick,
             Timing.Of(() => Each(1, () =>
