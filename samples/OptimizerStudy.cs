@@ -16,13 +16,7 @@ internal static class OptimizerStudy
         set_num_threads(1);
         if (options.Quick)
         {
-            StudyPlan brief = new(Trials: 1, Seeds: 1);
-            StudyResults kept = new();
-            foreach (StudyProblem problem in KnownProblems.All)
-            {
-                Make(problem with { Steps = 3 }, KnownContenders.All, brief, kept, cancellation);
-            }
-
+            Try(cancellation);
             return;
         }
 
@@ -32,7 +26,7 @@ internal static class OptimizerStudy
         {
             foreach (StudyProblem problem in KnownProblems.All)
             {
-                Make(problem, KnownContenders.All, new StudyPlan(), results, cancellation);
+                Make(problem, results, cancellation);
             }
         }
         finally
@@ -42,9 +36,24 @@ internal static class OptimizerStudy
         }
     }
 
-    /// <summary>Makes the runs of one problem that are missing. Its data are read only if there are any.</summary>
-    private static void Make(StudyProblem problem, IReadOnlyList<Contender> contenders, StudyPlan plan, StudyResults results, CancellationToken cancellation)
+    /// <summary>Two steps of every optimizer on every problem; nothing is kept.</summary>
+    private static void Try(CancellationToken cancellation)
     {
+        foreach (StudyProblem problem in KnownProblems.All)
+        {
+            using StudyData data = problem.Read();
+            foreach (Contender contender in KnownContenders.All.Where(contender => contender.Runs(problem)))
+            {
+                Print(Trainer.Run(problem, data, contender, contender.Rate, seed: 0, steps: 2, cancellation));
+            }
+        }
+    }
+
+    /// <summary>Makes the runs of one problem that are missing. Its data are read only if there are any.</summary>
+    private static void Make(StudyProblem problem, StudyResults results, CancellationToken cancellation)
+    {
+        StudyPlan plan = new();
+        Contender[] contenders = [.. KnownContenders.All.Where(contender => contender.Runs(problem))];
         if (contenders.All(contender => plan.Next(problem, contender, results) is null))
         {
             return;
@@ -57,10 +66,12 @@ internal static class OptimizerStudy
             {
                 Trial trial = Trainer.Run(problem, data, contender, rate, seed, steps, cancellation);
                 results.Add(trial);
-                Console.WriteLine(
-                    $"{problem.Name,-8} {contender.Name,-12} rate {rate,-8} seed {seed} steps {steps,4}: loss {trial.Final:g5}, test accuracy {trial.TestAccuracy:P1}, " +
-                    $"{1000 * trial.WallSeconds / steps:F1} ms a step ({1000 * trial.CpuSeconds / steps:F1} of the processor)");
+                Print(trial);
             }
         }
     }
+
+    private static void Print(Trial trial) => Console.WriteLine(
+        $"{trial.Problem,-8} {trial.Optimizer,-20} rate {trial.Rate,-8} seed {trial.Seed} steps {trial.Steps,4}: loss {trial.Final:g5}, test accuracy {trial.TestAccuracy:P1}, " +
+        $"{1000 * trial.WallSeconds / trial.Steps:F1} ms a step ({1000 * trial.CpuSeconds / trial.Steps:F1} of the processor)");
 }

@@ -39,12 +39,13 @@ internal static class OptimizerTimes
 
     private static List<StepTimes> Measure(StudyProblem problem, StudyData data, int rounds, int stretch, int warmUp, CancellationToken cancellation)
     {
+        Contender[] contenders = [.. KnownContenders.All.Where(contender => contender is { HasSteadySteps: true } && contender.Runs(problem))];
         List<nn.Module<Tensor, Tensor>> models = [];
         List<TrialStep> steps = [];
         using IEnumerator<long[]> rows = Trainer.Rows(data.Train.Count, problem.BatchSize, seed: 0).GetEnumerator();
         try
         {
-            foreach (Contender contender in KnownContenders.All)
+            foreach (Contender contender in contenders)
             {
                 manual_seed(0);
                 models.Add(problem.Create());
@@ -69,7 +70,7 @@ internal static class OptimizerTimes
                 }
             }
 
-            return [.. KnownContenders.All.Select((contender, i) => Of(problem, contender, seconds[i]))];
+            return [.. contenders.Select((contender, i) => Of(problem, contender, seconds[i]))];
         }
         finally
         {

@@ -1,5 +1,7 @@
 using Curvature.Data;
+using Curvature.Optimizers;
 using Curvature.Samples.Study;
+using TorchSharp.Modules;
 using Xunit;
 using static TorchSharp.torch;
 
@@ -26,6 +28,20 @@ public sealed class TrainerTests
         Assert.True(first.Final < first.Losses[0], $"{first.Final} after {first.Losses[0]}");
         Assert.Equal(26, first.Losses.Count);
         Assert.Equal(0, first.Skipped);
+    }
+
+    [Fact]
+    public void Every_optimizer_of_the_catalogue_takes_part()
+    {
+        using nn.Module<Tensor, Tensor> model = Problem.Create();
+        HashSet<Type> there = [];
+        foreach (Contender contender in KnownContenders.All)
+        {
+            using OptimizerHelper optimizer = contender.Create(model, contender.Rate, 0);
+            there.Add(optimizer.GetType());
+        }
+
+        Assert.Empty(KnownOptimizers.All.Select(known => known.Type).Except(there));
     }
 
     [Fact]

@@ -12,6 +12,9 @@ internal enum Family
     /// <summary>Kronecker factors.</summary>
     Kronecker,
 
+    /// <summary>Second moments in the eigenvectors of Kronecker factors.</summary>
+    Eigenbasis,
+
     /// <summary>Momentum inverses that rank-1 updates keep.</summary>
     RankOne,
 

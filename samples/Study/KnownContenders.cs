@@ -15,5 +15,15 @@ internal static class KnownContenders
         new("AdaHessian", Family.Diagonal, "a refresh each step", 0.1, (model, rate, seed) => new AdaHessian(model.parameters(), new AdaHessianOptions { LearningRate = rate }) { Seed = seed }),
         new("Sophia-H", Family.Diagonal, "decay 0", 0.003, (model, rate, seed) => new SophiaH(model.parameters(), new SophiaOptions { LearningRate = rate, WeightDecay = 0 }) { Seed = seed }),
         new("Sophia-G", Family.Diagonal, "decay 0", 0.003, (model, rate, seed) => new SophiaG(model.parameters(), new SophiaOptions { LearningRate = rate, WeightDecay = 0 }) { Seed = seed }),
+        new("KFAC", Family.Kronecker, "defaults: damping 0.001, factors every 10 steps, inverses every 100", 0.03, (model, rate, _) => new KfacOptimizer(model, new KfacOptimizerOptions { LearningRate = rate })),
+        new("KFAC, damping 0.01", Family.Kronecker, "the same, damping 0.01", 0.03,
+            (model, rate, _) => new KfacOptimizer(model, new KfacOptimizerOptions { LearningRate = rate }, new KfacSettings { Damping = 0.01 })),
+        new("EKFAC", Family.Eigenbasis, "defaults: as KFAC", 0.03, (model, rate, _) => new KfacOptimizer(model, new KfacOptimizerOptions { LearningRate = rate }, KfacSettings.Ekfac)),
+        new("EKFAC, damping 0.01", Family.Eigenbasis, "the same, damping 0.01", 0.03,
+            (model, rate, _) => new KfacOptimizer(model, new KfacOptimizerOptions { LearningRate = rate }, KfacSettings.Ekfac with { Damping = 0.01 })),
+        new("MKOR", Family.RankOne, "defaults: an update every 10 steps, momentum 0.9", 0.1, (model, rate, _) => new MkorOptimizer(model, new MkorOptimizerOptions { LearningRate = rate })),
+        new("Hessian-free", Family.HessianFree, "defaults: up to 100 products with the Gauss-Newton matrix a step; on the smallest problem only, as a step costs so many gradients", 1,
+            (model, rate, _) => new HessianFree(model.parameters(), new HessianFreeOptions { LearningRate = rate })) { Only = "digits", HasSteadySteps = false },
+        new("M-FAC", Family.Window, "64 gradients, momentum 0.9", 0.03, (model, rate, _) => new MfacOptimizer(model.parameters(), 64, new MfacOptimizerOptions { LearningRate = rate, Momentum = 0.9 })),
     ];
 }

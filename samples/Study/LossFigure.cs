@@ -76,8 +76,9 @@ internal sealed class LossFigure(StudyProblem problem, IReadOnlyList<Standing> s
         Family.FirstOrder => theme.Axis,
         Family.Diagonal => theme.Measured,
         Family.Kronecker => theme.Exact,
+        Family.Eigenbasis => OxyColor.FromRgb(0xE6, 0x9F, 0x00),
         Family.RankOne => OxyColor.FromRgb(0x00, 0x9E, 0x73),
         Family.Window => OxyColor.FromRgb(0xCC, 0x79, 0xA7),
-        _ => OxyColor.FromRgb(0xE6, 0x9F, 0x00),
+        _ => OxyColor.FromRgb(0x56, 0xB4, 0xE9),
     };
 }

@@ -15,16 +15,16 @@ internal sealed class ProblemReport
     {
         _problem = problem;
         StudyPlan plan = new();
-        Contender[] complete = [.. KnownContenders.All.Where(contender => plan.Next(problem, contender, results) is null)];
+        Contender[] complete = [.. KnownContenders.All.Where(contender => contender.Runs(problem) && plan.Next(problem, contender, results) is null)];
         StepTimes? Time(Contender contender) => times.FirstOrDefault(time => time.Problem == problem.Name && time.Optimizer == contender.Name && time.Settings == contender.Settings);
-        _quiet = complete.All(contender => Time(contender) is not null);
+        _quiet = complete.All(contender => !contender.HasSteadySteps || Time(contender) is not null);
         Standings =
         [
             .. complete.Select(contender =>
             {
                 double rate = plan.Tuned(problem, contender, results)!.Value;
                 Trial[] all = [.. results.Of(problem, contender)], full = Runs(all, rate, problem.Steps), brief = Runs(all, rate, problem.ShortSteps);
-                double seconds = _quiet ? Time(contender)!.Milliseconds / 1000 : full.Average(trial => trial.CpuSeconds / trial.Steps);
+                double seconds = _quiet && contender.HasSteadySteps ? Time(contender)!.Milliseconds / 1000 : full.Average(trial => trial.CpuSeconds / trial.Steps);
                 return new Standing(contender, rate, StudyPlan.Curve(problem, contender, results), full, brief, seconds);
             }).OrderBy(standing => standing.Final.Value),
         ];
@@ -52,10 +52,15 @@ internal sealed class ProblemReport
                 ? $"Within 0.7 of these steps, {_problem.ShortSteps}, it is reached by {List(second)}."
                 : others.Length == 0
                     ? "No optimizer that sees curvature has run yet."
-                    : $"No optimizer that sees curvature reaches it within 0.7 of these steps, {_problem.ShortSteps}; the nearest is {others[0].Name} at {NumberText.Of(others[0].BriefFinal)}.";
+                    : $"No optimizer that sees curvature reaches it within 0.7 of these steps, {_problem.ShortSteps}: the lowest at the end of a schedule of that length is {others[0].Name} at {NumberText.Of(others[0].BriefFinal)}{OnTheWay(others)}.";
             return start + word + (first.Length > 0 ? $" So do, without curvature, {List(first)}." : "");
         }
     }
+
+    /// <summary>The first to reach AdamW's loss on the way of a full run, if any does.</summary>
+    private string OnTheWay(Standing[] standings) => standings.MinBy(standing => standing.StepsTo(Reference!.Best) ?? double.PositiveInfinity) is { } first && first.StepsTo(Reference!.Best) is { } steps
+        ? $", the first on the way of its full run {first.Name} at step {steps.ToString("F0", CultureInfo.InvariantCulture)}, {Ratio(steps / _problem.Steps)} AdamW's steps and {Ratio(steps * first.StepSeconds / (_problem.Steps * Reference.StepSeconds))} its time"
+        : "";
 
     /// <summary>One line an optimizer, one column a problem.</summary>
     public static string Overview(IReadOnlyList<ProblemReport> reports)
@@ -101,7 +106,7 @@ internal sealed class ProblemReport
         }
 
         text.Append(_quiet
-            ? "\nSeconds are steps times the time of a step, measured apart: all optimizers in turns, on a machine with nothing else to do.\n\n"
+            ? $"\nSeconds are steps times the time of a step, measured apart: all optimizers in turns, on a machine with nothing else to do.{Unsteady()}\n\n"
             : "\nSeconds are those of the processor in the runs, which shared the machine with other work.\n\n");
         text.Append("All trials, learning rate and training loss at the end of seed 0:\n\n| optimizer | trials |\n|---|---|\n");
         foreach (Standing standing in Standings)
@@ -112,6 +117,10 @@ internal sealed class ProblemReport
 
         return text.ToString();
     }
+
+    private string Unsteady() => string.Join(", ", Standings.Where(standing => !standing.Contender.HasSteadySteps).Select(standing => standing.Name)) is { Length: > 0 } names
+        ? $" Those of {names}, whose steps take as many products as they need, are the processor's in the runs."
+        : "";
 
     private static Trial[] Runs(Trial[] all, double rate, int steps) => [.. all.Where(trial => trial.Rate == rate && trial.Steps == steps).OrderBy(trial => trial.Seed)];
 
