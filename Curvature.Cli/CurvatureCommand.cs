@@ -75,12 +75,13 @@ public static class CurvatureCommand
     }
 
     private static RootCommand Root(Terminal terminal) =>
-        new("Curvature of neural networks: sharpness reports and measurements of a checkpoint, with error bars; pruning.")
+        new("Curvature of neural networks: sharpness reports and measurements of a checkpoint, with error bars; pruning; bit-width plans.")
         {
             DemoCommand.Create(terminal),
             ReportCommand.Create(terminal),
             MeasureCommand.Create(terminal),
             PruneCommand.Create(terminal),
+            PlanCommand.Create(terminal),
             InspectCommand.Create(terminal),
         };
 

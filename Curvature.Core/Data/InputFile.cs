@@ -5,9 +5,10 @@ using Curvature.Tensors;
 namespace Curvature.Data;
 
 /// <summary>Opens files that nobody vouches for, and bounds what they may make us allocate.</summary>
-internal static class InputFile
+public static class InputFile
 {
-    /// <summary>Opens a regular file for reading; anything else is one clear message.</summary>
+    /// <summary>Opens a regular file for reading; anything else is one clear message. The caller disposes the stream.</summary>
+    /// <exception cref="DataFormatException">Nothing of that name, a folder, a pipe, or not readable.</exception>
     public static FileStream Open(string path)
     {
         if (Directory.Exists(path))
@@ -38,14 +39,14 @@ internal static class InputFile
     }
 
     /// <summary>SHA-256 of the whole file, 64 lower-case hexadecimal digits.</summary>
-    public static string Sha256(string path)
+    internal static string Sha256(string path)
     {
         using FileStream stream = Open(path);
         return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 
     /// <summary>Refuses an allocation of <paramref name="bytes"/> that this machine (or its container) has no free memory for.</summary>
-    public static void RequireMemory(string path, long bytes)
+    internal static void RequireMemory(string path, long bytes)
     {
         long available = HostMemory.Free();
         if (bytes > available)
@@ -62,7 +63,7 @@ internal static class InputFile
     /// Bytes of an array, or null where a size is negative or the product passes 2^63 (also when another size is zero, which would hide
     /// it).
     /// </summary>
-    public static long? SizeOf(IEnumerable<long> shape, int elementSize)
+    internal static long? SizeOf(IEnumerable<long> shape, int elementSize)
     {
         Int128 span = elementSize;
         bool empty = false;
@@ -80,7 +81,7 @@ internal static class InputFile
     }
 
     /// <summary>A shape as Python prints it: [3, 4].</summary>
-    public static string Show(IEnumerable<long> shape) =>
+    internal static string Show(IEnumerable<long> shape) =>
         "[" + string.Join(", ", shape.Select(size => size.ToString(CultureInfo.InvariantCulture))) + "]";
 
     private static string Gigabytes(long bytes) => (bytes / 1e9).ToString("0.#", CultureInfo.InvariantCulture);
