@@ -12,13 +12,13 @@ public sealed class CongruenceOperator : LinearOperator
 
     /// <param name="a">A, symmetric; stays the caller's.</param>
     /// <param name="s">S, with as many rows as A; stays the caller's.</param>
-    /// <exception cref="CurvatureException">A is not symmetric, or the shapes do not fit.</exception>
+    /// <exception cref="CurvatureException">A is not symmetric, or the shapes or dtypes do not fit.</exception>
     public CongruenceOperator(LinearOperator a, LinearOperator s) : base(s.Columns, s.Columns, isSymmetric: true, a.DType, a.Device)
     {
-        if (!a.IsSymmetric || a.Columns != s.Rows)
+        if (!a.IsSymmetric || a.Columns != s.Rows || a.DType != s.DType)
         {
             throw new CurvatureException(
-                $"S^T A S takes a symmetric A and an S of as many rows; got A [{a.Rows}, {a.Columns}]{(a.IsSymmetric ? "" : ", not symmetric,")} and S [{s.Rows}, {s.Columns}].");
+                $"S^T A S takes a symmetric A and an S of as many rows; got A [{a.Rows}, {a.Columns}] of {a.DType}{(a.IsSymmetric ? "" : ", not symmetric,")} and S [{s.Rows}, {s.Columns}] of {s.DType}.");
         }
 
         (_a, _s) = (a, s);

@@ -33,6 +33,7 @@ public sealed record BatchSharpness(Estimate MeanOfRatios, Estimate RatioOfMeans
 
         objective.EnsureTwiceDifferentiable();
         List<(double Curvature, double Square)> all = [];
+        int products = 0;
         foreach (ObjectiveBatch batch in objective.Pass(cancellation).Take(batches))
         {
             using DisposeScope scope = NewDisposeScope();
@@ -47,11 +48,12 @@ public sealed record BatchSharpness(Estimate MeanOfRatios, Estimate RatioOfMeans
                 all.Add((curvature, square));
             }
 
-            progress?.Report(new ProductProgress("batch sharpness", all.Count, batches));
+            products++;
+            progress?.Report(new ProductProgress("batch sharpness", products, batches == int.MaxValue ? products : batches)); // how many there are shows at their end
         }
 
         return all.Count > 0
-            ? new BatchSharpness(Estimate.FromSamples([.. all.Select(b => b.Curvature / b.Square)], all.Count), Ratio(all))
+            ? new BatchSharpness(Estimate.FromSamples([.. all.Select(b => b.Curvature / b.Square)], products), Ratio(all, products))
             : throw new CurvatureException("The gradient of every batch is zero: there is no direction to measure the curvature along.");
     }
 
@@ -77,15 +79,15 @@ public sealed record BatchSharpness(Estimate MeanOfRatios, Estimate RatioOfMeans
 
         // The L2 term's Hessian is a multiple of the identity.
         Tensor?[] product = Gradients.VectorJacobianProduct(gradient, g, theta, keepGraph: false);
-        double square = Precision.Dots([.. g.Select(part => (part, part))]).Sum();
-        double curvature = Precision.Dots([.. g.Zip(product).Where(pair => pair.Second is not null).Select(pair => (pair.First, pair.Second!))]).Sum();
+        double[] dots = Precision.Dots([.. g.Select(part => (part, part)), .. g.Zip(product).Where(pair => pair.Second is not null).Select(pair => (pair.First, pair.Second!))]);
+        (double square, double curvature) = (dots[..g.Length].Sum(), dots[g.Length..].Sum());
         return (curvature + (objective.L2 * square), square);
     }
 
-    private static Estimate Ratio(List<(double Curvature, double Square)> all)
+    private static Estimate Ratio(List<(double Curvature, double Square)> all, int products)
     {
         double n = all.Count, mean = all.Average(b => b.Square), ratio = all.Average(b => b.Curvature) / mean;
         double residual = all.Sum(b => Math.Pow(b.Curvature - (ratio * b.Square), 2));
-        return new Estimate(ratio, n > 1 ? Math.Sqrt(residual / (n - 1) / n) / mean : double.NaN, all.Count, all.Count);
+        return new Estimate(ratio, n > 1 ? Math.Sqrt(residual / (n - 1) / n) / mean : double.NaN, products, all.Count);
     }
 }

@@ -21,7 +21,10 @@ public sealed record DirectionalSharpness(double Length, double Slope, double Cu
     public double PredictedChange => Slope + (Curvature * Length * Length / 2);
 
     /// <summary>The multiple of u that the quadratic model likes best, <c>-g^T u / u^T H u</c>; infinite where the model falls for ever.</summary>
-    public double BestScale => Curvature > 0 ? -Slope / (Curvature * Length * Length) : Slope == 0 ? 0 : double.PositiveInfinity * -Math.Sign(Slope);
+    public double BestScale => Curvature > 0 ? -Slope / (Curvature * Length * Length)
+        : Slope > 0 ? double.NegativeInfinity
+        : Slope < 0 || Curvature < 0 ? double.PositiveInfinity
+        : 0;
 
     /// <summary>Measures a step. One product, one gradient and two evaluations of the objective.</summary>
     /// <param name="hessian">H of the objective, or what stands for it; stays the caller's.</param>

@@ -34,6 +34,28 @@ public sealed class SharpnessMeasuresTests
         Assert.Throws<CurvatureException>(() => DirectionalSharpness.Of(hessian, objective, zeros_like(u)));
     }
 
+    [Theory]
+    [InlineData(-1, 0, double.PositiveInfinity)]
+    [InlineData(1, 0, double.NegativeInfinity)]
+    [InlineData(0, 0, 0)]
+    [InlineData(0, -2, double.PositiveInfinity)] // a ridge: down either way
+    [InlineData(1, -2, double.NegativeInfinity)]
+    [InlineData(-3, 6, 0.5)]
+    public void The_best_multiple_of_a_step_is_infinite_where_the_model_falls_for_ever(double slope, double curvature, double best) =>
+        Assert.Equal(best, new DirectionalSharpness(1, slope, curvature, 0).BestScale);
+
+    [Fact]
+    public void A_loss_without_curvature_has_none_in_its_batches_and_one_without_slope_counts_as_work_alone()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Parameter theta = new(ones(2, ScalarType.Float64));
+        List<(int Done, int Total)> told = [];
+        Objective objective = Objective.FromClosure(new ParameterSpace([("theta", theta)]), [1.0, 0.0, 3.0], slope => theta.sum().mul(slope), terms: _ => 1);
+        BatchSharpness sharpness = BatchSharpness.Of(objective, progress: new ToldProgress(p => told.Add((p.Done, p.Total))));
+        Assert.Equal((0, 0, 3, 2), (sharpness.MeanOfRatios.Value, sharpness.RatioOfMeans.Value, sharpness.MeanOfRatios.Products, sharpness.MeanOfRatios.Samples));
+        Assert.Equal([(1, 1), (2, 2), (3, 3)], told);
+    }
+
     [Fact]
     public void Clipping_cuts_the_largest_coordinates_to_their_quantile()
     {

@@ -75,6 +75,7 @@ public sealed class StableRatesTests
         using Eigenpairs pairs = new LanczosEigensolver { Count = 1, Tolerance = 1e-10 }.Solve(seen);
         Assert.Equal(direct.max().ToDouble(), pairs.Values[0].Value, 1e-8 * pairs.Values[0].Value);
         Assert.Throws<CurvatureException>(() => new CongruenceOperator(new MatrixOperator(randn(3, 4)), new MatrixOperator(randn(4, 4))));
+        Assert.Contains("Float32", Assert.Throws<CurvatureException>(() => new CongruenceOperator(a, new DiagonalOperator(ones(30)))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
