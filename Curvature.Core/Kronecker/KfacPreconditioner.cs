@@ -66,10 +66,11 @@ internal sealed class KfacPreconditioner(double? momentDecay, long? largestBlock
 
     /// <summary><c>(B + lambda I)^{-1} g</c>, an entry a parameter; null where there is no gradient. Running moments follow the gradient first.</summary>
     /// <param name="gradient">Null where zero.</param>
+    /// <param name="ofLoss">The loss's own, without what an L2 term has added: it is no mean of samples. What moments follow.</param>
     /// <param name="parameters">Of the same shapes.</param>
     /// <param name="damping">lambda, for EKFAC.</param>
     /// <param name="samples">M, for EKFAC.</param>
-    public Tensor?[] Apply(IReadOnlyList<Tensor?> gradient, IReadOnlyList<Tensor> parameters, double damping, double samples)
+    public Tensor?[] Apply(IReadOnlyList<Tensor?> gradient, IReadOnlyList<Tensor?> ofLoss, IReadOnlyList<Tensor> parameters, double damping, double samples)
     {
         Tensor?[] directions = new Tensor?[gradient.Count];
         foreach ((LayerBlock block, IReadOnlyList<int> indices) in _blocks)
@@ -80,8 +81,10 @@ internal sealed class KfacPreconditioner(double? momentDecay, long? largestBlock
             }
 
             using DisposeScope scope = NewDisposeScope();
-            Tensor g = ParameterSpace.Join([.. indices.Select(i => (gradient[i] ?? zeros_like(parameters[i])).reshape(-1))]);
-            Tensor d = momentDecay is { } alpha && block is EigenBlock eigen ? Follow(eigen, g, alpha, damping, samples) : block.Times(g);
+            Tensor Joined(IReadOnlyList<Tensor?> parts) => ParameterSpace.Join([.. indices.Select(i => (parts[i] ?? zeros_like(parameters[i])).reshape(-1))]);
+            Tensor g = Joined(gradient);
+            bool isLoss = indices.All(i => ReferenceEquals(gradient[i], ofLoss[i]));
+            Tensor d = momentDecay is { } alpha && block is EigenBlock eigen ? Follow(eigen, g, isLoss ? g : Joined(ofLoss), alpha, damping, samples) : block.Times(g);
             long first = 0;
             foreach (int i in indices)
             {
@@ -103,10 +106,10 @@ internal sealed class KfacPreconditioner(double? momentDecay, long? largestBlock
 
     public void Dispose() => Clear();
 
-    private static Tensor Follow(EigenBlock block, Tensor g, double alpha, double damping, double samples)
+    private static Tensor Follow(EigenBlock block, Tensor g, Tensor ofLoss, double alpha, double damping, double samples)
     {
-        Tensor inBasis = block.ToBasis(g.unsqueeze(1)), s = block.Eigenvalues;
-        s.mul_(alpha).add_(inBasis.squeeze(3).square(), (1 - alpha) * samples);
+        Tensor inBasis = block.ToBasis(g.unsqueeze(1)), seen = ReferenceEquals(g, ofLoss) ? inBasis : block.ToBasis(ofLoss.unsqueeze(1)), s = block.Eigenvalues;
+        s.mul_(alpha).add_(seen.squeeze(3).square(), (1 - alpha) * samples);
         return block.FromBasis(inBasis.div(s.add(damping).unsqueeze(3))).squeeze(1);
     }
 

@@ -14,7 +14,7 @@ namespace Curvature.Optimizers;
 /// (G + lambda I) delta = -g         by conjugate gradients from WarmStart * delta of the step before, until they make little progress
 /// s = lr delta                      halved while f(theta + s) is above f(theta) + 0.01 g^T s; no step where it stays there
 /// rho = (f(theta + lr delta) - f(theta)) / (g^T lr delta + (lr delta)^T G (lr delta) / 2)
-/// lambda = 2/3 lambda where rho is above 3/4, 3/2 lambda where it is below 1/4
+/// lambda = 2/3 lambda where rho is above 3/4, 3/2 lambda where it is below 1/4 or no step was taken; it is led from 1e-12 to 1e12
 /// </code>
 /// f is the loss, with <c>(L2/2) |theta|^2</c> where that is set. Step by <c>Step(forward, targets, loss)</c> or its form with parts: the outputs are made again, and must come out the same (dropout is
 /// refused, with the reason, at the first step). Batches should be large: a step fits the batch that it sees, and both f are of that batch.
@@ -30,7 +30,7 @@ namespace Curvature.Optimizers;
 /// </summary>
 public sealed class HessianFree : CurvatureOptimizer<HessianFreeOptions>
 {
-    private const double Armijo = 0.01, Up = 1.5, Down = 1 / Up, LeastDamping = 1e-12;
+    private const double Armijo = 0.01, Up = 1.5, Down = 1 / Up, LeastDamping = 1e-12, MostDamping = 1e12;
     private const string Prefix = "hf.", Delta = Prefix + "delta";
     private readonly List<LossPass> _passes = [];
     private Objective? _objective;
@@ -258,6 +258,6 @@ public sealed class HessianFree : CurvatureOptimizer<HessianFreeOptions>
         all[Prefix + "warm"] = rejected ? 0 : 1;
         all[Prefix + "rejections"] += rejected ? 1 : 0;
         double factor = !AdaptDamping ? 1 : rejected || ReductionRatio < 0.25 ? Up : ReductionRatio > 0.75 ? Down : 1;
-        all[Prefix + "damping"] = BitConverter.DoubleToInt64Bits(Math.Max(LeastDamping, Damping * factor));
+        all[Prefix + "damping"] = BitConverter.DoubleToInt64Bits(Math.Clamp(Damping * factor, LeastDamping, Math.Max(Damping, MostDamping)));
     }
 }

@@ -21,7 +21,7 @@ namespace Curvature.Optimizers;
 /// <para>
 /// <c>Step(forward, targets, loss)</c> serves all kinds of G. On a step that updates the factors the model is evaluated once, and G by draws costs one backward pass more, observed gradients none. With these
 /// (<see cref="FactorGradients.Empirical"/>, <see cref="FactorGradients.Identity"/>) <c>step(() => loss)</c> and <c>loss.backward(); step()</c> work too, the latter by hooks that look at passes in train
-/// mode with gradients on, and at no others. A layer that has a gradient and was not called (<c>forward</c> in the place of <c>call</c>) is an error by its name.
+/// mode with gradients on, and at no others (of a model that is called with one tensor or two). A layer that has a gradient and was not called (<c>forward</c> in the place of <c>call</c>) is an error by its name.
 /// </para>
 /// <para>
 /// Cost of a step: a gradient and <c>d_in d_out (d_in + d_out)</c> a layer; of an update of the factors <c>N T (d_in^2 + d_out^2)</c> and a backward pass, of the inverses <c>d_in^3 + d_out^3</c>. Memory:
@@ -79,7 +79,7 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
     public RegistrationReport Registration => Factors().Registration;
 
     /// <inheritdoc/>
-    protected override bool TakesGradients => Settings is { Schedule: null, Factors.Gradients: FactorGradients.Empirical or FactorGradients.Identity };
+    protected override bool TakesGradients => Settings is { Schedule: null, Factors.Gradients: FactorGradients.Empirical or FactorGradients.Identity } && StepRecorder.CanRecord(_model);
 
     /// <inheritdoc/>
     private protected override bool LooksBack => _lookedAt is not null;
@@ -149,7 +149,7 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
         }
 
         Tensor?[] g = [.. gradient.Select((own, i) => own is not null && Settings.L2 > 0 ? own.add(Parameters[i], Settings.L2) : own)];
-        Tensor?[] v = _inverses.Apply(g, Parameters, damping, RememberedSamples());
+        Tensor?[] v = _inverses.Apply(g, gradient, Parameters, damping, RememberedSamples());
         Clip(v, g);
         if (Settings.Schedule is { } schedule && (Steps + 1) % schedule.Interval == 0)
         {
@@ -189,8 +189,12 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
         }
 
         double[] numbers = stack([before, after, q.to(before.dtype)]).to(ScalarType.Float64).cpu().data<double>().ToArray();
-        double ratio = (numbers[1] - numbers[0]) / numbers[2];
-        State(0)[Lambda] = BitConverter.DoubleToInt64Bits(Settings.Schedule!.Next(Damping, ratio));
+        if (numbers[2] != 0)
+        {
+            double ratio = (numbers[1] - numbers[0]) / numbers[2];
+            State(0)[Lambda] = BitConverter.DoubleToInt64Bits(Settings.Schedule!.Next(Damping, ratio));
+        }
+
         (_lookedAt, _gradient) = (null, []);
     }
 
@@ -260,10 +264,12 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
                 throw new CurvatureException("No layer of the model has been called in train mode and with a backward pass since the last step: evaluate it by call(), after train(), or use Step(forward, targets, loss).");
             }
 
+            Tensor?[] none = new Tensor?[gradient.Length];
             foreach (LayerTape tape in tapes)
             {
+                // the parameters' gradients are those of all passes: they count once
                 Tensor?[] ofCalls = [.. tape.Calls.Select(call => call.Output.grad)];
-                Factors().TakeObserved(tape, ofCalls, gradient, Settings.Terms, Settings.Reduction, isAlone: tapes.Count == 1 && Steps == 0);
+                Factors().TakeObserved(tape, ofCalls, tape == tapes[0] ? gradient : none, Settings.Terms, Settings.Reduction, isAlone: tapes.Count == 1 && Steps == 0);
             }
 
             RequireCalled(tapes, gradient);

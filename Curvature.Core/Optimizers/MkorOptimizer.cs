@@ -17,7 +17,7 @@ namespace Curvature.Optimizers;
 /// Linear layers and convolutions without groups have inverses; embeddings, normalisations, grouped convolutions, other modules' parameters and layers above <see cref="MkorSettings.LargestSide"/> take the rule
 /// inside on their gradient. With <see cref="MkorSettings.Hybrid"/> it is MKOR-H: where the loss hardly falls any more it goes on along the gradient, and says so (<see cref="Switched"/>).
 /// <para>
-/// All forms of a step work, <c>loss.backward(); step()</c> too, by hooks that look at passes in train mode with gradients on (MKOR-H needs the loss: <c>Step</c>). The loss is taken to be a mean: of a sum g is N
+/// All forms of a step work, <c>loss.backward(); step()</c> too, by hooks that look at passes in train mode with gradients on (MKOR-H, and a model that is not called with one tensor or two, need the loss: <c>Step</c>). The loss is taken to be a mean: of a sum g is N
 /// times larger, which <see cref="MkorMode.Exact"/> with rescaling does not notice. A g that cancels to rounding, as that of attention's keys always does, is zero: L^-1 stays I there. No pass is added: an update takes what the step's own backward pass has.
 /// </para>
 /// <para>
@@ -76,7 +76,7 @@ public sealed class MkorOptimizer : CurvatureOptimizer<MkorOptimizerOptions>
     public IReadOnlyList<string> Layers => Statistics().Names;
 
     /// <inheritdoc/>
-    protected override bool TakesGradients => Settings is { Hybrid: null };
+    protected override bool TakesGradients => Settings is { Hybrid: null } && StepRecorder.CanRecord(_model);
 
     private bool Updates => FirstOrderFrom is null && Steps % Settings.UpdateInterval == 0;
 

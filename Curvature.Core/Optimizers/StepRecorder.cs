@@ -13,9 +13,8 @@ internal sealed class StepRecorder : IDisposable
     private readonly List<LayerTape> _tapes = [];
     private readonly List<Action> _removals = [];
 
-    /// <param name="model">Called with one tensor or two.</param>
+    /// <param name="model">One that <see cref="CanRecord"/>.</param>
     /// <param name="begin">Begins a tape whose calls keep their gradients; null where none is wanted now.</param>
-    /// <exception cref="CurvatureException">A model that is called otherwise.</exception>
     public StepRecorder(nn.Module model, Func<LayerTape?> begin)
     {
         _begin = begin;
@@ -30,10 +29,12 @@ internal sealed class StepRecorder : IDisposable
                 _removals.Add(two.register_forward_hook((Action<nn.Module>)End).remove);
                 break;
             default:
-                throw new CurvatureException(
-                    $"A {model.GetType().Name} is not called with one or two tensors: what its layers see cannot be recorded by hooks. Use gradients that Step(forward, targets, loss) makes (MonteCarlo, Exact).");
+                throw new CurvatureException($"A {model.GetType().Name} is not called with one or two tensors: what its layers see cannot be recorded by hooks. Take the forms of a step that are given the loss.");
         }
     }
+
+    /// <summary>Whether there are hooks for it: a model that is called with one tensor or two.</summary>
+    public static bool CanRecord(nn.Module model) => model is nn.Module<Tensor, Tensor> or nn.Module<Tensor, Tensor, Tensor>;
 
     /// <summary>Hands over the tapes that a backward pass has reached, and forgets the others.</summary>
     /// <returns>The caller's to dispose.</returns>

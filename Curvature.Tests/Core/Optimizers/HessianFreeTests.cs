@@ -94,6 +94,22 @@ public sealed class HessianFreeTests
     }
 
     [Fact]
+    public void The_damping_does_not_rise_for_ever_while_no_step_is_taken()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor start = tensor([1.0, 2.0]);
+        Parameter w = new(start.clone());
+        using HessianFree optimizer = new([w]) { InitialDamping = 1e11, Halvings = 0 };
+        for (int t = 0; t < 8; t++)
+        {
+            optimizer.Step(() => w.div(w.eq(start)), zeros(2, ScalarType.Float64), Squares); // infinite elsewhere
+        }
+
+        Assert.Equal(8, optimizer.Rejections);
+        Assert.Equal(1e12, optimizer.Damping);
+    }
+
+    [Fact]
     public void An_exact_preconditioner_leaves_one_iteration()
     {
         using DisposeScope scope = NewDisposeScope();

@@ -159,14 +159,16 @@ public sealed class KfacOptimizerTests
         }
     }
 
-    [Fact]
-    public void Ekfac_divides_by_running_moments_in_the_factors_eigenvectors()
+    [Theory]
+    [InlineData(0.0)]
+    [InlineData(0.3)] // joins gradient and damping; moments are those of the loss
+    public void Ekfac_divides_by_running_moments_in_the_factors_eigenvectors(double l2)
     {
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(4);
         Linear model = KroneckerCases.Linear(3, 2, bias: false);
         Tensor x = randn(8, 3, ScalarType.Float64), y = randn(8, 2, ScalarType.Float64), W = model.weight.detach().clone();
-        using KfacOptimizer optimizer = new(model, Whole, Plain with { MomentDecay = 0.75, InverseInterval = 1000 });
+        using KfacOptimizer optimizer = new(model, Whole, Plain with { MomentDecay = 0.75, InverseInterval = 1000, L2 = l2 });
 
         // G = (2/2) I of a mean over 16 entries, so that U_G = I and s starts as the eigenvalues of A for each output.
         (Tensor values, Tensor U) = linalg.eigh(x.t().mm(x).div(8));
@@ -182,7 +184,7 @@ public sealed class KfacOptimizerTests
             optimizer.Step(() => model.call(x), y, new MeanSquaredError());
             Tensor g = x.mm(W.t()).sub(y).t().mm(x).mul(2 / 16.0).mm(U);
             s = s.mul(0.75).add(g.square().mul(8), 0.25);
-            W = W.sub(g.div(s.add(0.05)).mm(U.t()));
+            W = W.sub(g.add(W.mm(U), l2).div(s.add(0.05 + l2)).mm(U.t()));
             Assert.True(Difference(W, model.weight) < 1e-10, $"step {t}");
             before = s;
         }
@@ -280,6 +282,85 @@ public sealed class KfacOptimizerTests
         blind.step(() => model.call(x).sub(y).square().mean().add(calls++ == 0 ? 0 : 100));
         Assert.Equal(2, calls);
         Assert.Equal(0.2, blind.Damping);
+    }
+
+    [Fact]
+    public void The_damping_stays_where_nothing_moves_and_does_not_rise_for_ever()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Linear model = KroneckerCases.Linear(4, 1);
+        Tensor x = KroneckerCases.Inputs(4);
+        int calls = 0;
+        Tensor Loss() => model.call(x).square().mean();
+        KfacSettings settings = Plain with { Schedule = new LevenbergMarquardt { Interval = 1, Factor = 0.5 }, Damping = 9e7, Factors = new KfacOptions { Gradients = FactorGradients.Empirical } };
+
+        using KfacOptimizer still = new(model, new KfacOptimizerOptions { LearningRate = 0, Momentum = 0 }, settings), uphill = new(model, Whole, settings);
+        still.step(Loss);
+        Assert.Equal(9e7, still.Damping);
+        uphill.step(() => Loss().add(calls++));
+        uphill.step(() => Loss().add(calls++));
+        Assert.Equal(1e8, uphill.Damping);
+    }
+
+    [Fact]
+    public void Several_backward_passes_before_a_step_are_one_batch_where_only_its_gradient_is_known_too()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = KroneckerCases.Inputs(4), y = KroneckerCases.Inputs(3);
+        Tensor Run(int parts)
+        {
+            random.manual_seed(6);
+            using Scaling model = new();
+            using KfacOptimizer optimizer = new(model, Whole, Plain with { Factors = new KfacOptions { Gradients = FactorGradients.Empirical } });
+            for (int t = 0; t < 3; t++)
+            {
+                optimizer.zero_grad();
+                foreach ((Tensor a, Tensor b) in x.chunk(parts).Zip(y.chunk(parts)))
+                {
+                    nn.functional.mse_loss(model.call(a), b).mul(a.shape[0] / (double)x.shape[0]).backward();
+                }
+
+                optimizer.step();
+            }
+
+            Assert.Equal(BlockKind.BatchDiagonal, optimizer.Registration.Parameters.Single(p => p.Name == "scale").Kind);
+            return new Curvature.Tensors.ParameterSpace(model.named_parameters().Select(p => (p.name, (Tensor)p.parameter))).Snapshot();
+        }
+
+        Assert.True(Difference(Run(2), Run(1)) < 1e-10);
+    }
+
+    [Fact]
+    public void A_model_that_is_not_called_with_a_tensor_is_stepped_by_the_forms_that_are_given_the_loss()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = KroneckerCases.Inputs(4), y = KroneckerCases.Inputs(2);
+        Tensor Run(bool whole, bool mkor)
+        {
+            random.manual_seed(7);
+            Linear first = KroneckerCases.Linear(4, 3), second = KroneckerCases.Linear(3, 2);
+            Sequential chain = nn.Sequential(first, nn.Tanh(), second);
+            nn.Module model = whole ? chain : new ModuleList<Linear>(first, second);
+            using OptimizerHelper optimizer = mkor
+                ? new MkorOptimizer(model, new MkorOptimizerOptions { LearningRate = 0.1 })
+                : new KfacOptimizer(model, Whole, Plain with { Factors = new KfacOptions { Gradients = FactorGradients.Empirical } });
+            for (int t = 0; t < 3; t++)
+            {
+                optimizer.step(() => nn.functional.mse_loss(second.call(first.call(x).tanh()), y));
+            }
+
+            if (!whole)
+            {
+                Assert.Contains("step(() => loss)", Refusal(() => optimizer.step()), StringComparison.Ordinal);
+            }
+
+            return cat([first.weight.reshape(-1), second.weight.reshape(-1)]).detach();
+        }
+
+        foreach (bool mkor in new[] { false, true })
+        {
+            Assert.True(Run(true, mkor).Equals(Run(false, mkor)));
+        }
     }
 
     [Theory]
@@ -412,6 +493,16 @@ public sealed class KfacOptimizerTests
         optimizer.Step(() => problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
 
     private static double Difference(Tensor a, Tensor b) => a.sub(b.detach()).abs().max().ToDouble() / b.detach().abs().max().ToDouble();
+
+    private sealed class Scaling : nn.Module<Tensor, Tensor>
+    {
+        private readonly Linear linear = KroneckerCases.Linear(4, 3);
+        private readonly Parameter scale = new(ones(3, ScalarType.Float64).DetachFromDisposeScope());
+
+        public Scaling() : base("scaling") => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => linear.call(input).mul(scale);
+    }
 
     private sealed class Bypassing : nn.Module<Tensor, Tensor>
     {
