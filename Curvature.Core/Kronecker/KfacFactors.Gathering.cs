@@ -120,6 +120,12 @@ public sealed partial class KfacFactors
         {
             block.Drop();
         }
+
+        if (Updates == 0 && _registration is { } untried)
+        {
+            Release(untried); // what a batch that came to nothing seemed to show: NaN passes every check
+            (_registration, _inspected) = (null, 0);
+        }
     }
 
     private void Register(Tensor z, LayerTape tape, (int Call, ParameterUse Use)[][] uses)

@@ -122,10 +122,12 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
     /// <inheritdoc/>
     public Tensor Step(IEnumerable<(Func<Tensor> Forward, Tensor Targets)> parts, ICurvatureLoss loss)
     {
-        (Func<Tensor> Forward, Tensor Targets)[] all = [.. parts];
-        double terms = loss.Reduction == Reduction.Mean ? all.Sum(part => loss.Terms(part.Targets)) : 0;
-        double Weight(Tensor targets) => loss.Reduction == Reduction.Mean ? loss.Terms(targets) / terms : 1;
-        return Take([.. all.Select(part => (Func<LossPass>)(() => Pass(part.Forward, part.Targets, loss, Weight(part.Targets))))]);
+        bool isMean = loss.Reduction == Reduction.Mean;
+        (Func<Tensor> Forward, Tensor Targets, double Terms)[] all = [.. parts.Select(part => (part.Forward, part.Targets, isMean ? loss.Terms(part.Targets) : 1))];
+        double terms = all.Sum(part => part.Terms);
+
+        // A part without terms has a mean of NaN, and no share in the whole; nor is there a whole without any.
+        return Take([.. all.Where(part => part.Terms != 0 || terms == 0).Select(part => (Func<LossPass>)(() => Pass(part.Forward, part.Targets, loss, isMean ? part.Terms / terms : 1)))]);
     }
 
     /// <summary>What is remembered about a parameter; that of index 0 holds what is remembered about all.</summary>
@@ -159,6 +161,9 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
 
     /// <summary>Whether the loss of the step that was just taken is to be evaluated once more, on the same batch.</summary>
     private protected virtual bool LooksBack => false;
+
+    /// <summary>Holds what such an evaluation would move, and puts it back on disposal; null where there is nothing.</summary>
+    private protected virtual IDisposable? Preserve() => null;
 
     /// <summary>Told the loss before and after such a step.</summary>
     private protected virtual void LookBack(Tensor before, Tensor after)
@@ -201,6 +206,7 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
 
         if (Finish(gradient, [sum!.to(_parameters[0].dtype)]) && LooksBack)
         {
+            using IDisposable? statistics = Preserve();
             LookBack(sum!, Again(parts));
         }
 

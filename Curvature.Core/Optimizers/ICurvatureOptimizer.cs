@@ -34,7 +34,7 @@ public interface ICurvatureOptimizer
     /// <exception cref="CurvatureException">As <see cref="Step(Func{Tensor})"/>; or outputs and targets do not fit.</exception>
     Tensor Step(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss);
 
-    /// <summary>One step down a loss whose batch comes in parts, one after the other in memory. A mean is that over all terms of all parts.</summary>
+    /// <summary>One step down a loss whose batch comes in parts, one after the other in memory. A mean is that over all terms of all parts; a part without any is not evaluated.</summary>
     /// <param name="parts">Outputs and targets of each part; tensors made inside are disposed after it.</param>
     /// <param name="loss">The loss.</param>
     /// <returns>The whole batch's loss before the step, in the caller's scope.</returns>

@@ -173,6 +173,9 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
     }
 
     /// <inheritdoc/>
+    private protected override IDisposable? Preserve() => new ModuleState(_model).Preserve();
+
+    /// <inheritdoc/>
     private protected override void LookBack(Tensor before, Tensor after)
     {
         using DisposeScope scope = NewDisposeScope();

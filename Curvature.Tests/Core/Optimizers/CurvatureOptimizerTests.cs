@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using Curvature.Optimizers;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -54,6 +55,21 @@ public sealed class CurvatureOptimizerTests
         optimizer.step(() => w.sum().mul(double.PositiveInfinity));
         Assert.Equal((0, 2, 0), (optimizer.Steps, optimizer.SkippedSteps, optimizer.Prepared));
         Assert.Equal(2, w.sum().ToDouble());
+    }
+
+    [Fact]
+    public void A_part_without_terms_adds_nothing_and_a_batch_without_any_is_skipped()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        CrossEntropy loss = new(new LossOptions { IgnoreIndex = -1 });
+        Tensor x = tensor(new[,] { { 1.0, 2, -1 }, { 0.5, -1, 3 } }), y = tensor([2L, 0]), none = tensor([-1L, -1]);
+        Parameter whole = new(ones(3, ScalarType.Float64)), parted = new(ones(3, ScalarType.Float64));
+        using Shared one = new([whole]), several = new([parted]);
+        Tensor expected = one.Step(() => x.mul(whole), y, loss), seen = several.Step([(() => x.mul(parted), none), (() => x.mul(parted), y)], loss);
+        Assert.Equal(expected.ToDouble(), seen.ToDouble());
+        Assert.True(whole.Equals(parted));
+        several.Step([(() => x.mul(parted), none), (() => x.mul(parted), none)], loss);
+        Assert.Equal((1, 1), (several.Steps, several.SkippedSteps));
     }
 
     /// <summary>Steps of the gradient over the number of steps, which is remembered for all.</summary>

@@ -303,6 +303,36 @@ public sealed class KfacOptimizerTests
     }
 
     [Fact]
+    public void A_second_look_at_the_loss_leaves_running_statistics_as_the_first_left_them()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor Statistics(LevenbergMarquardt? schedule)
+        {
+            Problem problem = Problems.Create("conv, batch norm in train mode");
+            using KfacOptimizer optimizer = new(problem.Model, Whole, new KfacSettings { Schedule = schedule });
+            Step(optimizer, problem);
+            Assert.Equal(schedule is not null, optimizer.Damping != 1e-3);
+            return cat([.. problem.Model.named_buffers().Select(b => b.buffer.to(ScalarType.Float64).reshape(-1))]);
+        }
+
+        // A ratio that no step reaches: lambda rises.
+        Assert.True(Statistics(null).Equals(Statistics(new LevenbergMarquardt { Interval = 1, Low = 10, High = 11 })));
+    }
+
+    [Fact]
+    public void A_first_batch_that_is_not_finite_does_not_decide_what_the_layers_are()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using Twice model = new();
+        Tensor x = KroneckerCases.Inputs(4), y = KroneckerCases.Inputs(3);
+        using KfacOptimizer optimizer = new(model, Whole, Plain);
+        optimizer.Step(() => model.call(x.mul(double.NaN)), y, new MeanSquaredError());
+        optimizer.Step(() => model.call(x), y, new MeanSquaredError());
+        Assert.Equal((1, 1), (optimizer.Steps, optimizer.SkippedSteps));
+        Assert.Equal(BlockKind.BatchDiagonal, optimizer.Registration.Parameters.Single(p => p.Name == "linear.weight").Kind); // it acts outside its layer too
+    }
+
+    [Fact]
     public void Several_backward_passes_before_a_step_are_one_batch_where_only_its_gradient_is_known_too()
     {
         using DisposeScope scope = NewDisposeScope();
@@ -493,6 +523,15 @@ public sealed class KfacOptimizerTests
         optimizer.Step(() => problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
 
     private static double Difference(Tensor a, Tensor b) => a.sub(b.detach()).abs().max().ToDouble() / b.detach().abs().max().ToDouble();
+
+    private sealed class Twice : nn.Module<Tensor, Tensor>
+    {
+        private readonly Linear linear = KroneckerCases.Linear(4, 3, bias: false);
+
+        public Twice() : base("twice") => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => linear.call(input).tanh().add(input.mm(linear.weight!.t()));
+    }
 
     private sealed class Scaling : nn.Module<Tensor, Tensor>
     {
