@@ -272,7 +272,7 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
             {
                 // the parameters' gradients are those of all passes: they count once
                 Tensor?[] ofCalls = [.. tape.Calls.Select(call => call.Output.grad)];
-                Factors().TakeObserved(tape, ofCalls, tape == tapes[0] ? gradient : none, Settings.Terms, Settings.Reduction, isAlone: tapes.Count == 1 && Steps == 0);
+                Factors().TakeObserved(tape, ofCalls, tape == tapes[0] ? gradient : none, Settings.Terms, Settings.Reduction, isAlone: tapes.Count == 1);
             }
 
             RequireCalled(tapes, gradient);

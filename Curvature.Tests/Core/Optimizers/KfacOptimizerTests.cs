@@ -333,6 +333,40 @@ public sealed class KfacOptimizerTests
     }
 
     [Fact]
+    public void By_hooks_a_run_goes_on_too_where_a_weight_acts_outside_its_layer()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(8);
+        Tensor x = KroneckerCases.Inputs(4), y = KroneckerCases.Inputs(3);
+        Tensor Run(bool resumes)
+        {
+            random.manual_seed(9);
+            using Twice model = new();
+            KfacOptimizer Make() => new(model, Whole, Plain with { Factors = new KfacOptions { Gradients = FactorGradients.Empirical } });
+            KfacOptimizer optimizer = Make();
+            for (int t = 0; t < 4; t++)
+            {
+                if (resumes && t == 2)
+                {
+                    using KfacOptimizer before = optimizer;
+                    optimizer = Make();
+                    optimizer.load_state_dict(before.state_dict());
+                }
+
+                optimizer.zero_grad();
+                nn.functional.mse_loss(model.call(x), y).backward();
+                optimizer.step();
+            }
+
+            Assert.Equal(BlockKind.BatchDiagonal, optimizer.Registration.Parameters[0].Kind);
+            optimizer.Dispose();
+            return model.parameters().First().detach().clone();
+        }
+
+        Assert.True(Run(false).Equals(Run(true)));
+    }
+
+    [Fact]
     public void Several_backward_passes_before_a_step_are_one_batch_where_only_its_gradient_is_known_too()
     {
         using DisposeScope scope = NewDisposeScope();
