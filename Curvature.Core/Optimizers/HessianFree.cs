@@ -17,7 +17,7 @@ namespace Curvature.Optimizers;
 /// lambda = 2/3 lambda where rho is above 3/4, 3/2 lambda where it is below 1/4 or no step was taken; it is led from 1e-12 to 1e12
 /// </code>
 /// f is the loss, with <c>(L2/2) |theta|^2</c> where that is set. Step by <c>Step(forward, targets, loss)</c> or its form with parts: the outputs are made again, and must come out the same (dropout is
-/// refused, with the reason, at the first step). Batches should be large: a step fits the batch that it sees, and both f are of that batch.
+/// refused, with the reason, at the first step). In train mode batch normalisation's running statistics move with each of these evaluations: take eval mode, or reset them afterwards. Batches should be large: a step fits the batch that it sees, and both f are of that batch.
 /// <para>
 /// Cost: a gradient, one or a few forward passes, and a product with G (1.2 to 1.5 gradients on kept graphs) for each iteration of conjugate gradients and three more; parts whose graphs do not fit in memory together are
 /// evaluated anew for each product. Synchronises with the host on each iteration. State: a tensor a parameter. A loss that no step lowers, as it falls to rounding level, leaves the parameters as they are

@@ -31,21 +31,22 @@ public sealed record DirectionalSharpness(double Length, double Slope, double Cu
     /// <param name="objective">L; its parameters are moved by u and put back bit for bit, whatever happens.</param>
     /// <param name="update">u, <c>[P]</c>, e.g. <c>-eta g</c>; not zero.</param>
     /// <param name="cancellation">Ends between two batches.</param>
-    /// <exception cref="CurvatureException">A zero step, or a wrong shape or dtype.</exception>
+    /// <exception cref="CurvatureException">A step of length zero or not finite, or a wrong shape or dtype.</exception>
     /// <exception cref="NonFiniteException">The gradient or a loss is NaN or infinite.</exception>
     public static DirectionalSharpness Of(LinearOperator hessian, Objective objective, Tensor update, CancellationToken cancellation = default)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGrad = no_grad();
-        Tensor u = update.detach(), product = hessian.Apply(u), gradient = objective.Gradient(cancellation);
-        double[] dots = Precision.Dots((u, u), (gradient, u), (u, product));
-        if (!(dots[0] > 0))
+        Tensor u = update.detach();
+        double square = Math.Pow(Precision.Norm(u), 2);
+        if (!(square > 0 && double.IsFinite(square)))
         {
             throw new CurvatureException("A step of length zero, or one that is not finite, has no direction.");
         }
 
+        double[] dots = Precision.Dots((objective.Gradient(cancellation), u), (u, hessian.Apply(u)));
         double before = objective.Value(cancellation);
-        return new DirectionalSharpness(Math.Sqrt(dots[0]), dots[1], dots[2] / dots[0], Perturbation.Value(objective, u, cancellation) - before);
+        return new DirectionalSharpness(Math.Sqrt(square), dots[0], dots[1] / square, Perturbation.Value(objective, u, cancellation) - before);
     }
 
     /// <summary>

@@ -32,6 +32,7 @@ public sealed class SharpnessMeasuresTests
         DirectionalSharpness best = DirectionalSharpness.Of(hessian, objective, u.mul(step.BestScale));
         Assert.Equal(1, best.BestScale, 1e-10);
         Assert.Throws<CurvatureException>(() => DirectionalSharpness.Of(hessian, objective, zeros_like(u)));
+        Assert.Throws<CurvatureException>(() => DirectionalSharpness.Of(hessian, objective, u.mul(double.PositiveInfinity)));
     }
 
     [Theory]
