@@ -72,7 +72,8 @@ public sealed class LanczosRateScheduler : optim.lr_scheduler.LRScheduler
         using LinearOperator matrix = _matrix();
         Last = LanczosRates.Of(matrix, _settings.Steps, _settings.Seed, run: _calls / _settings.Interval);
         Products += Last.Products;
-        if (_optimizer is optim.IMomentum controlled)
+        // TorchSharp's optimizers hand on their own momentum to groups that are added later only.
+        foreach (optim.IMomentum controlled in _optimizer.ParamGroups.Cast<object>().Append(_optimizer).OfType<optim.IMomentum>())
         {
             controlled.Momentum = Last.By(_settings.Rule).Momentum;
         }

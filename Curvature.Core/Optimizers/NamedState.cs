@@ -78,7 +78,8 @@ public sealed class NamedState : OptimizerState, IDisposable
         foreach ((string name, Tensor value) in _tensors)
         {
             writer.Write(name);
-            SaveConditionalStateTensor(writer, value);
+            using Tensor rows = value.contiguous(); // TorchSharp writes no other
+            SaveConditionalStateTensor(writer, rows);
         }
     }
 

@@ -12,6 +12,7 @@ public sealed class StudyPageTests
     private static readonly StudyResults Results = new(Repository.File($"{Folder}/{OptimizerStudy.Results}"));
 
     [Fact]
+    [Trait("Engine", "StandIn")] // OxyPlot itself draws other SVG
     public void The_page_and_its_figures_are_what_the_results_say()
     {
         string page = File.ReadAllText(Repository.File($"{Folder}/{StudyPage.Name}"));

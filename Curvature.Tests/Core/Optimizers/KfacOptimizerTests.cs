@@ -404,7 +404,7 @@ public sealed class KfacOptimizerTests
             random.manual_seed(7);
             Linear first = KroneckerCases.Linear(4, 3), second = KroneckerCases.Linear(3, 2);
             Sequential chain = nn.Sequential(first, nn.Tanh(), second);
-            nn.Module model = whole ? chain : new ModuleList<Linear>(first, second);
+            nn.Module model = whole ? chain : new Pair(first, second);
             using OptimizerHelper optimizer = mkor
                 ? new MkorOptimizer(model, new MkorOptimizerOptions { LearningRate = 0.1 })
                 : new KfacOptimizer(model, Whole, Plain with { Factors = new KfacOptions { Gradients = FactorGradients.Empirical } });
@@ -585,5 +585,15 @@ public sealed class KfacOptimizerTests
         public Bypassing() : base("bypassing") => RegisterComponents();
 
         public override Tensor forward(Tensor input) => bypassed.forward(called.call(input).tanh());
+    }
+
+    /// <summary>Two layers that nothing calls together.</summary>
+    private sealed class Pair : nn.Module
+    {
+        public Pair(Linear first, Linear second) : base(nameof(Pair))
+        {
+            register_module("first", first);
+            register_module("second", second);
+        }
     }
 }
