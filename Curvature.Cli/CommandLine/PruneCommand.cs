@@ -2,6 +2,7 @@ using System.CommandLine;
 using Curvature.Cli.Output;
 using Curvature.Cli.Work;
 using Curvature.Pruning;
+using Curvature.Quant.Networks;
 using Curvature.Viz.Report;
 
 namespace Curvature.Cli.CommandLine;
@@ -124,6 +125,6 @@ internal static class PruneCommand
 
     private static double Share(PruneReport report) => (double)report.Layers.Sum(layer => layer.Pruned) / report.Layers.Sum(layer => layer.Weights);
 
-    private static string[] Numbers(Quality quality) =>
+    private static string[] Numbers(NetworkQuality quality) =>
         [Format.Number(quality.Loss), quality.Accuracy is { } accuracy ? Format.Percent(accuracy) : "-"];
 }

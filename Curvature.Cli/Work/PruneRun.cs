@@ -103,8 +103,8 @@ internal sealed class PruneRun
 
     private PruneOutcome Measure(string name) => _work.Named(() => new PruneOutcome(
         name,
-        Quality.Of(_work, _samples, _request.Work, _terminal.Cancellation),
-        _test is null ? null : Quality.Of(_work, _test, _request.Work, _terminal.Cancellation)));
+        _work.Quality(_samples, _terminal.Cancellation),
+        _test is null ? null : _work.Quality(_test, _terminal.Cancellation)));
 
     private void Restore(Tensor theta)
     {

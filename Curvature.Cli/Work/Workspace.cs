@@ -3,7 +3,9 @@ using Curvature.Data;
 using Curvature.Estimators;
 using Curvature.Objectives;
 using Curvature.Operators;
+using Curvature.Quant.Networks;
 using Curvature.Tensors;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Curvature.Cli.Work;
@@ -74,6 +76,14 @@ internal sealed class Workspace : IDisposable
             ? Parameters
             : new ParameterSpace([.. layer.Indices.Select(i => (Parameters.Names[i], Parameters.Parameters[i]))]);
         return Objective.Supervised(_model.Module, _loss, samples.Batches(batchSize ?? _request.BatchSize), own, _request.L2);
+    }
+
+    /// <summary>How well the model does on some samples, in evaluation mode whatever mode was asked for; the loss with the L2 term.</summary>
+    public NetworkQuality Quality(Dataset samples, CancellationToken cancellation)
+    {
+        NetworkQuality quality = NetworkQuality.Of(_model.Module, samples.Batches(_request.BatchSize), _loss, cancellation);
+        using DisposeScope scope = NewDisposeScope();
+        return _request.L2 == 0 ? quality : quality with { Loss = quality.Loss + (_request.L2 / 2 * Parameters.Snapshot().to(ScalarType.Float64).square().sum().ToDouble()) };
     }
 
     /// <summary>Other samples, read as those of the request are. The caller disposes them.</summary>

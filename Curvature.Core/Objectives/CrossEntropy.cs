@@ -41,6 +41,9 @@ public sealed class CrossEntropy : ICurvatureLoss
     /// <inheritdoc/>
     public Reduction Reduction => _options.Reduction;
 
+    /// <summary>The label whose terms are left out; null for none.</summary>
+    public long? IgnoreIndex => _options.IgnoreIndex;
+
     /// <inheritdoc/>
     public Tensor Value(Tensor outputs, Tensor targets) => nn.functional.cross_entropy(
         outputs,

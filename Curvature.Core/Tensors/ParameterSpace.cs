@@ -72,7 +72,7 @@ public sealed class ParameterSpace
     /// <exception cref="CurvatureException">Nothing matches: the message lists the names there are.</exception>
     public static ParameterSpace Of(nn.Module module, string glob = "*")
     {
-        (string name, Tensor value)[] all = [.. WithoutAliases(module.named_parameters().Select(p => (p.name, (Tensor)p.parameter)))];
+        (string name, Tensor value)[] all = [.. NamedIn(module)];
         string[] patterns = glob.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         (string name, Tensor value)[] chosen =
             [.. all.Where(p => patterns.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, p.name, ignoreCase: false)))];
@@ -89,8 +89,11 @@ public sealed class ParameterSpace
                 $"All {chosen.Length} parameters that match '{glob}' are frozen (requires_grad is false); set requires_grad on those to analyse.");
     }
 
+    /// <summary>All parameters of a module with their names, frozen ones too; a tied one comes once, under its first name.</summary>
+    public static IReadOnlyList<(string Name, Tensor Value)> NamedIn(nn.Module module) => WithoutAliases(module.named_parameters().Select(p => (p.name, (Tensor)p.parameter)));
+
     /// <summary>The position of a tensor among the parameters, -1 where it is none: engines may hand out several handles of one tensor.</summary>
-    internal int IndexOf(Tensor parameter)
+    public int IndexOf(Tensor parameter)
     {
         for (int i = 0; i < Parameters.Count; i++)
         {

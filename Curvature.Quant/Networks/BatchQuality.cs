@@ -1,0 +1,72 @@
+using System.Runtime.InteropServices;
+using Curvature.Data;
+using Curvature.Objectives;
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Quant.Networks;
+
+/// <summary>How well a network does on one batch.</summary>
+/// <param name="Loss">The batch's loss.</param>
+/// <param name="Terms">Its number of loss terms.</param>
+/// <param name="Right">Right answers; null where the loss knows none.</param>
+/// <param name="Counted">Answers that count.</param>
+internal sealed record BatchQuality(double Loss, double Terms, long? Right, long? Counted)
+{
+    /// <summary>One forward pass a batch, in evaluation mode; batches without terms are left out.</summary>
+    public static IReadOnlyList<BatchQuality> Each(nn.Module module, IEnumerable<Batch> batches, ISupervisedLoss loss, CancellationToken cancellation)
+    {
+        if (module is not nn.IModule<Tensor, Tensor> callable)
+        {
+            throw new CurvatureException($"The model {module.GetType().Name} does not map one tensor to one tensor (IModule<Tensor, Tensor>), so it cannot be evaluated on batches of inputs and targets.");
+        }
+
+        using IDisposable noGrad = no_grad();
+        using var evaluation = new EvaluationMode(module);
+        var each = new List<BatchQuality>();
+        int index = 0;
+        foreach (Batch batch in batches)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using DisposeScope scope = NewDisposeScope();
+            BatchQuality quality = Of(module, callable, batch, index, loss);
+            index++;
+            if (quality.Terms > 0)
+            {
+                each.Add(quality);
+            }
+        }
+
+        return each.Count > 0 ? each : throw new CurvatureException("The data has no loss terms: it is empty, or every term is ignored or has weight 0.");
+    }
+
+    private static BatchQuality Of(nn.Module module, nn.IModule<Tensor, Tensor> callable, Batch batch, int index, ISupervisedLoss loss)
+    {
+        Tensor inputs = EvaluationMode.Placed(batch.Inputs, module), targets = EvaluationMode.Placed(batch.Targets, module), outputs;
+        try
+        {
+            outputs = callable.call(inputs);
+        }
+        catch (Exception error) when (error is ExternalException or ArgumentException)
+        {
+            throw new CurvatureException(
+                $"The model rejected batch {index}: inputs of shape [{string.Join(", ", inputs.shape)}], {inputs.dtype}. The engine says: {EngineError.Summary(error)}. Check that x has the shape the model takes, samples first.", error);
+        }
+
+        loss.Check(outputs, targets);
+        double terms = loss.Terms(targets), value = terms > 0 ? loss.Value(outputs, targets).ToDouble() : 0;
+        if (!double.IsFinite(value))
+        {
+            throw new NonFiniteException($"The loss of batch {index} is {value}. Look at the inputs and the weights.");
+        }
+
+        (Tensor Right, Tensor Counted)? answers = loss switch
+        {
+            CrossEntropy entropy => (outputs.argmax(1).eq(targets), entropy.IgnoreIndex is { } ignored ? targets.ne(ignored) : ones_like(targets, ScalarType.Bool)),
+            BinaryCrossEntropy => (outputs.gt(0).reshape(targets.shape).eq(targets.gt(0.5)), ones_like(targets, ScalarType.Bool)),
+            _ => null,
+        };
+        return new BatchQuality(value, terms, answers?.Right.mul(answers.Value.Counted).sum().ToInt64(), answers?.Counted.sum().ToInt64());
+    }
+}
