@@ -115,7 +115,7 @@ public sealed partial class KfacFactors
 
     private void Drop()
     {
-        (_present, _parts) = (0, 0);
+        (_present, _parts, _isRaw) = (0, 0, false);
         foreach (LayerStatistics block in _registration?.Blocks ?? [])
         {
             block.Drop();

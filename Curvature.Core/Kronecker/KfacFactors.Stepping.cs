@@ -9,12 +9,12 @@ namespace Curvature.Kronecker;
 /// <content>
 /// What an optimizer needs: parts of a batch from a forward pass that is its own, factors and gradient from one backward pass, and an update that is made, or dropped, when all parts are in.
 /// </content>
-public sealed partial class KfacFactors
+public sealed partial class KfacFactors : ILayerRecorder
 {
     private bool _isRaw; // the parts' gradients are those of the whole loss, a mean over terms not yet counted
 
     /// <summary>What the parts since the last update have brought; all of it must be finite for <see cref="Commit"/>.</summary>
-    internal IEnumerable<Tensor> Brought => (_registration?.Blocks ?? []).SelectMany(b => b.Sums).Select(s => s.Sum.Present).OfType<Tensor>();
+    IEnumerable<Tensor> ILayerRecorder.Brought => (_registration?.Blocks ?? []).SelectMany(b => b.Sums).Select(s => s.Sum.Present).OfType<Tensor>();
 
     /// <summary>The sums themselves, by their block's first parameter and the name in a state.</summary>
     internal IEnumerable<(int Parameter, string Key, Tensor Value)> Shared =>
@@ -31,7 +31,7 @@ public sealed partial class KfacFactors
 
     /// <summary>Begins to record the layers.</summary>
     /// <param name="retainGradients">Whether a backward pass leaves gradients on their outputs.</param>
-    internal LayerTape Tape(bool retainGradients = false) => _layers.Record(retainGradients);
+    LayerTape ILayerRecorder.Tape(bool retainGradients) => _layers.Record(retainGradients);
 
     /// <summary>Takes in a part that was evaluated under a tape, by the backward passes that the options name; the graph is kept.</summary>
     internal void Take(LayerTape tape, Tensor z, Tensor targets, ICurvatureLoss loss)
@@ -112,7 +112,7 @@ public sealed partial class KfacFactors
     }
 
     /// <summary>Known layers' parameters that no recorded call acts with.</summary>
-    internal IEnumerable<int> Uncalled(IEnumerable<LayerTape> tapes)
+    IEnumerable<int> ILayerRecorder.Uncalled(IEnumerable<LayerTape> tapes)
     {
         HashSet<int> called = [.. tapes.SelectMany(tape => tape.Calls).SelectMany(call => _layers.ParametersOf(call.Layer))];
         return Enumerable.Range(0, Parameters.Parameters.Count).Where(i => _layers.Obstacles[i] is null && !called.Contains(i));
@@ -145,11 +145,10 @@ public sealed partial class KfacFactors
     }
 
     /// <summary>Forgets the parts since the last update.</summary>
-    internal void Abandon()
-    {
-        Drop();
-        _isRaw = false;
-    }
+    void ILayerRecorder.Abandon() => Drop();
+
+    /// <summary>A parameter's name.</summary>
+    string ILayerRecorder.NameOf(int i) => Parameters.Names[i];
 
     /// <summary>What the next update leaves of the earlier ones.</summary>
     private double Decay => Options.StartsEven && (Updates + 1) * (1 - Options.Decay) <= 1 + 1e-9 ? 1 : Options.Decay;
@@ -192,7 +191,7 @@ public sealed partial class KfacFactors
         }
         catch
         {
-            Abandon();
+            Drop();
             throw;
         }
     }

@@ -118,7 +118,7 @@ public sealed partial class KfacFactors : IDisposable
     /// <returns>As <see cref="Update(Func{Tensor}, Tensor, ICurvatureLoss)"/>.</returns>
     public Tensor Accumulate(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss)
     {
-        using LayerTape tape = Tape();
+        using LayerTape tape = _layers.Record();
         Tensor z;
         using (enable_grad())
         {

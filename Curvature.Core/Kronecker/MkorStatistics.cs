@@ -9,7 +9,7 @@ namespace Curvature.Kronecker;
 /// What MKOR sees of a model's layers: for each linear layer or convolution without groups the mean input a (of a convolution the mean patch) and the summed output gradient g of a batch, from the calls of its
 /// parts; and its momentum inverses.
 /// </summary>
-internal sealed class MkorStatistics : IDisposable
+internal sealed class MkorStatistics : ILayerRecorder, IDisposable
 {
     private const double Rounding = 32; // units in the last place that a sum of cancelling terms may be off
     private readonly ParameterSpace _space;

@@ -1,6 +1,7 @@
 using Curvature.Kronecker;
 using Curvature.Layers;
 using Curvature.Objectives;
+using Curvature.Tensors;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -32,16 +33,10 @@ namespace Curvature.Optimizers;
 /// renewed oftener at the start, where they change.
 /// </para>
 /// </summary>
-public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
+public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
 {
-    private const string Factor = "factor ", Inverse = "inverse ", Kinds = "factor kinds", Samples = "samples", Lambda = "damping";
-    private readonly nn.Module _model;
+    private const string Samples = "samples", Lambda = "damping";
     private readonly KfacPreconditioner _inverses;
-    private readonly StepRecorder? _recorder;
-    private KfacFactors? _factors;
-    private Tensor? _kinds; // the state's, as long as the state is ours
-    private LayerTape? _tape; // of the part that is being differentiated
-    private bool _evaluates, _differentiated;
     private double _samples;
     private Tensor? _lookedAt; // the parameters before a step that is judged
     private Tensor?[] _gradient = [];
@@ -61,11 +56,11 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
     /// <param name="settings">Null for the defaults.</param>
     /// <exception cref="CurvatureException">As above; or a parameter that comes twice.</exception>
     public KfacOptimizer(nn.Module model, IEnumerable<ParamGroup<KfacOptimizerOptions>> groups, KfacOptimizerOptions? options = null, KfacSettings? settings = null)
-        : base(groups, options, KfacOptimizerOptions.Defaults)
+        : base(model, groups, options, KfacOptimizerOptions.Defaults)
     {
-        (_model, Settings) = (model, (settings ?? new KfacSettings()).Checked());
+        Settings = (settings ?? new KfacSettings()).Checked();
         _inverses = new KfacPreconditioner(Settings.MomentDecay, Settings.LargestBlock);
-        _recorder = TakesGradients ? new StepRecorder(model, () => !_evaluates && UpdatesFactors ? Factors().Tape(retainGradients: true) : null) : null;
+        RecordPasses();
     }
 
     /// <summary>Intervals, damping, kinds of factors.</summary>
@@ -79,55 +74,75 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
     public RegistrationReport Registration => Factors().Registration;
 
     /// <inheritdoc/>
-    protected override bool TakesGradients => Settings is { Schedule: null, Factors.Gradients: FactorGradients.Empirical or FactorGradients.Identity } && StepRecorder.CanRecord(_model);
+    protected override bool TakesGradients => Settings is { Schedule: null, Factors.Gradients: FactorGradients.Empirical or FactorGradients.Identity } && StepRecorder.CanRecord(Model);
 
     /// <inheritdoc/>
     private protected override bool LooksBack => _lookedAt is not null;
 
-    private bool UpdatesFactors => Steps < Settings.FactorInterval || Steps % Settings.FactorInterval == 0;
+    /// <inheritdoc/>
+    private protected override ILayerRecorder Recorded => Factors();
+
+    /// <inheritdoc/>
+    private protected override bool Updates => Steps < Settings.FactorInterval || Steps % Settings.FactorInterval == 0;
 
     private bool RenewsInverses => Steps % Settings.InverseInterval == 0 || (Steps < Settings.InverseInterval && (Steps & (Steps - 1)) == 0);
 
     /// <inheritdoc/>
     protected override void Begin()
     {
-        Factors().Abandon();
-        (_differentiated, _samples, _lookedAt) = (false, 0, null);
+        base.Begin();
+        (_samples, _lookedAt) = (0, null);
     }
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<Tensor?> Differentiate(LossPass pass)
+    private protected override void Look(LossPass pass)
     {
-        _differentiated = true;
         if (pass.Outputs is null && Settings.Factors.Gradients is not (FactorGradients.Empirical or FactorGradients.Identity))
         {
             throw new CurvatureException($"KFAC with {Settings.Factors.Gradients} gradients needs the model's outputs: call Step(forward, targets, loss), e.g. Step(() => model.call(x), y, new CrossEntropy()), "
                 + $"or choose {nameof(FactorGradients)}.{FactorGradients.Empirical}.");
         }
 
-        CountSamples(pass);
-        if (_tape is null)
+        // rows or labels, for EKFAC's running moments
+        if (Settings.MomentDecay is not null && pass is { Criterion: { } loss, Targets: { } targets })
         {
-            return base.Differentiate(pass);
+            _samples = loss.Reduction == Reduction.Sum ? 1 : _samples + (targets.is_floating_point() ? targets.shape[0] : loss.Terms(targets));
         }
-
-        using LayerTape tape = _tape;
-        _tape = null;
-        IReadOnlyList<Tensor?> gradient = Gather(pass, tape);
-        RequireCalled([tape], gradient);
-        return gradient;
     }
 
     /// <inheritdoc/>
-    /// <returns>What the factors would get, to be looked at.</returns>
-    protected override IReadOnlyList<Tensor?> Complete(IReadOnlyList<Tensor?> gradient)
+    private protected override IReadOnlyList<Tensor?> Take(LossPass pass, LayerTape tape)
     {
-        if (!_differentiated && UpdatesFactors)
+        KfacFactors factors = Factors();
+        if (pass.Outputs is null)
         {
-            GatherRecorded([.. gradient]);
+            return factors.TakeObserved(tape, pass.Loss, Settings.Terms, Settings.Reduction);
         }
 
-        return [.. Factors().Brought.Where(sum => sum.dtype == Parameters[0].dtype)];
+        if (Settings.Factors.Gradients == FactorGradients.Empirical)
+        {
+            return factors.TakeObserved(tape, pass.Loss, pass.Outputs, pass.Targets!, pass.Criterion!, pass.Weight);
+        }
+
+        factors.Take(tape, pass.Outputs, pass.Targets!, pass.Criterion!);
+        return Gradients.Of(pass.Loss, pass.Parameters, createGraph: false);
+    }
+
+    /// <inheritdoc/>
+    private protected override void Take(IReadOnlyList<LayerTape> tapes, IReadOnlyList<Tensor?> gradient)
+    {
+        if (tapes.Count == 0)
+        {
+            throw new CurvatureException("No layer of the model has been called in train mode and with a backward pass since the last step: evaluate it by call(), after train(), or use Step(forward, targets, loss).");
+        }
+
+        Tensor?[] all = [.. gradient], none = new Tensor?[gradient.Count];
+        foreach (LayerTape tape in tapes)
+        {
+            // the parameters' gradients are those of all passes: they count once
+            Tensor?[] ofCalls = [.. tape.Calls.Select(call => call.Output.grad)];
+            Factors().TakeObserved(tape, ofCalls, tape == tapes[0] ? all : none, Settings.Terms, Settings.Reduction, isAlone: tapes.Count == 1);
+        }
     }
 
     /// <inheritdoc/>
@@ -173,7 +188,7 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
     }
 
     /// <inheritdoc/>
-    private protected override IDisposable? Preserve() => new ModuleState(_model).Preserve();
+    private protected override IDisposable? Preserve() => new ModuleState(Model).Preserve();
 
     /// <inheritdoc/>
     private protected override void LookBack(Tensor before, Tensor after)
@@ -202,88 +217,15 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
     }
 
     /// <inheritdoc/>
-    private protected override LossPass Evaluate(Func<LossPass> evaluate, int part)
-    {
-        _tape?.Dispose();
-        _tape = UpdatesFactors ? Factors().Tape() : null;
-        _evaluates = true;
-        try
-        {
-            return base.Evaluate(evaluate, part);
-        }
-        catch
-        {
-            _tape?.Dispose();
-            _tape = null;
-            throw;
-        }
-        finally
-        {
-            _evaluates = false;
-            _tape?.Stop();
-        }
-    }
-
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
         {
-            _recorder?.Dispose();
-            _tape?.Dispose();
             _inverses?.Dispose();
             _factors?.Dispose();
         }
 
         base.Dispose(disposing);
-    }
-
-    /// <summary>Takes in one part of the batch; its gradient.</summary>
-    private IReadOnlyList<Tensor?> Gather(LossPass pass, LayerTape tape)
-    {
-        KfacFactors factors = Factors();
-        if (pass.Outputs is null)
-        {
-            return factors.TakeObserved(tape, pass.Loss, Settings.Terms, Settings.Reduction);
-        }
-
-        if (Settings.Factors.Gradients == FactorGradients.Empirical)
-        {
-            return factors.TakeObserved(tape, pass.Loss, pass.Outputs, pass.Targets!, pass.Criterion!, pass.Weight);
-        }
-
-        factors.Take(tape, pass.Outputs, pass.Targets!, pass.Criterion!);
-        return base.Differentiate(pass);
-    }
-
-    /// <summary>Takes in the passes that hooks have seen since the last step.</summary>
-    private void GatherRecorded(Tensor?[] gradient)
-    {
-        IReadOnlyList<LayerTape> tapes = _recorder!.Take();
-        try
-        {
-            if (tapes.Count == 0)
-            {
-                throw new CurvatureException("No layer of the model has been called in train mode and with a backward pass since the last step: evaluate it by call(), after train(), or use Step(forward, targets, loss).");
-            }
-
-            Tensor?[] none = new Tensor?[gradient.Length];
-            foreach (LayerTape tape in tapes)
-            {
-                // the parameters' gradients are those of all passes: they count once
-                Tensor?[] ofCalls = [.. tape.Calls.Select(call => call.Output.grad)];
-                Factors().TakeObserved(tape, ofCalls, tape == tapes[0] ? gradient : none, Settings.Terms, Settings.Reduction, isAlone: tapes.Count == 1);
-            }
-
-            RequireCalled(tapes, gradient);
-        }
-        finally
-        {
-            foreach (LayerTape tape in tapes)
-            {
-                tape.Dispose();
-            }
-        }
     }
 
     private static void RequireRegistered(KfacFactors factors, IReadOnlyList<Tensor?> gradient)
@@ -292,81 +234,6 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
         if (thawed is not null)
         {
             throw new CurvatureException($"The parameter '{thawed.Name}' was frozen at the first step, and its factors are none; now it has a gradient. Make a new optimizer.");
-        }
-    }
-
-    private void RequireCalled(IReadOnlyList<LayerTape> tapes, IReadOnlyList<Tensor?> gradient)
-    {
-        foreach (int i in Factors().Uncalled(tapes))
-        {
-            if (gradient[i] is { } g && g.ne(0).any().ToBoolean())
-            {
-                string name = Factors().Parameters.Names[i];
-                Factors().Abandon();
-                throw new CurvatureException($"The parameter '{name}' has a gradient, but its layer was not called: its hook did not fire. Evaluate layers by call(), not by forward().");
-            }
-        }
-    }
-
-    /// <summary>The factors that the state holds: made anew where a state was loaded or moved, or groups have been added before the first step.</summary>
-    private KfacFactors Factors()
-    {
-        Tensor? kinds = State(0).Find(Kinds);
-        if (_factors is not null && ReferenceEquals(kinds, _kinds) && _factors.Parameters.Parameters.Count == Parameters.Count)
-        {
-            return _factors;
-        }
-
-        if (kinds is not null && kinds.numel() != Parameters.Count)
-        {
-            throw new CurvatureException($"The factors are those of {kinds.numel()} parameters, and now there are {Parameters.Count}: add all groups before the first step.");
-        }
-
-        _recorder?.Clear(); // recorded for other factors
-        _factors?.Dispose();
-        _factors = new KfacFactors(_model, NamedParameters.In(_model, Parameters), Settings.Factors);
-        _kinds = null;
-        _inverses.Clear();
-        if (kinds is not null)
-        {
-            Dictionary<string, Tensor> saved = Enumerable.Range(0, Parameters.Count).SelectMany(i => Named(i, Factor)).ToDictionary();
-            _factors.LoadStateDict(saved);
-            ShareFactors(_factors);
-            _inverses.Restore(_factors, i => Named(i, Inverse).ToDictionary(part => part.Key, part => part.Value.alias()));
-        }
-
-        return _factors;
-    }
-
-    /// <summary>The tensors of a parameter's state whose names begin so, by the rest.</summary>
-    private IEnumerable<KeyValuePair<string, Tensor>> Named(int i, string prefix) => State(i).Names
-        .Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
-        .Select(name => KeyValuePair.Create(name[prefix.Length..], State(i).Find(name)!));
-
-    /// <summary>Gives the state handles of the factors' tensors, in the first parameter of each block, and what changes with an update.</summary>
-    private void ShareFactors(KfacFactors factors)
-    {
-        NamedState all = State(0);
-        if (_kinds is null)
-        {
-            foreach ((int parameter, string key, Tensor value) in factors.Shared)
-            {
-                State(parameter).Keep(Factor + key, value.alias());
-            }
-
-            all.Keep(Kinds, factors.KindsOfBlocks());
-            _kinds = all.Find(Kinds);
-        }
-
-        all.Set(Factor + "updates", tensor(factors.Updates));
-        all.Set(Factor + "weight", tensor(factors.Weight));
-    }
-
-    private void ShareInverses()
-    {
-        foreach ((int parameter, string key, Tensor value) in _inverses.Parts)
-        {
-            State(parameter).Keep(Inverse + key, value.alias());
         }
     }
 
@@ -400,15 +267,6 @@ public sealed class KfacOptimizer : CurvatureOptimizer<KfacOptimizerOptions>
         foreach (Tensor? direction in v)
         {
             direction?.mul_(nu);
-        }
-    }
-
-    /// <summary>Counts the loss's samples, rows or labels, for EKFAC's running moments.</summary>
-    private void CountSamples(LossPass pass)
-    {
-        if (Settings.MomentDecay is not null && pass is { Criterion: { } loss, Targets: { } targets })
-        {
-            _samples = loss.Reduction == Reduction.Sum ? 1 : _samples + (targets.is_floating_point() ? targets.shape[0] : loss.Terms(targets));
         }
     }
 

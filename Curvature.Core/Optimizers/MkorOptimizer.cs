@@ -28,17 +28,13 @@ namespace Curvature.Optimizers;
 /// Mozaffari, Li, Zhang, Mehri Dehnavi 2023, MKOR: Momentum-Enabled Kronecker-Factor-Based Optimizer Using Rank-1 Updates. Departures as <see cref="MkorFactors"/> and <see cref="MkorHybrid"/> have them.
 /// </para>
 /// </summary>
-public sealed class MkorOptimizer : CurvatureOptimizer<MkorOptimizerOptions>
+public sealed class MkorOptimizer : LayerOptimizer<MkorOptimizerOptions>
 {
     private const string Prefix = "mkor ", FirstOrderSince = "first-order since", Looks = "low looks", Fast = "loss fast", Slow = "loss slow";
-    private readonly nn.Module _model;
-    private readonly StepRecorder? _recorder;
     private readonly string _mark; // an entry whose tensor is the state's as long as the state is ours
     private MkorStatistics? _statistics;
     private Tensor? _marked;
-    private LayerTape? _tape;
     private Tensor? _loss;
-    private bool _evaluates, _differentiated;
     private int _count;
 
     /// <param name="model">All its parameters are stepped.</param>
@@ -56,11 +52,11 @@ public sealed class MkorOptimizer : CurvatureOptimizer<MkorOptimizerOptions>
     /// <param name="settings">Null for the defaults.</param>
     /// <exception cref="CurvatureException">As above; or a parameter that comes twice.</exception>
     public MkorOptimizer(nn.Module model, IEnumerable<ParamGroup<MkorOptimizerOptions>> groups, MkorOptimizerOptions? options = null, MkorSettings? settings = null)
-        : base(groups, options, MkorOptimizerOptions.Defaults)
+        : base(model, groups, options, MkorOptimizerOptions.Defaults)
     {
-        (_model, Settings, _mark) = (model, (settings ?? new MkorSettings()).Checked(), Prefix + "mark");
+        (Settings, _mark) = ((settings ?? new MkorSettings()).Checked(), Prefix + "mark");
         _ = Statistics(); // refuses the factors' settings
-        _recorder = TakesGradients ? new StepRecorder(model, () => !_evaluates && Updates ? Statistics().Tape(retainGradients: true) : null) : null;
+        RecordPasses();
     }
 
     /// <summary>Told when MKOR-H changes from its directions to the gradient, or back; within the step, before parameters change.</summary>
@@ -76,49 +72,41 @@ public sealed class MkorOptimizer : CurvatureOptimizer<MkorOptimizerOptions>
     public IReadOnlyList<string> Layers => Statistics().Names;
 
     /// <inheritdoc/>
-    protected override bool TakesGradients => Settings is { Hybrid: null } && StepRecorder.CanRecord(_model);
+    protected override bool TakesGradients => Settings is { Hybrid: null } && StepRecorder.CanRecord(Model);
 
-    private bool Updates => FirstOrderFrom is null && Steps % Settings.UpdateInterval == 0;
+    /// <inheritdoc/>
+    private protected override ILayerRecorder Recorded => Statistics();
+
+    /// <inheritdoc/>
+    private protected override bool Updates => FirstOrderFrom is null && Steps % Settings.UpdateInterval == 0;
 
     /// <inheritdoc/>
     protected override void Begin()
     {
-        Statistics().Abandon();
-        (_differentiated, _loss) = (false, null);
+        base.Begin();
+        _loss = null;
     }
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<Tensor?> Differentiate(LossPass pass)
+    private protected override void Look(LossPass pass)
     {
-        _differentiated = true;
         if (Settings.Hybrid is not null)
         {
             Tensor before = _loss ?? zeros([], ScalarType.Float64, Parameters[0].device);
             _loss = before.add(pass.Loss.detach().to(ScalarType.Float64)).MoveToOuterDisposeScope();
         }
-
-        if (_tape is null)
-        {
-            return base.Differentiate(pass);
-        }
-
-        using LayerTape tape = _tape;
-        _tape = null;
-        Tensor?[] gradient = Statistics().Take(tape, pass.Loss);
-        RequireCalled([tape], gradient);
-        return gradient;
     }
 
     /// <inheritdoc/>
-    /// <returns>The vectors of an update, to be looked at.</returns>
-    protected override IReadOnlyList<Tensor?> Complete(IReadOnlyList<Tensor?> gradient)
-    {
-        if (!_differentiated && Updates)
-        {
-            TakeRecorded(gradient);
-        }
+    private protected override IReadOnlyList<Tensor?> Take(LossPass pass, LayerTape tape) => Statistics().Take(tape, pass.Loss);
 
-        return [.. Statistics().Brought];
+    /// <inheritdoc/>
+    private protected override void Take(IReadOnlyList<LayerTape> tapes, IReadOnlyList<Tensor?> gradient)
+    {
+        foreach (LayerTape tape in tapes)
+        {
+            Statistics().Take(tape, [.. tape.Calls.Select(call => call.Output.grad)]);
+        }
     }
 
     /// <inheritdoc/>
@@ -161,72 +149,14 @@ public sealed class MkorOptimizer : CurvatureOptimizer<MkorOptimizerOptions>
     }
 
     /// <inheritdoc/>
-    private protected override LossPass Evaluate(Func<LossPass> evaluate, int part)
-    {
-        _tape?.Dispose();
-        _tape = Updates ? Statistics().Tape() : null;
-        _evaluates = true;
-        try
-        {
-            return base.Evaluate(evaluate, part);
-        }
-        catch
-        {
-            _tape?.Dispose();
-            _tape = null;
-            throw;
-        }
-        finally
-        {
-            _evaluates = false;
-            _tape?.Stop();
-        }
-    }
-
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
         {
-            _recorder?.Dispose();
-            _tape?.Dispose();
             _statistics?.Dispose();
         }
 
         base.Dispose(disposing);
-    }
-
-    private void TakeRecorded(IReadOnlyList<Tensor?> gradient)
-    {
-        IReadOnlyList<LayerTape> tapes = _recorder!.Take();
-        try
-        {
-            foreach (LayerTape tape in tapes)
-            {
-                Statistics().Take(tape, [.. tape.Calls.Select(call => call.Output.grad)]);
-            }
-
-            RequireCalled(tapes, gradient);
-        }
-        finally
-        {
-            foreach (LayerTape tape in tapes)
-            {
-                tape.Dispose();
-            }
-        }
-    }
-
-    private void RequireCalled(IReadOnlyList<LayerTape> tapes, IReadOnlyList<Tensor?> gradient)
-    {
-        foreach (int i in Statistics().Uncalled(tapes))
-        {
-            if (gradient[i] is { } g && g.ne(0).any().ToBoolean())
-            {
-                Statistics().Abandon();
-                throw new CurvatureException($"The parameter '{Statistics().NameOf(i)}' has a gradient, but its layer was not called: its hook did not fire. Evaluate the model in train mode, and layers by call(), not by forward().");
-            }
-        }
     }
 
     /// <summary>Follows the loss, and changes to the gradient or back where the rule says so.</summary>
@@ -282,9 +212,9 @@ public sealed class MkorOptimizer : CurvatureOptimizer<MkorOptimizerOptions>
             throw new CurvatureException($"The inverses are those of {mark.ToInt64()} parameters, and now there are {Parameters.Count}: add all groups before the first step.");
         }
 
-        _recorder?.Clear(); // recorded for other inverses
+        ForgetPasses();
         _statistics?.Dispose();
-        (_statistics, _count, _marked) = (new MkorStatistics(_model, NamedParameters.In(_model, Parameters), Settings.Factors, Settings.LargestSide), Parameters.Count, null);
+        (_statistics, _count, _marked) = (new MkorStatistics(Model, NamedParameters.In(Model, Parameters), Settings.Factors, Settings.LargestSide), Parameters.Count, null);
         if (mark is not null)
         {
             _statistics.Load(i => State(i).Names.Where(name => name.StartsWith(Prefix, StringComparison.Ordinal) && name != _mark).Select(name => KeyValuePair.Create(name[Prefix.Length..], State(i).Find(name)!)));

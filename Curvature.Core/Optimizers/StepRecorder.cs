@@ -55,6 +55,16 @@ internal sealed class StepRecorder : IDisposable
         return reached;
     }
 
+    /// <summary>Forgets the tapes that a backward pass has reached.</summary>
+    public void Forget()
+    {
+        foreach (LayerTape tape in _tapes.Where(IsReached).ToList())
+        {
+            tape.Dispose();
+            _tapes.Remove(tape);
+        }
+    }
+
     /// <summary>Forgets what was recorded.</summary>
     public void Clear()
     {

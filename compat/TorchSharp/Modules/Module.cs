@@ -43,7 +43,10 @@ public static partial class torch
                         string name = field.GetCustomAttribute<ComponentNameAttribute>()?.Name ?? field.Name;
                         switch (field.GetValue(this))
                         {
-                            case Module module: _modules.TryAdd(name, module); break;
+                            case Module module:
+                                _modules.TryAdd(name, module);
+                                module.OnRegistered();
+                                break;
                             case Parameter parameter: _parameters.TryAdd(name, parameter); break;
                             case Tensor tensor: _buffers.TryAdd(name, (tensor, true)); break;
                         }
@@ -51,7 +54,15 @@ public static partial class torch
                 }
             }
 
-            public virtual void register_module(string name, Module submodule) => Add(_modules, name, submodule, "submodule");
+            public virtual void register_module(string name, Module submodule)
+            {
+                Add(_modules, name, submodule, "submodule");
+                submodule.OnRegistered();
+            }
+
+            private protected virtual void OnRegistered()
+            {
+            }
 
             public virtual void register_parameter(string name, Parameter param) => Add(_parameters, name, param, "parameter");
 

@@ -13,10 +13,15 @@ public class ModuleList<T> : torch.nn.Module, IEnumerable<T> where T : torch.nn.
 
     public void append(params T[] parameters)
     {
-        foreach (T module in parameters)
+        _items.AddRange(parameters);
+    }
+
+    // Only then: TorchSharp's list has no parameters of its own.
+    private protected override void OnRegistered()
+    {
+        for (int i = named_children().Count(); i < Count; i++)
         {
-            register_module($"{Count}", module);
-            _items.Add(module);
+            register_module($"{i}", _items[i]);
         }
     }
 

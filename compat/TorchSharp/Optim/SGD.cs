@@ -19,17 +19,11 @@ public class SGD : OptimizerHelper, torch.optim.IMomentum
             Nesterov = nesterov,
             Maximize = maximize,
         };
-        add_param_group(new ParamGroup { Parameters = parameters });
+        add_param_group(new Group { Parameters = parameters });
     }
 
-    public double Momentum
-    {
-        get => ((SgdOptions)_parameter_groups[0].Options).Momentum;
-        set
-        {
-            foreach (ParamGroup group in _parameter_groups) ((SgdOptions)group.Options).Momentum = value;
-        }
-    }
+    /// <summary>Of groups to come, as TorchSharp has it; those there are have their own.</summary>
+    public double Momentum { get => ((SgdOptions)_defaults).Momentum; set => ((SgdOptions)_defaults).Momentum = value; }
 
     public override void add_param_group(ParamGroup param_group) => Add<SgdOptions>(param_group, parameter => new SgdState(parameter));
 
@@ -54,6 +48,11 @@ public class SGD : OptimizerHelper, torch.optim.IMomentum
     {
         DisposeStates();
         base.Dispose(disposing);
+    }
+
+    private sealed class Group : ParamGroup, torch.optim.IMomentum
+    {
+        public double Momentum { get => ((SgdOptions)Options).Momentum; set => ((SgdOptions)Options).Momentum = value; }
     }
 }
 
