@@ -13,11 +13,15 @@ public sealed class QuadraticModel
 {
     private readonly double[,] _slope; // [layer, width]
     private readonly double[,,,] _terms; // [layer, width, layer, width]
+    private readonly int[] _widths;
     private readonly string[] _names;
     private readonly long[] _parameters;
 
     private QuadraticModel(IReadOnlyList<int> bits, string[] names, long[] parameters, double[,] slope, double[,,,] terms) =>
-        (Bits, _names, _parameters, _slope, _terms) = (bits, names, parameters, slope, terms);
+        (Bits, _widths, _names, _parameters, _slope, _terms) = (bits, [.. bits], names, parameters, slope, terms);
+
+    /// <summary>The layers' names, in the order of the errors' parameters.</summary>
+    public IReadOnlyList<string> Layers => _names;
 
     /// <summary>The widths.</summary>
     public IReadOnlyList<int> Bits { get; }
@@ -26,9 +30,11 @@ public sealed class QuadraticModel
     /// <param name="errors">Of all the operator's parameters.</param>
     /// <param name="hessian">The Hessian, or another symmetric matrix in its place, over the same parameters.</param>
     /// <param name="gradient"><c>[P]</c>; null: none, as at a minimum, where the slope says more about the sample than about the loss.</param>
+    /// <param name="progress">Told after each layer.</param>
     /// <param name="cancellation">Looked at before each layer.</param>
     /// <exception cref="CurvatureException">The operator is not symmetric or of another size.</exception>
-    public static QuadraticModel Of(WeightErrors errors, LinearOperator hessian, Tensor? gradient = null, CancellationToken cancellation = default)
+    public static QuadraticModel Of(
+        WeightErrors errors, LinearOperator hessian, Tensor? gradient = null, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
     {
         if (!hessian.IsSymmetric || hessian.Columns != errors.Space.Count)
         {
@@ -63,6 +69,8 @@ public sealed class QuadraticModel
                     slope[l, b] = slopes[b];
                 }
             }
+
+            progress?.Report(new ProductProgress("quadratic forms", (l + 1) * widths, layers * widths));
         }
 
         return new QuadraticModel(errors.Bits, [.. errors.Space.Layers.Select(layer => layer.Name)], [.. errors.Space.Parameters.Select(p => p.numel())], slope, terms);
@@ -80,7 +88,7 @@ public sealed class QuadraticModel
             throw new CurvatureException($"Expected a width among {string.Join(", ", Bits)} for each of {_parameters.Length} layers, got {string.Join(", ", bits)}.");
         }
 
-        int[] at = [.. bits.Select(b => Bits.ToList().IndexOf(b))];
+        int[] at = [.. bits.Select(b => Array.IndexOf(_widths, b))];
         double sum = 0;
         for (int l = 0; l < at.Length; l++)
         {
