@@ -29,6 +29,7 @@ internal static class KnownSamples
         new("optimizer-times", "Times the steps of all optimizers of the study in turns", OptimizerTimes.Run),
         new("mfac-training", "M-FAC as an optimizer on the digits network, over backward() or over the loss, beside AdamW", MfacTraining.Run),
         new("sharpness-measures", "How large a step a network bears: stable rates, curvature along steps, within a radius and in mini-batches", SharpnessMeasures.Run),
+        new("weight-decay-tuning", "A weight decay for each layer by hypergradients, checked by training again, with several inverses", WeightDecayTuning.Run),
         new("kronecker-optimizers", "KFAC, EKFAC and MKOR beside AdamW on the digits network: losses by steps and by seconds", KroneckerOptimizers.Run),
         new("hessian-free", "Hessian-free steps on the digits network: damping, products and the loss, beside AdamW at as many gradients", HessianFreeTraining.Run),
         new("lanczos-rates", "Learning rate and momentum from the Hessian's spectrum, refreshed on the fly, beside fixed ones", LanczosRateTraining.Run),

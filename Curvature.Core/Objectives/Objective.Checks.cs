@@ -83,6 +83,16 @@ public abstract partial class Objective
     /// <summary>The guarded first backward, once an objective and mode: nothing unguarded comes before it.</summary>
     internal void EnsureDifferentiable() => CheckOnce(_differentiable, twice: false);
 
+    /// <summary>The guarded first backward in other leaves that the loss reads as well, with the parameters: once, or twice and then mixed derivatives too.</summary>
+    internal void EnsureDifferentiable(IReadOnlyList<Tensor> others, bool twice)
+    {
+        CheckOnce(twice ? _twiceDifferentiable : _differentiable, twice);
+        using DisposeScope scope = NewDisposeScope();
+        using Undisturbed state = new(this);
+        using IDisposable grad = enable_grad();
+        Gradients.Check(SmallLoss, [.. Parameters.Parameters, .. others], twice);
+    }
+
     private void CheckOnce(HashSet<int> done, bool twice)
     {
         if (done.Contains(Mode))

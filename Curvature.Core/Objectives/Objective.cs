@@ -261,19 +261,7 @@ public abstract partial class Objective
     }
 
     /// <summary>Adds <c>scale * parts</c> to a vector <c>[P]</c>, null parts being zero.</summary>
-    internal void Accumulate(Tensor vector, IReadOnlyList<Tensor?> parts, double scale)
-    {
-        using IDisposable noGrad = no_grad();
-        using DisposeScope scope = NewDisposeScope();
-        for (int i = 0; i < parts.Count; i++)
-        {
-            if (parts[i] is { } part)
-            {
-                Tensor slot = vector.narrow(0, Parameters.Offset(i), part.numel());
-                slot.add_(part.detach().reshape(-1), scale);
-            }
-        }
-    }
+    internal void Accumulate(Tensor vector, IReadOnlyList<Tensor?> parts, double scale) => Parameters.Accumulate(vector, parts, scale);
 
     /// <summary>Refuses a vector <c>[P]</c> that is not finite, naming the first parameter where it is not.</summary>
     internal void CheckFinite(Tensor vector, string what)

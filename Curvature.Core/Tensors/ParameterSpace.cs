@@ -171,6 +171,21 @@ public sealed class ParameterSpace
         }
     }
 
+    /// <summary>Adds <c>scale * parts</c> to a vector <c>[P]</c>, null parts being zero.</summary>
+    internal void Accumulate(Tensor vector, IReadOnlyList<Tensor?> parts, double scale)
+    {
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        for (int i = 0; i < parts.Count; i++)
+        {
+            if (parts[i] is { } part)
+            {
+                Tensor slot = vector.narrow(0, _offsets[i], part.numel());
+                slot.add_(part.detach().reshape(-1), scale);
+            }
+        }
+    }
+
     private static string OwnerOf(string name) => name.LastIndexOf('.') is > 0 and int dot ? name[..dot] : name;
 
     private void CheckLike(int i)
