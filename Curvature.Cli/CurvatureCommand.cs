@@ -75,13 +75,14 @@ public static class CurvatureCommand
     }
 
     private static RootCommand Root(Terminal terminal) =>
-        new("Curvature of neural networks: sharpness reports and measurements of a checkpoint, with error bars; pruning; bit-width plans.")
+        new("Curvature of neural networks: sharpness reports and measurements of a checkpoint, with error bars; pruning; bit-width plans and quantization.")
         {
             DemoCommand.Create(terminal),
             ReportCommand.Create(terminal),
             MeasureCommand.Create(terminal),
             PruneCommand.Create(terminal),
             PlanCommand.Create(terminal),
+            QuantizeCommand.Create(terminal),
             InspectCommand.Create(terminal),
         };
 

@@ -59,6 +59,18 @@ internal static class Choices
             return value is double number && accepts(number);
         });
 
+    /// <summary>A percentage above 0 and up to 100, with or without its sign.</summary>
+    public static Option<double?> Percent(string name, string description) => Make<double?>(
+        name,
+        "PERCENT",
+        description,
+        "a percentage above 0 and up to 100, such as 99%",
+        (string text, out double? value) =>
+        {
+            value = Number(text.EndsWith('%') ? text[..^1] : text);
+            return value is > 0 and <= 100;
+        });
+
     /// <summary>Finite numbers separated by commas.</summary>
     public static Option<double[]?> Reals(string name, string description) => Make<double[]?>(
         name,

@@ -4,79 +4,125 @@ using System.Globalization;
 using Curvature.Cli.Output;
 using Curvature.Cli.Work;
 using Curvature.Quant.Planning;
+using Curvature.Quant.Sensitivity;
+using Curvature.Viz.Report;
 
 namespace Curvature.Cli.CommandLine;
 
-/// <summary><c>curvature plan</c>: bits for every layer, so that the network loses least within limits.</summary>
+/// <summary><c>curvature plan</c>: bits for every layer of a model or of a table, so that the network loses least within limits.</summary>
 internal static class PlanCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var table = new Option<string>("--table") { Required = true, HelpName = "FILE", Description = "layers with sizes, costs and sensitivities, as JSON (docs/guide/quantization.md)" };
+        var work = new WorkOptions(WorkKind.Plan);
+        Option<string?> table = Choices.Text("--table", "FILE", "in place of a model: layers with sizes, costs and sensitivities, as JSON (docs/guide/quantization.md)");
+        Option<string?> sensitivity = Choices.Word("--sensitivity", "what quantizing a layer is held to cost [hessian]", KnownSensitivities.Names);
+        Option<int?> probes = Choices.Count("--probes", "products for estimated traces [64]");
+        Option<string?> test = Choices.Text("--test", "DATA", "also measure plans on these samples, which planning does not see");
+        Option<string?> layers = Choices.Text("--layers", "FILE", "multiply-accumulates, latencies, groups and fixed bits of the model's layers, in the form of a table");
         var limits = new Option<Limit[]>("--limit")
         {
-            Required = true,
             Arity = ArgumentArity.OneOrMore,
             HelpName = "LIMIT",
             Description = "size=7.5MB, size=40% (of float32), size=interp:0.5, the same for bops and latency, avg-bits=4; may be repeated",
             CustomParser = result => [.. Each(result, "--limit", Limit.Parse)],
         };
+        Option<double?> accuracy = Choices.Percent("--accuracy", "in place of limits: as few bits as keep this much of the measured accuracy in floating point, by bisection");
         var fix = new Option<KeyValuePair<string, int>[]>("--fix")
         {
             HelpName = "LAYER=BITS",
             Description = "a layer that gets these bits whatever the limits say; may be repeated",
             CustomParser = result => [.. Each(result, "--fix", Fixed)],
         };
+        var group = new Option<KeyValuePair<string, string[]>[]>("--group")
+        {
+            HelpName = "NAME=LAYER,LAYER,...",
+            Description = "layers that share their bits, such as what a residual connection adds; may be repeated",
+            CustomParser = result => [.. Each(result, "--group", Group)],
+        };
         var bits = new Option<int[]?>("--bits")
         {
             HelpName = "B,B,...",
-            Description = "widths to choose from [the table's]",
+            Description = "widths to choose from [the table's; of a model 2,4,8]",
             CustomParser = result => Each(result, "--bits", Widths).FirstOrDefault(),
         };
         Option<string?> search = Choices.Word("--search", "how to look for the plan [exact]", KnownPlanners.Names);
-        Option<int?> draws = Choices.Count("--draws", "plans from sensitivities drawn within their standard errors, where the table has them [200]", most: 100_000);
-        Option<int?> seed = Choices.Integer("--seed", "of the draws [0]");
-        Option<string?> file = Choices.Text("--out", "FILE.json|DIR", "write plan.json");
+        Option<int?> draws = Choices.Count("--draws", "plans from sensitivities drawn within their standard errors, where there are any [200]", most: 100_000);
+        Option<string?> file = Choices.Text("--out", "DIR|FILE.json", "write plan.json; of a model in a folder also plan.html and the figures");
         var json = new Option<bool>("--json") { Description = "print plan.json" };
         var command = new Command("plan", "bits for every layer, so that the network loses least within limits on size, bit operations and latency");
-        foreach (Option option in (Option[])[table, limits, fix, bits, search, draws, seed, file, json])
+        work.AddTo(command);
+        Option[] ofModels = [sensitivity, probes, test, layers, accuracy];
+        foreach (Option option in (Option[])[table, limits, .. ofModels, fix, group, bits, search, draws, file, json])
         {
             command.Add(option);
         }
 
+        command.Validators.Add(result => work.RequireModelOr(table, ofModels, result));
+        command.Validators.Add(result =>
+        {
+            bool limited = Choices.Given(result, limits) is not null;
+            if (limited == Choices.Given(result, accuracy) is not null)
+            {
+                result.AddError(limited ? "--accuracy stands in the place of --limit: name one of them." : "Option '--limit' is required.");
+            }
+        });
         command.SetAction(parse =>
         {
+            WorkRequest request = work.Read(parse);
             PlanReport report = PlanRun.Run(
                 new PlanRequest
                 {
-                    Table = parse.GetValue(table)!,
-                    Limits = parse.GetValue(limits)!,
+                    Table = parse.GetValue(table),
+                    Network = parse.GetValue(table) is not null ? null : new NetworkPlanRequest
+                    {
+                        Work = request,
+                        Sensitivity = parse.GetValue(sensitivity) ?? "hessian",
+                        Probes = parse.GetValue(probes) ?? 64,
+                        Test = parse.GetValue(test),
+                        Layers = parse.GetValue(layers),
+                    },
+                    Limits = parse.GetResult(limits) is null ? [] : parse.GetValue(limits)!,
+                    Accuracy = parse.GetValue(accuracy) / 100,
                     Fixed = parse.GetResult(fix) is null ? [] : parse.GetValue(fix)!,
+                    Groups = parse.GetResult(group) is null ? [] : parse.GetValue(group)!,
                     Bits = parse.GetResult(bits) is null ? null : parse.GetValue(bits),
                     Search = parse.GetValue(search) ?? "exact",
                     Draws = parse.GetValue(draws) ?? 200,
-                    Seed = parse.GetValue(seed) ?? 0,
+                    Seed = request.Seed,
                     Out = parse.GetValue(file),
                 },
                 terminal);
-            string text = PlanJson.Write(report);
-            if (report.Request.File is { } path)
-            {
-                AtomicFile.WriteText(path, text);
-            }
-
-            if (parse.GetValue(json))
-            {
-                terminal.Output.Write(text);
-            }
-            else
-            {
-                PlanText.Print(terminal, report);
-            }
-
-            return CurvatureCommand.Success;
+            return Write(report, parse.GetValue(file), parse.GetValue(json), terminal);
         });
         return command;
+    }
+
+    /// <summary>Writes the files, then prints.</summary>
+    private static int Write(PlanReport report, string? place, bool json, Terminal terminal)
+    {
+        string text = PlanJson.Write(report);
+        string[] files = [];
+        if (place is not null && report.Measured is not null && !place.EndsWith(".json", StringComparison.Ordinal))
+        {
+            files = [.. PlanWriter.Write(report, text, place, terminal.Cancellation)];
+        }
+        else if (place is not null)
+        {
+            files = [place.EndsWith(".json", StringComparison.Ordinal) ? place : Path.Combine(place, "plan.json")];
+            AtomicFile.WriteText(files[0], text);
+        }
+
+        if (json)
+        {
+            terminal.Output.Write(text);
+        }
+        else
+        {
+            PlanText.Print(terminal, report, files.FirstOrDefault());
+        }
+
+        return CurvatureCommand.Success;
     }
 
     private static List<T> Each<T>(ArgumentResult result, string option, Func<string, T> read)
@@ -101,6 +147,15 @@ internal static class PlanCommand
     {
         int at = text.LastIndexOf('=');
         return at > 0 && Width(text[(at + 1)..]) is { } bits ? new(text[..at], bits) : throw new CurvatureException("expected LAYER=BITS, such as conv1=8.");
+    }
+
+    private static KeyValuePair<string, string[]> Group(string text)
+    {
+        int at = text.IndexOf('=', StringComparison.Ordinal);
+        string[] layers = at > 0 ? text[(at + 1)..].Split(',') : [];
+        return layers.Length > 1 && layers.All(layer => layer.Length > 0) && layers.Distinct(StringComparer.Ordinal).Count() == layers.Length
+            ? new(text[..at], layers)
+            : throw new CurvatureException("expected NAME=LAYER,LAYER,... with two or more different layers.");
     }
 
     private static int[] Widths(string text)

@@ -19,7 +19,7 @@ internal static class PruneCommand
 
     public static Command Create(Terminal terminal)
     {
-        var work = new WorkOptions(measures: false);
+        var work = new WorkOptions(WorkKind.Prune);
         Option<double?> sparsity = Choices.Real("--sparsity", "S", "share of the weights to set to zero", "a number between 0 and 1", s => s is > 0 and < 1);
         Option<string?> file = Choices.Text("--out", "FILE", "the pruned model, in the format of MODEL (.pth becomes .safetensors)");
         Option<string?> test = Choices.Text("--test", "DATA", "also measure on these samples, which pruning does not see");

@@ -8,9 +8,9 @@ using Curvature.Operators;
 
 namespace Curvature.Cli.CommandLine;
 
-/// <summary>What <c>report</c>, every <c>measure</c> and <c>prune</c> ask alike: a model, data, a loss, and how to compute.</summary>
-/// <param name="measures">Whether there is a matrix to choose and a time budget to keep to.</param>
-internal sealed partial class WorkOptions(bool measures = true)
+/// <summary>What <c>report</c>, every <c>measure</c>, <c>prune</c>, <c>plan</c> and <c>quantize</c> ask alike: a model, data, a loss, and how to compute.</summary>
+/// <param name="kind">What for.</param>
+internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure)
 {
     private readonly Argument<string> _model = new("MODEL")
     {
@@ -52,18 +52,54 @@ internal sealed partial class WorkOptions(bool measures = true)
     /// <summary>Adds the argument and all options to <paramref name="command"/>.</summary>
     public void AddTo(Command command)
     {
-        _loss.Required = true;
+        _loss.Required = kind is WorkKind.Measure or WorkKind.Prune;
+        _data.Required = kind != WorkKind.Plan;
+        _model.Arity = kind == WorkKind.Plan ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne;
         command.Add(_model);
-        foreach (Option option in (Option[])
-        [
-            _data, _loss, _modelType, _target, _scale, _matrix, _fisherSamples, _parameters, _batchSize, _samples, _budget, _seed, _precision, _device, _threads, _trainMode,
-            _l2, _ignoreIndex, _smoothing, _classWeights,
-        ])
+        foreach (Option option in Offered)
         {
-            if (measures || (option != _matrix && option != _budget))
+            command.Add(option);
+        }
+    }
+
+    private IEnumerable<Option> Offered
+    {
+        get
+        {
+            Option[] all =
+            [
+                _data, _loss, _modelType, _target, _scale, _matrix, _fisherSamples, _parameters, _batchSize, _samples, _budget, _seed, _precision, _device, _threads, _trainMode,
+                _l2, _ignoreIndex, _smoothing, _classWeights,
+            ];
+            Option[] kept = kind switch
             {
-                command.Add(option);
-            }
+                WorkKind.Measure => [],
+                WorkKind.Prune => [_matrix, _budget],
+                _ => [_matrix, _fisherSamples, _budget, _parameters, _trainMode, _l2],
+            };
+            return all.Except(kept);
+        }
+    }
+
+    /// <summary>Adds an error unless there is a model with what belongs to it, or what stands in its place with nothing of a model.</summary>
+    /// <param name="instead">The option that stands in the place of a model.</param>
+    /// <param name="ofModels">More options that belong to a model.</param>
+    /// <param name="result">The command line.</param>
+    public void RequireModelOr(Option instead, IEnumerable<Option> ofModels, CommandResult result)
+    {
+        bool model = result.GetResult(_model) is { Tokens.Count: > 0 };
+        bool other = Choices.Given(result, instead) is not null;
+        if (model == other)
+        {
+            result.AddError(model ? $"{instead.Name} stands in the place of a MODEL: name one of them." : $"Expected a MODEL, or {instead.Name}.");
+        }
+        else if (model && ((Option[])[_data, _loss]).FirstOrDefault(option => Choices.Given(result, option) is null) is { } missing)
+        {
+            result.AddError($"Option '{missing.Name}' is required.");
+        }
+        else if (other && Offered.Where(option => option != _seed).Concat(ofModels).FirstOrDefault(option => Choices.Given(result, option) is not null) is { } stray)
+        {
+            result.AddError($"{stray.Name} belongs to a MODEL; with {instead.Name} there is none.");
         }
     }
 
@@ -80,9 +116,9 @@ internal sealed partial class WorkOptions(bool measures = true)
     public WorkRequest Read(ParseResult parse) => new()
     {
         CommandLine = $"curvature {string.Join(' ', parse.Tokens.Select(token => Quoted(token.Value)))}",
-        Model = parse.GetRequiredValue(_model),
-        Data = parse.GetValue(_data)!,
-        Loss = parse.GetValue(_loss)!,
+        Model = parse.GetValue(_model) ?? "",
+        Data = parse.GetValue(_data) ?? "",
+        Loss = parse.GetValue(_loss) ?? "",
         ModelType = parse.GetValue(_modelType),
         Target = parse.GetValue(_target),
         Scale = parse.GetValue(_scale) ?? 1,

@@ -1,4 +1,4 @@
-using Curvature.Cli.Work;
+using Curvature.Quant.Networks;
 using Curvature.Quant.Planning;
 using Curvature.Viz.Report;
 
@@ -10,8 +10,8 @@ internal static class PlanJson
     private const int MostPoints = 1000;
 
     /// <summary>
-    /// The plan's <c>assignment</c>, <c>objective</c> and costs; the plans it is compared with; how sure its choices are; and the Pareto frontier under the first limit's cost, at most
-    /// 1,000 points with all of the convex hull, each with the bits of its layers in the assignment's order.
+    /// The plan's <c>assignment</c>, <c>objective</c> and costs; the plans it is compared with; how sure its choices are; the Pareto frontier under the first limit's cost, at most
+    /// 1,000 points with all of the convex hull, each with the bits of its layers in the assignment's order; and of a network what was measured of its layers and of plans.
     /// </summary>
     public static string Write(PlanReport report)
     {
@@ -23,15 +23,66 @@ internal static class PlanJson
             json.Add(name, value);
         }
 
-        return json
-            .Add("others", report.Others.Select(other => Numbers(other.Plan).Prepend(new("plan", other.Name)).Append(new("within_limits", report.Keeps(other.Plan)))))
+        json.Add("others", report.Others.Select(other => Numbers(other.Plan).Prepend(new("plan", other.Name)).Append(new("within_limits", report.Keeps(other.Plan)))))
             .Add("uncertainty", Uncertainty(report.Uncertainty))
             .Add("frontier_cost", report.Frontier.CostKind)
             .Add("frontier_points", report.Frontier.Count)
             .Add("frontier", points.Zip(report.Frontier.Plans(points), (point, plan) =>
-                Numbers(plan).Append(new("hull", hull.Contains(point))).Append(new("bits", string.Join(' ', plan.Bits)))))
-            .Write(report.Findings);
+                Numbers(plan).Append(new("hull", hull.Contains(point))).Append(new("bits", string.Join(' ', plan.Bits)))));
+        if (report.Measured is { } measured)
+        {
+            json.Add("command", report.Command)
+                .Add("loss_function", measured.LossName)
+                .Add("sensitivity", measured.Sensitivity)
+                .Add("predicted_increase", measured.IncreaseFactor * report.Plan.Objective)
+                .Add("measured", measured.Plans.Prepend(measured.Baseline).Select(Quality))
+                .Add("rank_correlation", measured.Ranks.Select(rank => new Dictionary<string, object?> { ["bits"] = rank.Bits, ["kendall_tau"] = Finite(rank.Tau.Value), ["layers"] = rank.Tau.Count, ["by_chance"] = rank.Tau.Chance }))
+                .Add("fine_tuning_order", measured.FineTuning.Select(layer => layer.Layer))
+                .Add("layers", report.Problem.Table.Layers.Select((layer, i) => Layer(report, measured, layer, i)));
+        }
+
+        return json.Write(report.Findings);
     }
+
+    /// <summary>Loss and accuracy by name.</summary>
+    public static IEnumerable<KeyValuePair<string, object?>> Quality(NetworkQuality data, NetworkQuality? test)
+    {
+        yield return new("loss", data.Loss);
+        yield return new("accuracy", data.Accuracy);
+        if (test is not null)
+        {
+            yield return new("test_loss", test.Loss);
+            yield return new("test_accuracy", test.Accuracy);
+        }
+    }
+
+    private static IEnumerable<KeyValuePair<string, object?>> Quality(PlanQuality plan) =>
+        Quality(plan.Data, plan.Test).Prepend(new("average_bits", plan.Plan?.AverageBits)).Prepend(new("plan", plan.Name));
+
+    private static Dictionary<string, object?> Layer(PlanReport report, PlanMeasurement measured, TableLayer layer, int index)
+    {
+        int[] widths = [.. report.Problem.Table.Bits.Order()];
+        return new()
+        {
+            ["name"] = layer.Name,
+            ["parameters"] = layer.Parameters,
+            ["macs"] = layer.Macs,
+            ["group"] = layer.Group,
+            ["fixed"] = layer.Fixed,
+            ["bits"] = report.Plan.Bits[index],
+            ["average_trace"] = layer.AverageTrace,
+            ["error"] = layer.Error is null ? null : ByBits(bits => layer.Error[bits]),
+            ["sensitivity"] = ByBits(bits => layer.SensitivityAt(bits)),
+            ["standard_error"] = ByBits(bits => layer.StandardErrorAt(bits)),
+            ["measured_increase"] = ByBits(bits => measured.Increases.Layers[index].SensitivityAt(bits)),
+            ["measured_standard_error"] = measured.Increases.Layers[index].SensitivityStandardError is null ? null : ByBits(bits => measured.Increases.Layers[index].StandardErrorAt(bits)),
+        };
+
+        IEnumerable<KeyValuePair<string, object?>> ByBits(Func<int, double?> value) => widths.Select(bits => KeyValuePair.Create($"{bits}", (object?)value(bits)));
+    }
+
+    /// <summary>A correlation of lists that are all ties is none, and no fault.</summary>
+    private static double? Finite(double value) => double.IsFinite(value) ? value : null;
 
     private static IEnumerable<KeyValuePair<string, object?>> Numbers(BitPlan plan) =>
     [

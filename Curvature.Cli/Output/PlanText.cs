@@ -1,19 +1,56 @@
-using Curvature.Cli.Work;
+using Curvature.Quant.Networks;
 using Curvature.Quant.Planning;
+using Curvature.Viz.Report;
 
 namespace Curvature.Cli.Output;
 
 /// <summary>A plan as text for a person.</summary>
 internal static class PlanText
 {
-    public static void Print(Terminal terminal, PlanReport report)
+    /// <summary>Prints a plan.</summary>
+    /// <param name="terminal">Where to.</param>
+    /// <param name="report">The plan.</param>
+    /// <param name="file">What was written; null for nothing.</param>
+    public static void Print(Terminal terminal, PlanReport report, string? file)
     {
         LayerTable table = report.Problem.Table;
-        terminal.Print($"{Path.GetFileName(report.Request.Table)}: {Format.Count(table.Layers.Count, "layer")}, {Format.Count(table.Layers.Sum(layer => layer.Parameters), "parameter")}; {report.Request.Search} plan within {string.Join(", ", report.Request.Limits.Select(limit => limit.Text))}");
+        terminal.Print($"{report.Name}: {Format.Count(table.Layers.Count, "layer")}, {Format.Count(table.Layers.Sum(layer => layer.Parameters), "parameter")}; {report.Search} plan within {string.Join(", ", report.Limits.Select(limit => limit.Text))}");
+        if (report.Measured is { } about)
+        {
+            terminal.Print($"sensitivity '{about.Sensitivity}' of {about.LossName} on {Format.Count(about.Samples, "sample")} of {about.DataName}");
+        }
+
         terminal.Print();
-        bool unsure = report.Uncertainty is not null;
+        Layers(terminal, report);
+        terminal.Print();
+        Plans(terminal, report);
+        terminal.Print();
+        terminal.Print($"Pareto frontier under {report.Frontier.CostKind.ToString().ToLowerInvariant()}: {Format.Count(report.Frontier.Count, "plan")}, {Format.Count(report.Frontier.ConvexHull().Count)} on its convex hull");
+        if (report.Measured is { } measured)
+        {
+            Measured(terminal, report, measured);
+        }
+
+        if (report.Findings.Count > 0)
+        {
+            ReportText.Findings(terminal, report.Findings);
+        }
+
+        if (file is not null)
+        {
+            terminal.Print($"plan: {Path.GetFullPath(file)}");
+        }
+    }
+
+    /// <summary>A quality's cells: loss and accuracy.</summary>
+    public static string[] Cells(NetworkQuality quality) => [Format.Number(quality.Loss), quality.Accuracy is { } accuracy ? Format.Percent(accuracy) : "-"];
+
+    private static void Layers(Terminal terminal, PlanReport report)
+    {
+        LayerTable table = report.Problem.Table;
+        bool unsure = report.Uncertainty is not null, measured = report.Measured is not null;
         terminal.Print(
-            ["layer", "parameters", "bits", "sensitivity", .. unsure ? ["other bits within error"] : Array.Empty<string>()],
+            ["layer", "parameters", "bits", "sensitivity", .. unsure ? ["other bits within error"] : Array.Empty<string>(), .. measured ? ["measured increase"] : Array.Empty<string>()],
             table.Layers.Select((layer, i) => (string[])
             [
                 layer.Name,
@@ -21,12 +58,19 @@ internal static class PlanText
                 $"{report.Plan.Bits[i]}{(layer.Fixed is null ? "" : " (fixed)")}",
                 layer.SensitivityAt(report.Plan.Bits[i]) is { } sensitivity ? Format.Number(sensitivity) : "-",
                 .. unsure ? [Format.Percent(report.Uncertainty!.Layers[i].Flips)] : Array.Empty<string>(),
+                .. measured ? [Increase(report.Measured!.Increases.Layers[i], report.Plan.Bits[i])] : Array.Empty<string>(),
             ]));
-        terminal.Print();
+    }
+
+    private static string Increase(TableLayer layer, int bits) => layer.SensitivityAt(bits) is not { } increase ? "-"
+        : layer.StandardErrorAt(bits) is > 0 and var error ? $"{Format.Number(increase)} ± {Format.Error(error)}" : Format.Number(increase);
+
+    private static void Plans(Terminal terminal, PlanReport report)
+    {
         bool bops = report.Plan.Bops is not null, latency = report.Plan.LatencyMs is not null;
         terminal.Print(
             ["plan", "objective", "bytes", "bits a weight", .. bops ? ["bit operations"] : Array.Empty<string>(), .. latency ? ["ms"] : Array.Empty<string>(), "within limits"],
-            report.Others.Prepend((report.Request.Search, report.Plan)).Select(other => (string[])
+            report.Others.Prepend((report.Search, report.Plan)).Select(other => (string[])
             [
                 other.Item1,
                 Format.Number(other.Item2.Objective),
@@ -36,16 +80,26 @@ internal static class PlanText
                 .. latency ? [other.Item2.LatencyMs is { } ms ? Format.Number(ms) : "-"] : Array.Empty<string>(),
                 report.Keeps(other.Item2) ? "yes" : "no",
             ]));
+    }
+
+    private static void Measured(Terminal terminal, PlanReport report, PlanMeasurement measured)
+    {
         terminal.Print();
-        terminal.Print($"Pareto frontier under {report.Frontier.CostKind.ToString().ToLowerInvariant()}: {Format.Count(report.Frontier.Count, "plan")}, {Format.Count(report.Frontier.ConvexHull().Count)} on its convex hull");
-        if (report.Findings.Count > 0)
+        bool test = measured.TestName is not null;
+        terminal.Print(
+            ["measured, weights quantized", "loss", "accuracy", .. test ? ["test loss", "test accuracy"] : Array.Empty<string>()],
+            measured.Plans.Prepend(measured.Baseline).Select(plan => (string[])[plan.Name, .. Cells(plan.Data), .. plan.Test is { } held ? Cells(held) : []]));
+        terminal.Print();
+        if (measured.IncreaseFactor is { } factor)
         {
-            ReportText.Findings(terminal, report.Findings);
+            terminal.Print($"loss foretold to rise by {Format.Number(factor * report.Plan.Objective)}, measured {Format.Number(measured.Plans[0].Data.Loss - measured.Baseline.Data.Loss)}");
         }
 
-        if (report.Request.File is { } file)
+        if (measured.Ranks.Count > 0)
         {
-            terminal.Print($"plan: {Path.GetFullPath(file)}");
+            terminal.Print($"Kendall's tau of the sensitivity and the measured increase by layer: {string.Join(", ", measured.Ranks.Select(rank => $"{(double.IsFinite(rank.Tau.Value) ? rank.Tau.Value.ToString("F2", System.Globalization.CultureInfo.InvariantCulture) : "none")} at {rank.Bits} bits"))} (by chance ±{Format.Error(measured.Ranks[0].Tau.Chance)})");
         }
+
+        terminal.Print($"fine-tune in this order: {string.Join(", ", measured.FineTuning.Take(8).Select(layer => layer.Layer))}{(measured.FineTuning.Count > 8 ? ", ..." : "")}");
     }
 }

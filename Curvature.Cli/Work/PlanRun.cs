@@ -1,10 +1,11 @@
 using Curvature.Cli.Output;
 using Curvature.Quant.Planning;
 using Curvature.Sharpness;
+using Curvature.Viz.Report;
 
 namespace Curvature.Cli.Work;
 
-/// <summary>Reads a table, plans, looks at what else there is, and writes the plan.</summary>
+/// <summary>Reads a table or measures a network, plans, and looks at what else there is.</summary>
 internal static class PlanRun
 {
     private const double Doubtful = 0.1;
@@ -13,43 +14,75 @@ internal static class PlanRun
     public static PlanReport Run(PlanRequest request, Terminal terminal)
     {
         var environment = new EnvironmentReport();
-        if (request.File is { } file)
+        CheckOut(request);
+        if (request.Network is { } network)
         {
-            AtomicFile.CheckFolder(Path.GetDirectoryName(Path.GetFullPath(file))!);
-            if (Path.GetFullPath(file) == Path.GetFullPath(request.Table))
-            {
-                throw new CurvatureException($"Cannot write '{file}': it is the table. Name another file (--out).");
-            }
+            return NetworkPlanRun.Run(request, network, environment, terminal);
         }
 
-        LayerTable table = LayerTable.Read(request.Table);
-        table = (request.Bits is { } bits ? table with { Bits = bits } : table).Fix(request.Fixed);
-        var problem = new PlanningProblem(table);
-        BitPlan plan = KnownPlanners.Create(request.Search).Plan(problem, request.Limits, terminal.Cancellation);
-        ChoiceUncertainty? uncertainty = ChoiceUncertainty.Of(problem, request.Limits, plan, request.Draws, request.Seed, terminal.Cancellation);
-        ParetoFrontier frontier = ParetoFrontier.Of(problem, request.Limits[0].Cost, terminal.Cancellation);
+        LayerTable table = LayerTable.Read(request.Table!);
         environment.Add("table", request.Table);
-        environment.Add("table_sha256", EnvironmentReport.Sha256(request.Table));
+        environment.Add("table_sha256", EnvironmentReport.Sha256(request.Table!));
+        PlanReport report = Plan(request, Chosen(request, request.Bits is { } bits ? table with { Bits = bits } : table), Path.GetFileName(request.Table!), terminal);
         environment.Add("limits", request.Limits.Select(limit => limit.Text));
         environment.Add("search", request.Search);
         environment.Add("seed", request.Seed);
         environment.Add("seconds", Math.Round(environment.Elapsed.TotalSeconds, 3));
+        return report with { Environment = environment.Entries };
+    }
+
+    /// <summary>A table with the layers that the request fixes and groups.</summary>
+    public static LayerTable Chosen(PlanRequest request, LayerTable table) =>
+        request.Groups.Aggregate(table, (grouped, group) => grouped.WithGroup(group.Key, group.Value)).Fix(request.Fixed);
+
+    /// <summary>Plans from a table, and compares.</summary>
+    /// <param name="request">What was asked.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="name">What the report is about.</param>
+    /// <param name="terminal">Says when to stop.</param>
+    /// <param name="found">A plan that was found in another way than by searching the table; null: none.</param>
+    public static PlanReport Plan(PlanRequest request, LayerTable table, string name, Terminal terminal, BitPlan? found = null)
+    {
+        var problem = new PlanningProblem(table);
+        BitPlan plan = found ?? KnownPlanners.Create(request.Search).Plan(problem, request.Limits, terminal.Cancellation);
+        ChoiceUncertainty? uncertainty = found is not null ? null : ChoiceUncertainty.Of(problem, request.Limits, plan, request.Draws, request.Seed, terminal.Cancellation);
         return new PlanReport
         {
-            Request = request,
-            Environment = environment.Entries,
+            Name = name,
+            Environment = [],
             Problem = problem,
             Plan = plan,
-            Others = [.. Others(request, problem, terminal.Cancellation)],
-            Frontier = frontier,
+            Search = found is null ? request.Search : AccuracySearch.Name,
+            Limits = request.Limits,
+            Others = [.. Others(request, problem, found is null ? request.Search : null, terminal.Cancellation)],
+            Frontier = ParetoFrontier.Of(problem, request.Limits[0].Cost, terminal.Cancellation),
             Uncertainty = uncertainty,
             Findings = [.. Findings(problem, uncertainty).OrderByDescending(finding => finding.Severity)],
         };
     }
 
-    private static IEnumerable<(string Name, BitPlan Plan)> Others(PlanRequest request, PlanningProblem problem, CancellationToken cancellation)
+    /// <summary>Before anything is done: a place that can be written, and none of the files that are read.</summary>
+    private static void CheckOut(PlanRequest request)
     {
-        foreach (KnownPlanner planner in KnownPlanners.All.Where(planner => planner.Name != request.Search))
+        if (request.File is not { } file)
+        {
+            return;
+        }
+
+        AtomicFile.CheckFolder(Path.GetDirectoryName(Path.GetFullPath(file))!);
+        (string? Path, string What)[] read =
+        [
+            (request.Table, "table"), (request.Network?.Work.Model, "model"), (request.Network?.Work.Data, "data"), (request.Network?.Test, "data"), (request.Network?.Layers, "table of layers"),
+        ];
+        if (read.FirstOrDefault(input => input.Path is not null && Path.GetFullPath(file) == Path.GetFullPath(input.Path)) is { Path: not null } taken)
+        {
+            throw new CurvatureException($"Cannot write '{file}': it is the {taken.What}. Name another file (--out).");
+        }
+    }
+
+    private static IEnumerable<(string Name, BitPlan Plan)> Others(PlanRequest request, PlanningProblem problem, string? search, CancellationToken cancellation)
+    {
+        foreach (KnownPlanner planner in KnownPlanners.All.Where(planner => planner.Name != search))
         {
             if (Try(planner.Create()) is { } plan)
             {

@@ -48,6 +48,9 @@ internal sealed class Workspace : IDisposable
     /// <summary>The parameters looked at.</summary>
     public ParameterSpace Parameters { get; }
 
+    /// <summary>The loss.</summary>
+    public ISupervisedLoss Loss => _loss;
+
     /// <summary>What was out of the ordinary about the model's file.</summary>
     public IReadOnlyList<string> Remarks => _model.Remarks;
 

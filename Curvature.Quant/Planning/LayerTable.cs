@@ -24,7 +24,19 @@ public sealed record LayerTable
     /// <summary>Reads and checks a JSON file.</summary>
     /// <exception cref="DataFormatException">No such file, no JSON, an unknown or repeated member, a value of the wrong kind or size.</exception>
     /// <exception cref="CurvatureException">The table contradicts itself: missing bits, repeated names, groups that disagree.</exception>
-    public static LayerTable Read(string path)
+    public static LayerTable Read(string path) => Parse(Text(path), path);
+
+    /// <summary>Reads a file of the same form for what layers cost, for <see cref="WithCosts"/>: sensitivities may be missing.</summary>
+    /// <exception cref="DataFormatException">As <see cref="Read"/>.</exception>
+    /// <exception cref="CurvatureException">The table contradicts itself: repeated names, negative costs, groups that disagree.</exception>
+    public static LayerTable ReadCosts(string path)
+    {
+        LayerTable table = LayerTableReader.Read(Text(path), path);
+        table.CheckLayers();
+        return table;
+    }
+
+    private static string Text(string path)
     {
         using FileStream stream = InputFile.Open(path);
         if (stream.Length > LargestFile)
@@ -33,7 +45,7 @@ public sealed record LayerTable
         }
 
         using var reader = new StreamReader(stream, Encoding.UTF8);
-        return Parse(reader.ReadToEnd(), path);
+        return reader.ReadToEnd();
     }
 
     /// <summary>Reads and checks JSON text.</summary>
@@ -66,11 +78,75 @@ public sealed record LayerTable
         return table;
     }
 
+    /// <summary>
+    /// The same table with what another says of the same layers: multiply-accumulates, latency, group, fixed bits and bits of the input. Its sensitivities do not count, nor does what it is silent on.
+    /// </summary>
+    /// <exception cref="CurvatureException">A layer that this table has not, or has in another size; groups that then disagree.</exception>
+    public LayerTable WithCosts(LayerTable costs)
+    {
+        var own = Layers.ToDictionary(layer => layer.Name, StringComparer.Ordinal);
+        foreach (TableLayer other in costs.Layers)
+        {
+            if (!own.TryGetValue(other.Name, out TableLayer? layer) || layer.Parameters != other.Parameters)
+            {
+                throw new CurvatureException(layer is null
+                    ? $"{costs.Name}: it has a layer '{other.Name}', which the model has not; the model's layers are {Listed(own.Keys)}."
+                    : $"{costs.Name}: layer '{other.Name}' has {other.Parameters} parameters there and {layer.Parameters} in the model.");
+            }
+
+            own[other.Name] = layer with
+            {
+                Macs = other.Macs ?? layer.Macs,
+                Group = other.Group ?? layer.Group,
+                Fixed = other.Fixed ?? layer.Fixed,
+                ActivationBits = other.ActivationBits ?? layer.ActivationBits,
+                LatencyMs = other.LatencyMs ?? layer.LatencyMs,
+            };
+        }
+
+        LayerTable table = this with { Layers = [.. Layers.Select(layer => own[layer.Name])] };
+        table.Check();
+        return table;
+    }
+
+    /// <summary>The same table with some layers in a group, which then share their bits.</summary>
+    /// <exception cref="CurvatureException">No layer of that name, one that is in another group already, or bits that are fixed differently.</exception>
+    public LayerTable WithGroup(string name, IReadOnlyCollection<string> layers)
+    {
+        if (layers.Except(Layers.Select(layer => layer.Name), StringComparer.Ordinal).FirstOrDefault() is { } stranger)
+        {
+            throw new CurvatureException($"{Name}: it has no layer '{stranger}' for the group '{name}'; its layers are {Listed(Layers.Select(layer => layer.Name))}.");
+        }
+
+        if (Layers.FirstOrDefault(layer => layers.Contains(layer.Name) && layer.Group is not null && layer.Group != name) is { } taken)
+        {
+            throw new CurvatureException($"{Name}: layer '{taken.Name}' is in the group '{taken.Group}' already, and cannot be in '{name}' too. Make one group of both.");
+        }
+
+        LayerTable table = this with { Layers = [.. Layers.Select(layer => layers.Contains(layer.Name) ? layer with { Group = name } : layer)] };
+        table.Check();
+        return table;
+    }
+
     /// <summary>The table as JSON, a layer a line; <see cref="Parse"/> reads it back to the same numbers.</summary>
     public string ToJson() => LayerTableWriter.Write(this);
 
-    /// <summary>Throws where the table contradicts itself.</summary>
+    /// <summary>Throws where the table contradicts itself or lacks a sensitivity.</summary>
     internal void Check()
+    {
+        CheckLayers();
+        foreach ((TableLayer layer, int? width) in Layers.Zip(FixedWidths()))
+        {
+            if (width is null && Bits.Select(bits => (int?)bits).FirstOrDefault(bits => layer.SensitivityAt(bits!.Value) is null) is { } missing)
+            {
+                throw new CurvatureException(
+                    $"{Name}: layer '{layer.Name}' has no sensitivity at {missing} bits. Give \"average_trace\" and \"error\" at \"{missing}\", or \"sensitivity\" at \"{missing}\", or fix the layer (\"fixed\").");
+            }
+        }
+    }
+
+    /// <summary>Throws where the table contradicts itself.</summary>
+    private void CheckLayers()
     {
         if (Layers.Count == 0)
         {
@@ -99,15 +175,6 @@ public sealed record LayerTable
             {
                 throw new CurvatureException(
                     $"{Name}: layers of group '{group.Key}' share their bits, but '{set[0].Name}' is fixed at {set[0].Fixed} and '{other.Name}' at {other.Fixed}. Fix them alike.");
-            }
-        }
-
-        foreach ((TableLayer layer, int? width) in Layers.Zip(FixedWidths()))
-        {
-            if (width is null && Bits.Select(bits => (int?)bits).FirstOrDefault(bits => layer.SensitivityAt(bits!.Value) is null) is { } missing)
-            {
-                throw new CurvatureException(
-                    $"{Name}: layer '{layer.Name}' has no sensitivity at {missing} bits. Give \"average_trace\" and \"error\" at \"{missing}\", or \"sensitivity\" at \"{missing}\", or fix the layer (\"fixed\").");
             }
         }
     }

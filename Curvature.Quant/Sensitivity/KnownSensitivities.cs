@@ -7,23 +7,23 @@ public static class KnownSensitivities
 {
     private static readonly (KnownSensitivity About, Func<SensitivityOptions, ISensitivity> Make)[] Entries =
     [
-        (new("hessian", typeof(EstimatedTraceSensitivity), "`tr(H_l) / n_l · |e|²`, the trace estimated", "Dong et al. 2020 (HAWQ-V2)", "64 products, all layers together", false),
+        (new("hessian", typeof(EstimatedTraceSensitivity), "`tr(H_l) / n_l · ‖e‖²`, the trace estimated", "Dong et al. 2020 (HAWQ-V2)", "64 products, all layers together", false),
             o => new EstimatedTraceSensitivity { Probes = o.Probes, Seed = o.Seed }),
         (new("exact", typeof(ExactTraceSensitivity), "the same with exact Gauss-Newton traces", "Dangel, Kunstner, Hennig 2020", "a backward pass an output", true),
             _ => new ExactTraceSensitivity()),
-        (new("empirical-fisher", typeof(EstimatedTraceSensitivity), "`tr(F_l) / n_l · |e|²` with the gradients at the targets observed", "", "64 products, all layers together", false),
+        (new("empirical-fisher", typeof(EstimatedTraceSensitivity), "`tr(F_l) / n_l · ‖e‖²` with the gradients at the targets observed", "", "64 products, all layers together", false),
             o => new EstimatedTraceSensitivity { Matrix = "empirical-fisher", Probes = o.Probes, Seed = o.Seed }),
         (new("kfac", typeof(KroneckerSensitivity), "`½ eᵀ (G_l ⊗ A_l) e`", "Martens, Grosse 2015", "a backward pass an output", true),
             _ => new KroneckerSensitivity()),
         (new("quadratic", typeof(QuadraticSensitivity), "`½ eᵀ H_l e`", "", "L B products", false),
             _ => new QuadraticSensitivity()),
-        (new("top-eigenvalue", typeof(TopEigenvalueSensitivity), "`λ_max(H_l) / n_l · |e|²`", "Dong et al. 2019 (HAWQ)", "10 to 40 products of a layer's block, L times", false),
+        (new("top-eigenvalue", typeof(TopEigenvalueSensitivity), "`λ_max(H_l) / n_l · ‖e‖²`", "Dong et al. 2019 (HAWQ)", "10 to 40 products of a layer's block, L times", false),
             o => new TopEigenvalueSensitivity { Seed = o.Seed }),
         (new("measured", typeof(MeasuredSensitivity), "the loss with layer l alone quantized, minus the loss", "", "L B forward passes", false),
             _ => new MeasuredSensitivity()),
-        (new("error", typeof(ErrorSensitivity), "`|e|²`", "", "none", false),
+        (new("error", typeof(ErrorSensitivity), "`‖e‖²`", "", "none", false),
             _ => new ErrorSensitivity()),
-        (new("magnitude", typeof(MagnitudeSensitivity), "`|W_l|² / n_l · |e|²`", "", "none", false),
+        (new("magnitude", typeof(MagnitudeSensitivity), "`‖W_l‖² / n_l · ‖e‖²`", "", "none", false),
             _ => new MagnitudeSensitivity()),
     ];
 

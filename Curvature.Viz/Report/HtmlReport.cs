@@ -49,7 +49,7 @@ public static class HtmlReport
 
         Provenance(html, content);
         html.Add($"</main>");
-        html.Add($"<footer>Written by Curvature. The same numbers at full precision are in report.json.</footer>");
+        html.Add($"<footer>Written by Curvature. The same numbers at full precision are in {content.JsonName}.</footer>");
         html.Add($"</body>");
         html.Add($"</html>");
         return html.ToString();

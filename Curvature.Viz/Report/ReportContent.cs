@@ -29,6 +29,10 @@ public sealed record ReportContent
     /// <summary>What the time budget left out or reduced, one sentence each.</summary>
     public IReadOnlyList<string> Cuts { get; init; } = [];
 
+    /// <summary>Name of the file with the same numbers.</summary>
+    /// <value><c>report.json</c>.</value>
+    public string JsonName { get; init; } = "report.json";
+
     /// <summary>Versions, device, seed, hashes: names in snake case.</summary>
     public IReadOnlyList<KeyValuePair<string, object?>> Environment { get; init; } = [];
 }

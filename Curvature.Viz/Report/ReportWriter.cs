@@ -21,14 +21,17 @@ public static class ReportWriter
         ReportContent content,
         string json,
         string folder,
-        CancellationToken cancellationToken = default)
+        CancellationToken cancellationToken = default) => Write(content, json, folder, "report", cancellationToken);
+
+    /// <summary>The same under other names than <c>report.html</c> and <c>report.json</c>.</summary>
+    internal static IReadOnlyList<string> Write(ReportContent content, string json, string folder, string name, CancellationToken cancellationToken)
     {
         IEnumerable<ReportBlock> blocks = content.Sections.SelectMany(section => section.Blocks);
         IEnumerable<Figure> figures = blocks.OfType<ReportFigure>().Select(block => block.Figure);
         List<(string Path, Action<Stream> Write)> files =
         [
-            (Path.Combine(folder, "report.html"), AtomicFile.Text(HtmlReport.Write(content))),
-            (Path.Combine(folder, "report.json"), AtomicFile.Text(json)),
+            (Path.Combine(folder, name + ".html"), AtomicFile.Text(HtmlReport.Write(content))),
+            (Path.Combine(folder, name + ".json"), AtomicFile.Text(json)),
             .. figures.Select(figure => (Path.Combine(folder, figure.Name + ".svg"), AtomicFile.Text(Standalone(figure)))),
         ];
         AtomicFile.WriteAll(files, cancellationToken);

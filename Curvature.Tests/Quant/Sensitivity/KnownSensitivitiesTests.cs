@@ -149,6 +149,7 @@ public sealed class KnownSensitivitiesTests : IDisposable
             Assert.True(before.Equals(problem.Network.Weights.Snapshot()));
         }
 
+        Assert.Contains(KnownSensitivities.ToMarkdown(), File.ReadAllText(Repository.File("docs/guide/quantization.md")), StringComparison.Ordinal);
         Assert.Contains("Known: hessian", Assert.Throws<CurvatureException>(() => KnownSensitivities.Create("nothing")).Message, StringComparison.Ordinal);
         Assert.Contains("from 2 to 8 bits, got [2, 9]", Assert.Throws<CurvatureException>(() => new SensitivityProblem(problem.Network, problem.Loss, problem.Batches, [2, 9])).Message, StringComparison.Ordinal);
     }

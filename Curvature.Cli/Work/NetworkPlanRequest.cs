@@ -1,0 +1,19 @@
+namespace Curvature.Cli.Work;
+
+/// <summary>What <c>plan</c> measures on a network.</summary>
+internal sealed record NetworkPlanRequest
+{
+    public required WorkRequest Work { get; init; }
+
+    /// <summary>One of <see cref="Quant.Sensitivity.KnownSensitivities"/>.</summary>
+    public string Sensitivity { get; init; } = "hessian";
+
+    /// <summary>Products for estimated traces.</summary>
+    public int Probes { get; init; } = 64;
+
+    /// <summary>Held-out samples to measure plans on beside those of <see cref="WorkRequest.Data"/>.</summary>
+    public string? Test { get; init; }
+
+    /// <summary>A table of what layers cost; null: what can be counted.</summary>
+    public string? Layers { get; init; }
+}

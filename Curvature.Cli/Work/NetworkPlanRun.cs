@@ -1,0 +1,185 @@
+using Curvature.Cli.Output;
+using Curvature.Data;
+using Curvature.Quant.Networks;
+using Curvature.Quant.Planning;
+using Curvature.Quant.Sensitivity;
+using Curvature.Sharpness;
+using Curvature.Viz.Report;
+using static TorchSharp.torch;
+
+namespace Curvature.Cli.Work;
+
+/// <summary>Measures sensitivities on a network, plans, and measures loss and accuracy under the plan, under one width throughout and in floating point.</summary>
+internal sealed class NetworkPlanRun
+{
+    private const int UsualSamples = 1024;
+    private static readonly int[] UsualBits = [2, 4, 8];
+
+    private readonly PlanRequest _request;
+    private readonly NetworkPlanRequest _of;
+    private readonly Terminal _terminal;
+    private readonly Workspace _work;
+    private readonly Dataset _samples;
+    private readonly Dataset? _test;
+    private readonly QuantizableNetwork _network;
+    private readonly LayerTable? _costs;
+
+    private NetworkPlanRun(PlanRequest request, NetworkPlanRequest of, Workspace work, Dataset samples, Dataset? test, LayerTable? costs, Terminal terminal)
+    {
+        (_request, _of, _work, _samples, _test, _costs, _terminal) = (request, of, work, samples, test, costs, terminal);
+        using Tensor one = samples.Inputs.narrow(0, 0, 1);
+        _network = work.Named(() => QuantizableNetwork.Of(work.Model, one));
+    }
+
+    private string Name => Path.GetFileName(_of.Work.Model);
+
+    /// <summary>Does what the request says.</summary>
+    public static PlanReport Run(PlanRequest request, NetworkPlanRequest of, EnvironmentReport environment, Terminal terminal)
+    {
+        LayerTable? costs = of.Layers is null ? null : LayerTable.ReadCosts(of.Layers);
+        using var work = Workspace.Open(of.Work);
+        environment.AddEngine(Blas.Measure());
+        work.Describe(environment);
+        using Dataset samples = work.Data.Sample(Math.Min(of.Work.Samples ?? UsualSamples, work.Data.Count), of.Work.Seed);
+        using Dataset? test = of.Test is null ? null : work.Read(of.Test);
+        PlanReport report = new NetworkPlanRun(request, of, work, samples, test, costs, terminal).Run();
+        environment.Add("samples", samples.Count);
+        environment.Add("samples_available", work.Data.Count);
+        environment.Add("sensitivity", of.Sensitivity);
+        environment.Add("limits", report.Limits.Select(limit => limit.Text));
+        environment.Add("search", report.Search);
+        environment.Add("seconds", Math.Round(environment.Elapsed.TotalSeconds, 3));
+        return report with { Environment = environment.Entries };
+    }
+
+    private PlanReport Run()
+    {
+        using var problem = new SensitivityProblem(_network, _work.Loss, _samples.Batches(_of.Work.BatchSize), _request.Bits ?? UsualBits);
+        Foresee(problem);
+        ISensitivity sensitivity = KnownSensitivities.Create(_of.Sensitivity, new SensitivityOptions { Probes = _of.Probes, Seed = _of.Work.Seed });
+        _terminal.Say($"Sensitivity '{_of.Sensitivity}' of {Format.Count(_network.Layers.Count, "layer")} on {Format.Count(_samples.Count, "sample")}.");
+        LayerTable measured = Measure(sensitivity, problem);
+        PlanReport report = _request.Accuracy is { } share
+            ? _work.Named(() => new AccuracySearch(_network, problem, sensitivity, _work, _samples, _test, _terminal).Run(_request, Complete(measured), Name, share))
+            : PlanRun.Plan(_request, Complete(measured), Name, _terminal);
+
+        _terminal.Say("Measured losses of single layers, and of whole plans.");
+        bool same = sensitivity is MeasuredSensitivity;
+        LayerTable increases = same ? measured : Measure(new MeasuredSensitivity(), problem);
+        bool omega = sensitivity is TopEigenvalueSensitivity;
+        var measurement = new PlanMeasurement
+        {
+            DataName = _of.Work.DataName,
+            TestName = _of.Test is null ? null : Path.GetFileName(_of.Test),
+            LossName = _of.Work.Loss,
+            Sensitivity = _of.Sensitivity,
+            IncreaseFactor = sensitivity.IncreaseFactor,
+            Samples = _samples.Count,
+            Baseline = Quality("float", null),
+            Plans = [Quality("this plan", report.Plan), .. report.Others.Where(other => !KnownPlanners.Names.Contains(other.Name)).Select(other => Quality(other.Name, other.Plan))],
+            Increases = increases,
+            Ranks = same || _network.Layers.Count < 2 ? [] : [.. problem.Bits.Order().Select(bits => (bits, KendallTau.Between(measured, increases, bits)))],
+            FineTuning = omega ? TopEigenvalueSensitivity.FineTuningOrder(measured, Widths(report.Plan, problem)) : Order(measured, report.Plan),
+            OrderedByOmega = omega,
+        };
+        return report with
+        {
+            Measured = measurement,
+            Command = _of.Work.CommandLine,
+            Findings = [.. report.Findings.Concat(Findings(report, measurement)).OrderByDescending(finding => finding.Severity)],
+        };
+    }
+
+    /// <summary>Finds out before long work whether some plan keeps the limits: by sizes and costs alone.</summary>
+    private void Foresee(SensitivityProblem problem)
+    {
+        LayerTable bare = Complete(new LayerTable
+        {
+            Bits = problem.Bits,
+            Layers = [.. _network.Layers.Select(layer => new TableLayer { Name = layer.Name, Parameters = layer.Parameters, Macs = layer.Macs, Sensitivity = problem.Bits.ToDictionary(bits => bits, _ => 0.0) })],
+        });
+        var sizes = new PlanningProblem(bare);
+        if (_request.Limits.FirstOrDefault(limit => !sizes.Has(limit.Cost)) is { } limit)
+        {
+            string what = limit.Cost == PlanCost.Latency ? "latency_ms at every width" : "macs";
+            string why = limit.Cost == PlanCost.Latency ? "nothing here measures latency"
+                : _network.SeesModules ? "some layer is of a kind, or called in a way, that hides them" : "TorchScript does not show what its layers do";
+            throw new CurvatureException($"{limit.Text}: it needs {what} of every layer, and {why}. Give them in a table (--layers FILE), or limit size or avg-bits.");
+        }
+
+        if (_request.Accuracy is null)
+        {
+            new GreedyPlanner().Plan(sizes, _request.Limits, _terminal.Cancellation);
+        }
+    }
+
+    /// <summary>A table with the costs, groups and fixed layers that were given.</summary>
+    private LayerTable Complete(LayerTable table)
+    {
+        LayerTable named = table with { Name = Name };
+        return PlanRun.Chosen(_request, _costs is null ? named : named.WithCosts(_costs));
+    }
+
+    private LayerTable Measure(ISensitivity sensitivity, SensitivityProblem problem) =>
+        _work.Named(() => _terminal.Track(progress => sensitivity.Measure(problem, progress, _terminal.Cancellation)));
+
+    private PlanQuality Quality(string name, BitPlan? plan)
+    {
+        using QuantizedWeights? quantized = plan is null ? null : QuantizedWeights.Apply(_network, plan.Assignment);
+        return _work.Named(() => new PlanQuality(name, plan, _work.Quality(_work.Data, _terminal.Cancellation), _test is null ? null : _work.Quality(_test, _terminal.Cancellation)));
+    }
+
+    /// <summary>The plan's bits where they are among the widths that were measured, else the fewest: a fixed layer may have others.</summary>
+    private static Dictionary<string, int> Widths(BitPlan plan, SensitivityProblem problem) =>
+        plan.Assignment.ToDictionary(layer => layer.Key, layer => problem.Bits.Contains(layer.Value) ? layer.Value : problem.Bits.Min(), StringComparer.Ordinal);
+
+    private static IReadOnlyList<(string Layer, double Value)> Order(LayerTable table, BitPlan plan) =>
+        [.. table.Layers.Select((layer, i) => (layer.Name, Value: layer.SensitivityAt(plan.Bits[i]) ?? 0)).OrderByDescending(layer => layer.Value)];
+
+    private IEnumerable<Finding> Findings(PlanReport report, PlanMeasurement measured)
+    {
+        const double Drop = 0.01;
+        const int Telling = 5; // of fewer layers any order may come by chance
+        foreach (string remark in _work.Remarks)
+        {
+            yield return Finding.Of("checkpoint", Severity.Info, remark);
+        }
+
+        yield return Finding.Of("weights-only", Severity.Info, "Losses and accuracies are those of quantized weights; activations, biases and norms stay in floating point.");
+        if (_network.Others.Count > 0)
+        {
+            yield return Finding.Of("not-quantized", Severity.Info, $"Parameters of rank 2 or more that are no layer's weight keep their precision, and no size counts them: {string.Join(", ", _network.Others)}.", ("parameters", _network.Others));
+        }
+
+        (PlanQuality plan, NetworkQuality before) = (measured.Plans[0], measured.Baseline.Best);
+        if (before.Accuracy - plan.Best.Accuracy > Drop)
+        {
+            yield return Finding.Of(
+                "accuracy-drop",
+                Severity.Warning,
+                $"The plan takes the accuracy from {Format.Percent(before.Accuracy!.Value)} to {Format.Percent(plan.Best.Accuracy!.Value)} without any tuning. Allow more bits, or fine-tune in the order given.",
+                ("float", before.Accuracy),
+                ("plan", plan.Best.Accuracy));
+        }
+
+        if (measured.Plans.Skip(1).Where(other => report.Keeps(other.Plan!) && other.Best.Loss < plan.Best.Loss).MinBy(other => other.Best.Loss) is { } better)
+        {
+            yield return Finding.Of(
+                "uniform-is-better",
+                Severity.Warning,
+                $"{better.Name} throughout keeps the limits and has a smaller loss ({Format.Number(better.Best.Loss)}) than this plan ({Format.Number(plan.Best.Loss)}): the sensitivity misleads here. Try another, or more samples.",
+                ("uniform_loss", better.Best.Loss),
+                ("plan_loss", plan.Best.Loss));
+        }
+
+        if (measured.Ranks.Count > 0 && measured.Ranks.MinBy(rank => rank.Bits) is var lowest && lowest.Tau.Count >= Telling && !(lowest.Tau.Value > lowest.Tau.Chance))
+        {
+            yield return Finding.Of(
+                "ranks-disagree",
+                Severity.Warning,
+                $"At {lowest.Bits} bits the sensitivity '{measured.Sensitivity}' ranks the layers no more like the measured loss than chance would (Kendall's tau {Format.Number(lowest.Tau.Value)}, by chance ±{Format.Error(lowest.Tau.Chance)}). Compare with --sensitivity measured.",
+                ("tau", lowest.Tau.Value),
+                ("layers", lowest.Tau.Count));
+        }
+    }
+}

@@ -1,0 +1,150 @@
+using System.Text.Json;
+using Curvature.Cli;
+using Curvature.Tests.Core.Checkpoints;
+using Xunit;
+
+namespace Curvature.Tests.Cli;
+
+/// <summary><c>curvature plan MODEL</c>: from a checkpoint to a plan and what it does to the network.</summary>
+public class NetworkPlanTests
+{
+    private static readonly string[] Few = ["--samples", "128", "--threads", "1"];
+
+    private static readonly string[] Script = [TorchScriptFileTests.Fixture("conv-scripted-f32.pt"), "--data", TorchScriptFileTests.Fixture("conv.npz"), "--loss", "cross-entropy", "--threads", "1"];
+
+    [Fact]
+    public void Measures_plans_measures_again_and_writes_page_figures_and_numbers()
+    {
+        using var folder = new TemporaryFolder();
+        CommandRun run = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--bits", "2,4,8", "--limit", "avg-bits=3", "--probes", "16", "--test", Repository.File("data/digits.csv.gz"), "--out", folder.File("plan"), "--json"]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        Assert.Equal(["bits.svg", "pareto.svg", "plan-quality.svg", "plan.html", "plan.json", "sensitivities.svg"], Directory.GetFiles(folder.File("plan")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(run.Output, File.ReadAllText(folder.File("plan/plan.json")));
+        JsonElement json = run.Json();
+        Assert.Equal(
+            ["environment", "assignment", "objective", "size_bytes", "average_bits", "bops", "latency_ms", "others", "uncertainty", "frontier_cost", "frontier_points", "frontier",
+                "command", "loss_function", "sensitivity", "predicted_increase", "measured", "rank_correlation", "fine_tuning_order", "layers", "findings"],
+            json.EnumerateObject().Select(member => member.Name));
+        Assert.Equal(["fc1", "fc2"], json.GetProperty("assignment").EnumerateObject().Select(layer => layer.Name));
+        Assert.True(json.GetProperty("average_bits").GetDouble() <= 3);
+        Assert.Equal(0.5 * json.GetProperty("objective").GetDouble(), json.GetProperty("predicted_increase").GetDouble(), 1e-12);
+        Assert.Equal([2048, 320], json.GetProperty("layers").EnumerateArray().Select(layer => layer.GetProperty("macs").GetInt32()));
+        Assert.Equal(1, json.GetProperty("uncertainty").GetProperty("layers")[0].GetProperty("shares").EnumerateObject().Sum(share => share.Value.GetDouble()), 1e-9);
+
+        Dictionary<string, JsonElement> measured = json.GetProperty("measured").EnumerateArray().ToDictionary(plan => plan.GetProperty("plan").GetString()!);
+        Assert.Equal(["float", "this plan", "2 bits", "4 bits", "8 bits"], measured.Keys);
+        double Accuracy(string plan) => measured[plan].GetProperty("test_accuracy").GetDouble();
+        Assert.True(Accuracy("2 bits") < Accuracy("4 bits") && Accuracy("this plan") < Accuracy("4 bits"));
+        Assert.InRange(Accuracy("8 bits") - Accuracy("float"), -0.003, 0.003);
+        Assert.Equal([2, 4, 8], json.GetProperty("rank_correlation").EnumerateArray().Select(rank => rank.GetProperty("bits").GetInt32()));
+
+        string page = File.ReadAllText(folder.File("plan/plan.html"));
+        Assert.Contains("Bit-width plan", page, StringComparison.Ordinal);
+        Assert.Contains("are in plan.json", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("<script", page, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("exact")]
+    [InlineData("kfac")]
+    [InlineData("top-eigenvalue")]
+    [InlineData("measured")]
+    public void Prints_a_plan_by_any_sensitivity(string sensitivity)
+    {
+        CommandRun run = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--limit", "size=12%", "--sensitivity", sensitivity, "--fix", "fc2=8"]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        Assert.Contains("digits-mlp.safetensors: 2 layers, 2,368 parameters; exact plan within size=12%", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"sensitivity '{sensitivity}' of cross-entropy on 128 samples of digits.csv.gz", run.Output, StringComparison.Ordinal);
+        Assert.Matches(@"fc1 +2,048 +2 ", run.Output);
+        Assert.Matches(@"fc2 +320 +8 \(fixed\)", run.Output);
+        Assert.Matches(@"float +0\.\d+ +9\d\.\d %", run.Output);
+        Assert.Equal(sensitivity != "top-eigenvalue", run.Output.Contains("loss foretold to rise by", StringComparison.Ordinal));
+        Assert.Equal(sensitivity != "measured", run.Output.Contains("Kendall's tau", StringComparison.Ordinal));
+        Assert.Matches("fine-tune in this order: fc1, fc2|fine-tune in this order: fc2, fc1", run.Output);
+    }
+
+    [Fact]
+    public void TorchScript_is_planned_by_size_and_with_a_table_of_costs_by_all_else()
+    {
+        using var folder = new TemporaryFolder();
+        CommandRun plain = CommandRun.Of(["plan", .. Script, "--limit", "size=interp:0.5", "--json"]);
+        Assert.True(plain.ExitCode == CurvatureCommand.Success, plain.Error);
+        Assert.Equal(["conv1", "conv2", "fc"], plain.Json().GetProperty("assignment").EnumerateObject().Select(layer => layer.Name));
+        Assert.Equal(JsonValueKind.Null, plain.Json().GetProperty("bops").ValueKind);
+
+        CommandRun unknown = CommandRun.Of(["plan", .. Script, "--limit", "bops=50%"]);
+        Assert.Equal(CurvatureCommand.Failed, unknown.ExitCode);
+        Assert.Equal("error: bops=50%: it needs macs of every layer, and TorchScript does not show what its layers do. Give them in a table (--layers FILE), or limit size or avg-bits.", unknown.Message);
+
+        string costs = folder.Write("costs.json", """
+            {"bits": [2, 4, 8], "layers": [
+              {"name": "conv1", "parameters": 36, "macs": 2304, "group": "convolutions"},
+              {"name": "conv2", "parameters": 216, "macs": 216, "group": "convolutions"},
+              {"name": "fc", "parameters": 18, "macs": 18, "fixed": 8}]}
+            """);
+        CommandRun known = CommandRun.Of(["plan", .. Script, "--limit", "bops=2%", "--layers", costs, "--json"]);
+        Assert.True(known.ExitCode == CurvatureCommand.Success, known.Error);
+        int[] bits = [.. known.Json().GetProperty("assignment").EnumerateObject().Select(layer => layer.Value.GetInt32())];
+        Assert.Equal((bits[0], 8), (bits[1], bits[2]));
+        Assert.True(known.Json().GetProperty("bops").GetDouble() <= 0.02 * 1024 * 2538);
+    }
+
+    [Theory]
+    [InlineData("--limit size=1B", "no plan of conv-scripted-f32.pt is that cheap")]
+    [InlineData("--limit avg-bits=4 --sensitivity kfac", "TorchScript modules have no hooks")]
+    [InlineData("--limit avg-bits=4 --fix conv3=8", "it has no layer 'conv3' to fix; its layers are 'conv1', 'conv2', 'fc'")]
+    [InlineData("--limit avg-bits=4 --group a=conv1,conv3", "it has no layer 'conv3' for the group 'a'")]
+    [InlineData("--limit avg-bits=4 --group a=conv1,fc --group b=fc,conv2", "layer 'fc' is in the group 'a' already")]
+    [InlineData("--limit avg-bits=4 --group a=conv1,fc --fix conv1=8 --fix fc=4", "layers of group 'a' share their bits")]
+    [InlineData("--limit avg-bits=4 --bits 4,16", "Expected different widths from 2 to 8 bits, got [4, 16]")]
+    [InlineData("--limit avg-bits=4 --layers missing.json", "nothing of that name")]
+    [InlineData("--accuracy 99% --group a=conv1,fc", "layers of a group go together")]
+    [InlineData("--limit latency=1ms", "latency=1ms: it needs latency_ms at every width of every layer, and nothing here measures latency")]
+    public void What_cannot_be_is_one_line_and_exit_code_1(string options, string expected)
+    {
+        CommandRun run = CommandRun.Of(["plan", .. Script, .. options.Split(' ')]);
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.Empty(run.Output);
+        Assert.Contains(expected, run.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"bits": [4], "layers": [{"name": "conv9", "parameters": 36}]}""", "it has a layer 'conv9', which the model has not")]
+    [InlineData("""{"bits": [4], "layers": [{"name": "conv1", "parameters": 37}]}""", "layer 'conv1' has 37 parameters there and 36 in the model")]
+    [InlineData("""{"bits": [4], "layers": [{"name": "conv1", "parameters": 36, "macs": -1}]}""", "a whole number from 0 to 2^45")]
+    [InlineData("""{"bits": [4], "layers": [{"name": "conv1", "parameters": 36, "group": "a", "fixed": 8}, {"name": "fc", "parameters": 18, "group": "a", "fixed": 4}]}""", "share their bits")]
+    [InlineData("""{"bits": [4], "layers": [{"name": "conv1", "parameters": 36}""", "expected JSON")]
+    [InlineData("""{"bits": [4], "layers": [{"name": "conv1", "parameters": NaN}]}""", "expected JSON")]
+    public void Tables_of_costs_are_read_as_strictly(string table, string expected)
+    {
+        using var folder = new TemporaryFolder();
+        CommandRun run = CommandRun.Of(["plan", .. Script, "--limit", "avg-bits=4", "--layers", folder.Write("costs.json", table)]);
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.Contains(expected, run.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_accuracy_can_be_kept_in_place_of_a_limit()
+    {
+        CommandRun run = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--bits", "2,3,8", "--accuracy", "97%", "--sensitivity", "quadratic", "--json"]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        JsonElement json = run.Json(), bound = json.GetProperty("findings").EnumerateArray().Single(finding => finding.GetProperty("id").GetString() == "accuracy-bound");
+        Assert.InRange(bound.GetProperty("evidence").GetProperty("evaluations").GetInt32(), 2, 9);
+        Assert.Equal("bisection", json.GetProperty("environment").GetProperty("search").GetString());
+        Assert.True(json.GetProperty("average_bits").GetDouble() <= 8);
+        Assert.Equal(["exact", "greedy", "2 bits", "3 bits", "8 bits", "32 bits"], json.GetProperty("others").EnumerateArray().Select(other => other.GetProperty("plan").GetString()));
+        CommandRun fix = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--accuracy", "97", "--fix", "fc2=8", "--json"]);
+        Assert.Equal(8, fix.Json().GetProperty("assignment").GetProperty("fc2").GetInt32());
+    }
+
+    [Fact]
+    public void A_plan_that_is_cancelled_leaves_nothing()
+    {
+        using var folder = new TemporaryFolder();
+        using var cancelled = new CancellationTokenSource();
+        cancelled.Cancel();
+        CommandRun run = CommandRun.Of(cancelled.Token, ["plan", .. Script, "--limit", "avg-bits=4", "--out", folder.File("plan")]);
+        Assert.Equal(CurvatureCommand.Cancelled, run.ExitCode);
+        Assert.False(Path.Exists(folder.File("plan")));
+    }
+}

@@ -1,0 +1,101 @@
+using System.Text.Json;
+using Curvature.Checkpoints;
+using Curvature.Cli;
+using Curvature.Quant.Networks;
+using Curvature.Quant.Quantizers;
+using Curvature.Tests.Core.Checkpoints;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Cli;
+
+/// <summary><c>curvature quantize</c>: a plan applied, or refused.</summary>
+public class QuantizeTests
+{
+    private const string Plan = """{"assignment": {"fc1": 3, "fc2": 8}, "loss_function": "cross-entropy"}""";
+
+    private static readonly string[] Digits = [.. CommandRun.Digits[..^2]]; // without the loss
+
+    [Fact]
+    public void Writes_weights_on_their_grids_and_says_what_that_does()
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder.File("q.safetensors"), scales = folder.File("scales.json");
+        CommandRun run = CommandRun.Of(["quantize", .. Digits, "--samples", "200", "--plan", folder.Write("plan.json", Plan), "--test", Repository.File("data/digits.csv.gz"), "--scales", scales, "--out", file, "--json"]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        JsonElement quantization = run.Json().GetProperty("quantization");
+        Assert.Equal(((3 * 2048) + (8 * 320)) / 8.0, quantization.GetProperty("size_bytes").GetDouble());
+        double After(string number) => quantization.GetProperty("after").GetProperty(number).GetDouble();
+        Assert.NotEqual(quantization.GetProperty("before").GetProperty("loss").GetDouble(), After("loss"));
+
+        using DisposeScope scope = NewDisposeScope();
+        using LoadedModel before = Checkpoint.Load(CommandRun.Digits[0], "digits-mlp"), after = Checkpoint.Load(file, "digits-mlp");
+        foreach ((WeightLayer source, WeightLayer layer) in QuantizableNetwork.Of(before.Module).Layers.Zip(QuantizableNetwork.Of(after.Module).Layers))
+        {
+            Assert.True(Quantizer.HawqWeights(layer.Name == "fc1" ? 3 : 8).Quantize(source.Weight).Dequantize().Equals(layer.Weight));
+        }
+
+        JsonElement[] grids = [.. JsonDocument.Parse(File.ReadAllText(scales)).RootElement.GetProperty("layers").EnumerateArray()];
+        Assert.Equal((32, -4, 3), (grids[0].GetProperty("scale").GetArrayLength(), grids[0].GetProperty("lowest").GetInt32(), grids[0].GetProperty("highest").GetInt32()));
+
+        CommandRun again = CommandRun.Of(["quantize", file, .. Digits[1..], "--plan", folder.File("plan.json"), "--test", Repository.File("data/digits.csv.gz"), "--loss", "cross-entropy", "--out", folder.File("r.safetensors")]);
+        Assert.True(again.ExitCode == CurvatureCommand.Success, again.Error);
+        Assert.Contains("digits-mlp", again.Output.Replace("q.safetensors", "digits-mlp", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Matches(@"fc1 +2,048 +3 ", again.Output);
+    }
+
+    [Fact]
+    public void A_plan_is_carried_from_plan_to_quantize_and_gives_what_it_said()
+    {
+        using var folder = new TemporaryFolder();
+        string[] script = [TorchScriptFileTests.Fixture("mlp-scripted-f64.pt"), "--data", TorchScriptFileTests.Fixture("mlp.npz"), "--threads", "1"];
+        CommandRun plan = CommandRun.Of(["plan", .. script, "--loss", "cross-entropy", "--limit", "avg-bits=4", "--sensitivity", "quadratic", "--out", folder.File("plan.json"), "--json"]);
+        Assert.True(plan.ExitCode == CurvatureCommand.Success, plan.Error);
+        CommandRun run = CommandRun.Of(["quantize", .. script, "--plan", folder.File("plan.json"), "--out", folder.File("q.pt"), "--json"]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        JsonElement[] measured = [.. plan.Json().GetProperty("measured").EnumerateArray()];
+        JsonElement quantization = run.Json().GetProperty("quantization");
+        Assert.Equal(measured[0].GetProperty("loss").GetDouble(), quantization.GetProperty("before").GetProperty("loss").GetDouble());
+        Assert.Equal(measured[1].GetProperty("loss").GetDouble(), quantization.GetProperty("after").GetProperty("loss").GetDouble());
+        Assert.DoesNotContain("another-checkpoint", run.Output, StringComparison.Ordinal);
+        CommandRun other = CommandRun.Of(["quantize", folder.File("q.pt"), .. script[1..], "--plan", folder.File("plan.json"), "--out", folder.File("r.pt")]);
+        Assert.Contains("warning another-checkpoint", other.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"assignment": {"fc1": 3}}""", "it has no bits for 'fc2' of the model")]
+    [InlineData("""{"assignment": {"fc1": 3, "fc2": 8, "fc3": 8}}""", "it plans for 'fc3', which the model has not; the model's layers are 'fc1', 'fc2'")]
+    [InlineData("""{"assignment": {"fc1": 1, "fc2": 8}}""", "2 to 8 bits, or 32 for floating point, for layer 'fc1'")]
+    [InlineData("""{"assignment": {"fc1": 4.5, "fc2": 8}}""", "for layer 'fc1'")]
+    [InlineData("""{"assignment": {"fc1": null, "fc2": 8}}""", "for layer 'fc1'")]
+    [InlineData("""{"assignment": {"fc1": 4, "fc2": NaN}}""", "expected JSON")]
+    [InlineData("""{"assignment": {"fc1": 4, "fc1": 8}}""", "'fc1' twice")]
+    [InlineData("""{"assignment": {}}""", "under \"assignment\"")]
+    [InlineData("""[4, 8]""", "under \"assignment\"")]
+    [InlineData("""{"assignment": {"fc1": 4, """, "expected JSON")]
+    [InlineData("", "expected JSON")]
+    [InlineData("""{"assignment": {"fc1": 4, "fc2": 8}, "layers": [{"name": "fc1", "parameters": 100}]}""", "made for a layer 'fc1' of 100 weights, and the model's has 2048")]
+    public void A_plan_that_does_not_fit_is_refused_and_nothing_is_written(string plan, string expected)
+    {
+        using var folder = new TemporaryFolder();
+        CommandRun run = CommandRun.Of(["quantize", .. Digits, "--loss", "cross-entropy", "--plan", folder.Write("plan.json", plan), "--out", folder.File("q.safetensors")]);
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.Contains(expected, run.Message, StringComparison.Ordinal);
+        Assert.Equal(["plan.json"], Directory.GetFiles(folder.File(".")).Select(Path.GetFileName));
+    }
+
+    [Theory]
+    [InlineData("plan.json", "it is read here")]
+    [InlineData("q.pt", "is written as that")]
+    public void Files_that_are_read_are_never_written(string name, string expected)
+    {
+        using var folder = new TemporaryFolder();
+        string plan = folder.Write("plan.json", """{"assignment": {"fc1": 4, "fc2": 8}}""");
+        CommandRun run = CommandRun.Of(["quantize", .. Digits, "--loss", "cross-entropy", "--plan", plan, "--out", folder.File(name)]);
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.Contains(expected, run.Message, StringComparison.Ordinal);
+        CommandRun lossless = CommandRun.Of(["quantize", .. Digits, "--plan", plan, "--out", folder.File("q.safetensors")]);
+        Assert.Contains("it does not say which loss it was made with. Name one (--loss)", lossless.Message, StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,148 @@
+using Curvature.Estimators;
+using Curvature.Quant.Networks;
+using Curvature.Quant.Planning;
+using Curvature.Viz.Figures;
+
+namespace Curvature.Viz.Report;
+
+/// <summary>Puts a bit-width plan into words, tables and figures.</summary>
+public static class PlanContent
+{
+    /// <summary>The content of the page; what was not measured is left out.</summary>
+    public static ReportContent Of(PlanReport report) => new()
+    {
+        Kind = "Bit-width plan",
+        Title = report.Name,
+        Lead = $"Bits for {NumberText.Of(report.Plan.Bits.Count, "layer")} with {NumberText.Of(report.Problem.Table.Layers.Sum(layer => layer.Parameters), "weight")} within {string.Join(", ", report.Limits.Select(limit => limit.Text))}" +
+            (report.Measured is { } measured ? $", by the sensitivity '{measured.Sensitivity}' of the {measured.LossName} loss on {measured.DataName}." : "."),
+        Headlines = [.. PlanHeadlines.Of(report)],
+        Findings = report.Findings,
+        Sections = [.. Sections(report)],
+        Command = report.Command,
+        Environment = report.Environment,
+        JsonName = "plan.json",
+    };
+
+    /// <summary>A size in bytes as people read it.</summary>
+    internal static string Bytes(double bits) => (bits / 8) switch
+    {
+        >= 1e6 and var bytes => $"{NumberText.Of(bytes / 1e6)} MB",
+        >= 1e3 and var bytes => $"{NumberText.Of(bytes / 1e3)} kB",
+        var bytes => $"{NumberText.Of(bytes)} bytes",
+    };
+
+    private static IEnumerable<ReportSection> Sections(PlanReport report)
+    {
+        yield return new ReportSection("Bits", [.. Bits(report)]);
+        if (report.Measured is { } measured)
+        {
+            yield return new ReportSection("Accuracy", [.. Accuracy(measured)]);
+        }
+
+        yield return new ReportSection("Pareto frontier", [.. Frontier(report)]);
+        yield return new ReportSection("Sensitivities", [.. Sensitivities(report)]);
+    }
+
+    private static IEnumerable<ReportBlock> Bits(PlanReport report)
+    {
+        LayerTable table = report.Problem.Table;
+        yield return new ReportFigure(
+            new BitsFigure(table, report.Plan),
+            "What each layer's weight gets." + (table.Layers.Any(layer => layer.Fixed is not null) ? " Pale bars are fixed." : "") + " Biases and norms stay in floating point, and so do activations.");
+        yield return Table(
+            "Bits by layer, in the order of the model",
+            ["layer:", "weights", "MACs", "group:", "bits", "sensitivity", "flips within error", "measured increase"],
+            table.Layers.Select((layer, i) => (string[])
+            [
+                layer.Name,
+                NumberText.Of(layer.Parameters),
+                layer.Macs is { } macs ? NumberText.Of(macs) : "",
+                layer.Group ?? "",
+                $"{report.Plan.Bits[i]}{(layer.Fixed is null ? "" : " (fixed)")}",
+                WithError(layer, report.Plan.Bits[i]),
+                report.Uncertainty is { } uncertainty ? NumberText.Percent(uncertainty.Layers[i].Flips) : "",
+                report.Measured is { } measured ? WithError(measured.Increases.Layers[i], report.Plan.Bits[i]) : "",
+            ]));
+    }
+
+    /// <summary>A sensitivity with its standard error; nothing where there is none.</summary>
+    private static string WithError(TableLayer layer, int bits) => layer.SensitivityAt(bits) is not { } sensitivity ? ""
+        : layer.StandardErrorAt(bits) is > 0 and var error ? NumberText.Of(new Estimate(sensitivity, error, 0, 0)) : NumberText.Of(sensitivity, 3);
+
+    private static IEnumerable<ReportBlock> Accuracy(PlanMeasurement measured)
+    {
+        yield return new Paragraph(
+            "Measured with simulated quantization of the weights: each holds the values of its grid, computed in floating point. Activations are not quantized here." +
+            (measured.TestName is null ? " All numbers are on the samples that the plan was made from; held-out ones (--test) say more." : $" The figure is on {measured.TestName}, which the plan has not seen."));
+        yield return new ReportFigure(new PlanQualityFigure(measured), "The plan beside one width throughout, over the bits of a weight on average; the dotted line is floating point.");
+        yield return Table(
+            "Loss and accuracy",
+            ["weights:", "bits a weight", "size", "loss", "accuracy", "test loss", "test accuracy"],
+            measured.Plans.Prepend(measured.Baseline).Select(plan => (string[])
+            [
+                plan.Name,
+                plan.Plan is { } bits ? NumberText.Of(bits.AverageBits, 3) : "",
+                plan.Plan is { } size ? Bytes(size.SizeBits) : "",
+                .. Numbers(plan.Data),
+                .. plan.Test is { } test ? Numbers(test) : ["", ""],
+            ]));
+    }
+
+    private static string[] Numbers(NetworkQuality quality) => [NumberText.Of(quality.Loss), quality.Accuracy is { } accuracy ? NumberText.Percent(accuracy) : ""];
+
+    private static IEnumerable<ReportBlock> Frontier(PlanReport report)
+    {
+        yield return new ReportFigure(
+            new ParetoFigure(report.Frontier, report.Plan, report.Others, report.Limits[0].MostOf(report.Problem)),
+            $"No plan lies below the line. It has {NumberText.Of(report.Frontier.Count, "plan")}, {NumberText.Of(report.Frontier.ConvexHull().Count)} of them on its convex hull; the dotted line is the limit '{report.Limits[0].Text}'.");
+        yield return Table(
+            "Plans",
+            ["plan:", "objective", "size", "bits a weight", "bit operations", "latency, ms", "within limits:"],
+            report.Others.Prepend((report.Search, report.Plan)).Select(other => (string[])
+            [
+                other.Item1,
+                NumberText.Of(other.Item2.Objective, 4),
+                Bytes(other.Item2.SizeBits),
+                NumberText.Of(other.Item2.AverageBits, 3),
+                other.Item2.Bops is { } bops ? NumberText.Of(bops, 4) : "",
+                other.Item2.LatencyMs is { } latency ? NumberText.Of(latency, 4) : "",
+                report.Keeps(other.Item2) ? "yes" : "no",
+            ]));
+    }
+
+    private static IEnumerable<ReportBlock> Sensitivities(PlanReport report)
+    {
+        LayerTable table = report.Problem.Table;
+        bool errors = table.Layers.Any(layer => table.Bits.Any(bits => layer.StandardErrorAt(bits) > 0));
+        yield return new ReportFigure(
+            new SensitivityFigure(table),
+            "What quantizing a layer to each width is held to cost." + (errors ? " Bars reach 1.96 standard errors to both sides." : " These numbers have no sampling error."));
+        if (report.Measured is not { } measured)
+        {
+            yield break;
+        }
+
+        yield return new Paragraph(
+            $"How far '{measured.Sensitivity}' can be trusted: Kendall's tau compares how it ranks the layers with how the measured loss does, one layer quantized at a time on " +
+            $"{NumberText.Of(measured.Samples, "sample")}. 1 is the same order, 0 none; lists that have nothing to do with each other scatter by the number in the last column.");
+        yield return Table(
+            "Rank correlation with the measured increase of the loss",
+            ["bits", "Kendall's tau", "layers", "by chance ±"],
+            measured.Ranks.Select(rank => (string[])[NumberText.Of(rank.Bits), double.IsFinite(rank.Tau.Value) ? NumberText.Of(rank.Tau.Value, 3) : "all tied", NumberText.Of(rank.Tau.Count), NumberText.Of(rank.Tau.Chance, 2)]));
+        yield return Table(
+            measured.OrderedByOmega ? "Order of fine-tuning by Ω = λ |Q(W) − W|² (HAWQ), the first layer first" : "Order of fine-tuning by sensitivity at the plan's bits, the first layer first",
+            ["layer:", measured.OrderedByOmega ? "Ω" : "sensitivity"],
+            measured.FineTuning.Select(layer => (string[])[layer.Layer, NumberText.Of(layer.Value, 3)]));
+    }
+
+    /// <summary>A table of numbers, and of words under headings that end in a colon, without columns that are empty in every row.</summary>
+    private static ReportTable Table(string caption, string[] headings, IEnumerable<IReadOnlyList<string>> rows)
+    {
+        IReadOnlyList<string>[] all = [.. rows];
+        int[] kept = [.. Enumerable.Range(0, headings.Length).Where(i => all.Any(row => row[i].Length > 0))];
+        return new ReportTable(
+            caption,
+            [.. kept.Select(i => new ReportColumn(headings[i].TrimEnd(':'), !headings[i].EndsWith(':')))],
+            [.. all.Select(row => (string[])[.. kept.Select(i => row[i])])]);
+    }
+}
