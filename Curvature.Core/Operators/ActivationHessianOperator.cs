@@ -6,12 +6,12 @@ using static TorchSharp.torch;
 namespace Curvature.Operators;
 
 /// <summary>
-/// The Hessian of an objective's value in the activations a of one layer (its outputs), the parameters fixed: <c>H = d^2 L / da^2</c>, <c>[A, A]</c> with A the
-/// entries of that layer's outputs over all batches, batch after batch, row-major. Block-diagonal with one block for each sample (for each batch,
+/// The Hessian of an objective's value in the activations a of one layer (its outputs, or its input), the parameters fixed: <c>H = d^2 L / da^2</c>, <c>[A, A]</c> with A the
+/// entries of those activations over all batches, batch after batch, row-major. Block-diagonal with one block for each sample (for each batch,
 /// where samples see each other, as in train-mode batch norm), and scaled as the objective is: for a mean over N samples a block is <c>1/N</c>
 /// of the sample's own Hessian, so that the trace of H is the mean trace over samples, HAWQ-V2's sensitivity of the layer's activations. The L2 term has no part in it.
 /// <para>
-/// A hook on the layer puts a leaf in the place of its output while a batch is evaluated, and is removed again; nothing below the layer is
+/// A hook on the layer puts a leaf in the place of its output, or of its input as this layer alone sees it (what else reads that tensor, a shortcut, sees it as it is), while a batch is evaluated, and is removed again; nothing below the layer is
 /// differentiated, so a product costs what a Hessian-vector product of the rest of the network would. Building the operator takes one forward pass.
 /// Hooks fire on <c>call</c>, not on <c>forward</c>; TorchScript modules have none and are refused.
 /// Dong et al. 2020, HAWQ-V2: Hessian Aware trace-Weighted Quantization of Neural Networks, section 3.3.
@@ -26,14 +26,15 @@ public sealed class ActivationHessianOperator : LinearOperator
     /// <param name="model">The model.</param>
     /// <param name="layer">Path of the layer within the model, as its parameters' names have it; it maps one tensor to one and is called once a batch.</param>
     /// <param name="options">Null for the defaults.</param>
-    /// <exception cref="CurvatureException">No such layer, one that cannot be hooked, or one that is not called exactly once a batch.</exception>
-    public ActivationHessianOperator(Objective objective, nn.Module model, string layer, CurvatureOptions? options = null)
-        : this(objective, Find(model, layer), layer, options)
+    /// <param name="side">Its outputs or its input.</param>
+    /// <exception cref="CurvatureException">No such layer, one that cannot be hooked, one that is not called exactly once a batch, or an input of indices.</exception>
+    public ActivationHessianOperator(Objective objective, nn.Module model, string layer, CurvatureOptions? options = null, LayerSide side = LayerSide.Output)
+        : this(objective, new Site(Find(model, layer), layer, side), options)
     {
     }
 
-    private ActivationHessianOperator(Objective objective, nn.Module<Tensor, Tensor> module, string layer, CurvatureOptions? options)
-        : this(objective, Count(objective, module, layer, options), batch => new ActivationGraph(batch, module, layer), options)
+    private ActivationHessianOperator(Objective objective, Site site, CurvatureOptions? options)
+        : this(objective, Count(objective, site, options), batch => new ActivationGraph(batch, site), options)
     {
     }
 
@@ -90,16 +91,16 @@ public sealed class ActivationHessianOperator : LinearOperator
             ?? throw new CurvatureException($"The layer '{layer}' ({found.GetType().Name}) does not map one tensor to one tensor.");
     }
 
-    private static long Count(Objective objective, nn.Module<Tensor, Tensor> module, string layer, CurvatureOptions? options)
+    private static long Count(Objective objective, Site site, CurvatureOptions? options)
     {
         using IDisposable noGrad = no_grad();
         long count = 0;
         foreach (ObjectiveBatch batch in objective.Pass(options?.Cancellation ?? default))
         {
             using DisposeScope scope = NewDisposeScope();
-            using Capture capture = new(module);
+            using Capture capture = new(site);
             batch.Loss();
-            count += capture.Only(layer).numel();
+            count += capture.Only().numel();
         }
 
         return count;
@@ -110,11 +111,11 @@ public sealed class ActivationHessianOperator : LinearOperator
     {
         private readonly Tensor? _gradient;
 
-        public ActivationGraph(ObjectiveBatch batch, nn.Module<Tensor, Tensor> module, string layer)
+        public ActivationGraph(ObjectiveBatch batch, Site site)
         {
-            using Capture capture = new(module);
+            using Capture capture = new(site);
             Tensor loss = batch.Loss();
-            Activations = capture.Only(layer).DetachFromDisposeScope();
+            Activations = capture.Only().DetachFromDisposeScope();
             _gradient = Gradients.Of(loss, [Activations], createGraph: true)[0]?.DetachFromDisposeScope();
         }
 
@@ -130,24 +131,41 @@ public sealed class ActivationHessianOperator : LinearOperator
         }
     }
 
-    /// <summary>Puts a leaf in the place of a module's output for as long as it lives.</summary>
+    /// <summary>Where the activations are.</summary>
+    private sealed record Site(nn.Module<Tensor, Tensor> Module, string Layer, LayerSide Side);
+
+    /// <summary>Puts a leaf in the place of a module's output or input for as long as it lives.</summary>
     private sealed class Capture : IDisposable
     {
         private readonly List<Tensor> _leaves = [];
+        private readonly Site _site;
         private readonly Action _remove;
 
-        public Capture(nn.Module<Tensor, Tensor> module) => _remove = module.register_forward_hook((_, _, output) =>
+        public Capture(Site site)
         {
-            Tensor leaf = output.detach().requires_grad_();
-            _leaves.Add(leaf);
-            return leaf.alias(); // a container may dispose of what it was handed
-        }).remove;
+            _site = site;
+            _remove = site.Side == LayerSide.Output
+                ? site.Module.register_forward_hook((_, _, output) => Leaf(output)).remove
+                : site.Module.register_forward_pre_hook((_, input) => Leaf(input)).remove;
+        }
 
-        public Tensor Only(string layer) => _leaves.Count == 1
+        public Tensor Only() => _leaves.Count == 1
             ? _leaves[0]
             : throw new CurvatureException(
-                $"The layer '{layer}' was called {_leaves.Count} times on a batch; its activations are defined for exactly one call. Hooks fire on call(), not on forward().");
+                $"The layer '{_site.Layer}' was called {_leaves.Count} times on a batch; its activations are defined for exactly one call. Hooks fire on call(), not on forward().");
 
         public void Dispose() => _remove();
+
+        private Tensor Leaf(Tensor activations)
+        {
+            if (!activations.is_floating_point())
+            {
+                throw new CurvatureException($"The input of layer '{_site.Layer}' is {activations.dtype}: there are no derivatives in indices. Ask for its outputs.");
+            }
+
+            Tensor leaf = activations.detach().requires_grad_();
+            _leaves.Add(leaf);
+            return leaf.alias(); // a container may dispose of what it was handed
+        }
     }
 }

@@ -14,6 +14,7 @@ public static partial class torch
         private static readonly Op Neg = new("neg");
         private static readonly Op Reciprocal = new("reciprocal");
         private static readonly Op Relu = new("relu");
+        private static readonly Op Round = new("round", "decimals");
         private static readonly Op Rsqrt = new("rsqrt");
         private static readonly Op Sigmoid = new("sigmoid");
         private static readonly Op Sign = new("sign");
@@ -35,6 +36,7 @@ public static partial class torch
         public Tensor neg() => Neg.Call(this);
         public Tensor reciprocal() => Reciprocal.Call(this);
         public Tensor relu() => Relu.Call(this);
+        public Tensor round(long decimals = 0) => Round.Call(this, decimals);
         public Tensor rsqrt() => Rsqrt.Call(this);
         public Tensor sigmoid() => Sigmoid.Call(this);
         public Tensor sign() => Sign.Call(this);

@@ -1,0 +1,129 @@
+using Curvature.Quant.Networks;
+using static TorchSharp.torch;
+
+namespace Curvature.Quant.Calibration;
+
+/// <summary>One calibration: which layers see what, and in which order.</summary>
+internal sealed class AdaQuantRun(
+    AdaQuant options,
+    QuantizableNetwork network,
+    IReadOnlyList<Tensor> inputs,
+    QuantizedActivations? activations,
+    IProgress<AdaQuantProgress>? progress,
+    CancellationToken cancellation)
+{
+    private readonly List<QuantizedLayer> _done = [];
+    private int _total;
+
+    public IReadOnlyList<QuantizedLayer> Layers(IReadOnlyList<(WeightLayer Layer, int Bits, int InputBits)> asked)
+    {
+        options.Check();
+        QuantizedActivations.RequireModules(network);
+        if (inputs.Count == 0)
+        {
+            throw new CurvatureException("There are no calibration inputs. Give at least one batch; some hundreds of samples are usual.");
+        }
+
+        _total = asked.Count;
+        try
+        {
+            WeightLayer[] known = [.. asked.Select(a => a.Layer).DistinctBy(layer => layer.Name).Where(layer => LayerFunction.Of(layer.Module) is not null)];
+            IReadOnlyList<(WeightLayer Layer, double Bytes)> order = known.Length == 0 ? [] : LayerInputs.Order(network, known, inputs, cancellation);
+            foreach ((WeightLayer layer, int bits, int inputBits) in asked.Where(a => order.All(o => o.Layer.Name != a.Layer.Name)))
+            {
+                Add(QuantizedLayer.Round(layer, bits, activations, inputBits, options.Quantizer));
+            }
+
+            if (options.Variant == AdaQuantVariant.Sequential)
+            {
+                Sequentially(order, asked);
+            }
+            else
+            {
+                InParallel(order, asked);
+            }
+
+            var position = asked.Select((a, i) => (Key: (a.Layer.Name, a.Bits), i)).ToDictionary(pair => pair.Key, pair => pair.i);
+            return [.. _done.OrderBy(layer => position[(layer.Name, layer.Bits)])];
+        }
+        catch
+        {
+            _done.ForEach(layer => layer.Dispose());
+            throw;
+        }
+    }
+
+    /// <summary>As many layers a pass as memory holds.</summary>
+    private void InParallel(IReadOnlyList<(WeightLayer Layer, double Bytes)> order, IReadOnlyList<(WeightLayer Layer, int Bits, int InputBits)> asked)
+    {
+        for (int first = 0; first < order.Count;)
+        {
+            int count = 1;
+            for (double bytes = order[first].Bytes; first + count < order.Count && (bytes += order[first + count].Bytes) <= options.Memory; count++)
+            {
+            }
+
+            WeightLayer[] layers = [.. order.Skip(first).Take(count).Select(o => o.Layer)];
+            first += count;
+            Dictionary<string, Tensor> captured = LayerInputs.Capture(network, layers, inputs, cancellation);
+            try
+            {
+                foreach (WeightLayer layer in layers)
+                {
+                    using (var reconstruction = new LayerReconstruction(options, layer, captured[layer.Name], captured[layer.Name], activations))
+                    {
+                        foreach ((_, int bits, int inputBits) in asked.Where(a => a.Layer.Name == layer.Name))
+                        {
+                            Add(reconstruction.At(bits, inputBits, cancellation));
+                        }
+                    }
+
+                    captured[layer.Name].Dispose();
+                }
+            }
+            finally
+            {
+                DisposeAll(captured);
+            }
+        }
+    }
+
+    /// <summary>In the order of calls; inputs of the network in floating point give the targets, those of the network so far quantized are what a layer sees.</summary>
+    private void Sequentially(IReadOnlyList<(WeightLayer Layer, double Bytes)> order, IReadOnlyList<(WeightLayer Layer, int Bits, int InputBits)> asked)
+    {
+        foreach ((WeightLayer layer, _) in order)
+        {
+            Dictionary<string, Tensor> exact = LayerInputs.Capture(network, [layer], inputs, cancellation), seen = [];
+            try
+            {
+                using (QuantizedLayers.Apply(network, _done))
+                {
+                    seen = LayerInputs.Capture(network, [layer], inputs, cancellation);
+                }
+
+                (_, int bits, int inputBits) = asked.Single(a => a.Layer.Name == layer.Name);
+                using var reconstruction = new LayerReconstruction(options, layer, exact[layer.Name], seen[layer.Name], activations);
+                Add(reconstruction.At(bits, inputBits, cancellation));
+            }
+            finally
+            {
+                DisposeAll(exact);
+                DisposeAll(seen);
+            }
+        }
+    }
+
+    private void Add(QuantizedLayer layer)
+    {
+        _done.Add(layer);
+        progress?.Report(new AdaQuantProgress(layer.Name, layer.Bits, _done.Count, _total, layer.StartError ?? double.NaN, layer.Error ?? double.NaN));
+    }
+
+    private static void DisposeAll(Dictionary<string, Tensor> captured)
+    {
+        foreach (Tensor tensor in captured.Values)
+        {
+            tensor.Dispose();
+        }
+    }
+}

@@ -1,0 +1,114 @@
+using Curvature.Quant.Networks;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Curvature.Quant.Calibration;
+
+/// <summary>
+/// Running statistics of batch norms taken anew on calibration data, as the network now is: quantized layers move the mean and the variance of their outputs, and this takes that back (Hubara et al. 2020,
+/// section 3.3; Finkelstein, Almog, Grobman 2019, Fighting Quantization Bias with Bias). One forward pass in which norms use the statistics of the batch and everything else is in evaluation mode; the new
+/// statistics are the mean over batches of the batches' mean and unbiased variance, weighted by their samples. Until it is disposed: then the old ones are back, bit for bit, unless they are kept.
+/// </summary>
+public sealed class BatchNormTuning : IDisposable
+{
+    private readonly List<(Tensor Buffer, Tensor Before)> _kept = [];
+
+    private BatchNormTuning(int norms) => Norms = norms;
+
+    /// <summary>How many norms have new statistics: those that track any. A network without changes nothing.</summary>
+    public int Norms { get; }
+
+    /// <summary>Takes the statistics anew.</summary>
+    /// <param name="module">The network, quantized as it is to run.</param>
+    /// <param name="inputs">Calibration batches of some 50 samples or more each, enumerated once: a norm sees a batch's own statistics.</param>
+    /// <param name="cancellation">Looked at before each batch; then everything is as it was.</param>
+    /// <exception cref="CurvatureException">TorchScript, whose norms cannot be reached, or no inputs.</exception>
+    public static BatchNormTuning Apply(nn.Module module, IEnumerable<Tensor> inputs, CancellationToken cancellation = default)
+    {
+        if (module is jit.ScriptModule)
+        {
+            throw new CurvatureException("The model is TorchScript, whose batch norms cannot be reached. Load the weights into a C# model (--model-type).");
+        }
+
+        BatchNorm[] norms = [.. module.modules().Prepend(module).OfType<BatchNorm>().Distinct().Where(norm => norm.running_mean is not null && norm.running_var is not null)];
+        var tuning = new BatchNormTuning(norms.Length);
+        double?[] momenta = [.. norms.Select(norm => norm.momentum)];
+        bool succeeded = false;
+        try
+        {
+            foreach (BatchNorm norm in norms)
+            {
+                tuning.Remember(norm.running_mean!);
+                tuning.Remember(norm.running_var!);
+                if (norm.num_batches_tracked is { } count)
+                {
+                    tuning.Remember(count);
+                }
+            }
+
+            Pass(module, norms, inputs, cancellation);
+            succeeded = true;
+            return tuning;
+        }
+        finally
+        {
+            for (int i = 0; i < norms.Length; i++)
+            {
+                norms[i].momentum = momenta[i];
+            }
+
+            if (!succeeded)
+            {
+                tuning.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Makes the new statistics the network's own: disposing no longer brings the old ones back.</summary>
+    public void Keep()
+    {
+        _kept.ForEach(pair => pair.Before.Dispose());
+        _kept.Clear();
+    }
+
+    /// <summary>Puts the old statistics back.</summary>
+    public void Dispose()
+    {
+        using IDisposable noGrad = no_grad();
+        foreach ((Tensor buffer, Tensor before) in _kept)
+        {
+            buffer.copy_(before);
+        }
+
+        Keep();
+    }
+
+    private static void Pass(nn.Module module, BatchNorm[] norms, IEnumerable<Tensor> inputs, CancellationToken cancellation)
+    {
+        nn.IModule<Tensor, Tensor> callable = CalibrationPass.Callable(module);
+        using IDisposable noGrad = no_grad();
+        using var evaluation = new EvaluationMode(module);
+        long samples = 0;
+        foreach (Tensor batch in inputs)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using DisposeScope scope = NewDisposeScope();
+            samples += batch.shape[0];
+            foreach (BatchNorm norm in norms)
+            {
+                norm.train();
+                norm.momentum = (double)batch.shape[0] / samples; // r = (1 - m) r + m batch: the weighted mean so far, the first batch alone to begin with
+            }
+
+            callable.call(EvaluationMode.Placed(batch, module));
+        }
+
+        if (samples == 0)
+        {
+            throw new CurvatureException("There are no calibration inputs. Give at least one batch; some hundreds of samples are usual.");
+        }
+    }
+
+    private void Remember(Tensor buffer) => _kept.Add((buffer, buffer.detach().clone().DetachFromDisposeScope()));
+}

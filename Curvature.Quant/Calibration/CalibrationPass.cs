@@ -1,0 +1,67 @@
+using System.Runtime.InteropServices;
+using Curvature.Quant.Networks;
+using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Quant.Calibration;
+
+/// <summary>Forward passes over calibration data in evaluation mode without a graph, with eyes on layers' inputs.</summary>
+internal static class CalibrationPass
+{
+    /// <summary>Shows every call's input of some layers; what is returned, unless null, takes its place.</summary>
+    public static void Run(
+        QuantizableNetwork network, IEnumerable<WeightLayer> layers, Func<WeightLayer, Tensor, Tensor?> see, IEnumerable<Tensor> inputs, CancellationToken cancellation)
+    {
+        var hooks = new List<Action>();
+        try
+        {
+            foreach (WeightLayer layer in layers)
+            {
+                hooks.Add(((nn.Module<Tensor, Tensor>)layer.Module!).register_forward_pre_hook((_, input) => see(layer, input) ?? input).remove);
+            }
+
+            Outputs(network.Module, inputs, _ => { }, cancellation);
+        }
+        finally
+        {
+            hooks.ForEach(remove => remove());
+        }
+    }
+
+    /// <summary>Shows every batch's outputs, which are disposed of afterwards.</summary>
+    public static void Outputs(nn.Module module, IEnumerable<Tensor> inputs, Action<Tensor> see, CancellationToken cancellation)
+    {
+        nn.IModule<Tensor, Tensor> callable = Callable(module);
+        using IDisposable noGrad = no_grad();
+        using var evaluation = new EvaluationMode(module);
+        int index = 0;
+        foreach (Tensor batch in inputs)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using DisposeScope scope = NewDisposeScope();
+            see(Call(callable, EvaluationMode.Placed(batch, module), index++));
+        }
+
+        if (index == 0)
+        {
+            throw new CurvatureException("There are no calibration inputs. Give at least one batch; some hundreds of samples are usual.");
+        }
+    }
+
+    public static nn.IModule<Tensor, Tensor> Callable(nn.Module module) => module as nn.IModule<Tensor, Tensor>
+        ?? throw new CurvatureException($"The model {module.GetType().Name} does not map one tensor to one tensor (IModule<Tensor, Tensor>), so it cannot be calibrated on batches of inputs.");
+
+    private static Tensor Call(nn.IModule<Tensor, Tensor> callable, Tensor inputs, int index)
+    {
+        try
+        {
+            return callable.call(inputs);
+        }
+        catch (Exception error) when (error is ExternalException or ArgumentException)
+        {
+            throw new CurvatureException(
+                $"The model rejected calibration batch {index} of shape [{string.Join(", ", inputs.shape)}], {inputs.dtype}: {EngineError.Summary(error)}. Give inputs as the model takes them, samples first.", error);
+        }
+    }
+}
