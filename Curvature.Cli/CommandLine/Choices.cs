@@ -84,6 +84,19 @@ internal static class Choices
             return value.Length == numbers.Length;
         });
 
+    /// <summary>Whole numbers of at least 1, separated by commas.</summary>
+    public static Option<int[]?> Counts(string name, string description) => Make<int[]?>(
+        name,
+        "N,N,...",
+        description,
+        "whole numbers of at least 1, separated by commas",
+        (string text, out int[]? value) =>
+        {
+            string[] words = text.Split(',');
+            value = [.. words.Select(word => int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0).Where(number => number > 0)];
+            return value.Length == words.Length;
+        });
+
     /// <summary>One of several words.</summary>
     public static Option<string?> Word(string name, string description, params IReadOnlyCollection<string> words) => Make<string?>(
         name,

@@ -10,7 +10,7 @@ internal static class MeasureCommand
     {
         var command = new Command("measure", "measure one quantity of a checkpoint's curvature");
         foreach (MeasuredQuantity quantity in (MeasuredQuantity[])
-            [new MeasureTrace(), new MeasureEigenvalues(), new MeasureDensity(), new MeasureDiagonal(), new MeasureNorm(), new MeasureLogDeterminant()])
+            [new MeasureTrace(), new MeasureEigenvalues(), new MeasureDensity(), new MeasureDiagonal(), new MeasureNorm(), new MeasureLogDeterminant(), new MeasureStability()])
         {
             command.Add(quantity.Create(terminal));
         }

@@ -18,6 +18,9 @@ internal abstract class MeasuredQuantity(string name, string description)
     /// <summary>Whether there are vectors over the parameters to write.</summary>
     protected virtual bool HasVectors => false;
 
+    /// <summary>Whether a layer's diagonal block has it too.</summary>
+    protected virtual bool HasLayers => true;
+
     /// <summary>The command with the options that all quantities share.</summary>
     public Command Create(Terminal terminal)
     {
@@ -28,7 +31,11 @@ internal abstract class MeasuredQuantity(string name, string description)
         var command = new Command(name, description);
         work.AddTo(command);
         AddOptions(command);
-        command.Add(perLayer);
+        if (HasLayers)
+        {
+            command.Add(perLayer);
+        }
+
         if (HasVectors)
         {
             command.Add(file);
@@ -42,7 +49,7 @@ internal abstract class MeasuredQuantity(string name, string description)
             WorkRequest request = work.Read(parse);
             Quantities wanted = Wanted(parse, request.Seed) with
             {
-                PerLayer = parse.GetValue(perLayer),
+                PerLayer = HasLayers && parse.GetValue(perLayer),
                 VectorFile = HasVectors ? parse.GetValue(file) : null,
             };
             SharpnessReport report = Measurement.Run(request, wanted, terminal);
@@ -78,6 +85,9 @@ internal abstract class MeasuredQuantity(string name, string description)
     protected virtual object? Layers(SharpnessSummary summary) => summary.Layers.Count == 0 ? null : summary.Layers.Select(layer =>
         new Dictionary<string, object?> { ["name"] = layer.Name, ["parameters"] = layer.Summary.Parameters, [Member] = Value(layer.Summary) });
 
+    /// <summary>Further members of a JSON object, behind the quantity.</summary>
+    protected virtual IEnumerable<(string Name, object? Value)> Others(SharpnessSummary summary) => [];
+
     /// <summary>Prints the quantity for a person.</summary>
     protected abstract void Print(Terminal terminal, SharpnessSummary summary);
 
@@ -95,6 +105,11 @@ internal abstract class MeasuredQuantity(string name, string description)
     private string Json(SharpnessReport report, string? file)
     {
         JsonReport json = new JsonReport(report.Environment).Add(Member, Value(report.Summary));
+        foreach ((string name, object? value) in Others(report.Summary))
+        {
+            json.Add(name, value);
+        }
+
         json = Layers(report.Summary) is { } layers ? json.Add("layers", layers) : json;
         json = file is null ? json : json.Add("vectors", file);
         return json.Write(report.Findings);

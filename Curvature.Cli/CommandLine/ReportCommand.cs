@@ -2,6 +2,7 @@ using System.CommandLine;
 using Curvature.Cli.Output;
 using Curvature.Cli.Work;
 using Curvature.Krylov;
+using Curvature.Sharpness;
 using Curvature.Viz.Report;
 
 namespace Curvature.Cli.CommandLine;
@@ -13,30 +14,58 @@ internal static class ReportCommand
 
     public static Command Create(Terminal terminal)
     {
-        var work = new WorkOptions();
+        var work = new WorkOptions(recordings: true);
         var trace = new TraceOptions(alone: false);
         var eigenvalues = new EigenvalueOptions(Spectrum.Both, alone: false);
         var density = new DensityOptions();
+        var stability = new StabilityOptions(alone: false);
         Option<string?> folder = Out();
-        var command = new Command("report", "sharpness report of a checkpoint: trace by layer, extreme eigenvalues, density of the spectrum");
+        var command = new Command("report", "sharpness report of a checkpoint: trace by layer, extreme eigenvalues, density of the spectrum; or the curves of a recorded training");
         work.AddTo(command);
         trace.AddTo(command);
         eigenvalues.AddTo(command);
         density.AddTo(command);
+        stability.AddTo(command);
         command.Add(folder);
         command.Validators.Add(work.Validate);
         command.SetAction(parse =>
         {
+            if (work.RecordingOf(parse) is { } recording)
+            {
+                return Watched(recording, WorkOptions.Line(parse), parse.GetValue(folder), terminal);
+            }
+
             WorkRequest request = work.Read(parse);
             var wanted = new Quantities
             {
                 Trace = trace.Read(parse, request.Seed),
                 Eigenvalues = eigenvalues.Read(parse, request.Seed),
                 Density = density.Read(parse, request.Seed),
+                Stability = stability.Stability(parse, request.Seed),
+                BatchSizes = stability.BatchSizes(parse, request.Seed),
             };
             return Write(request, wanted, parse.GetValue(folder), terminal);
         });
         return command;
+    }
+
+    /// <summary>The page of a training that was recorded.</summary>
+    private static int Watched(string recording, string commandLine, string? folder, Terminal terminal)
+    {
+        folder ??= DefaultFolder;
+        AtomicFile.CheckFolder(folder);
+        IReadOnlyList<MonitorRecord> records = MonitorFile.Read(recording);
+        var environment = new EnvironmentReport();
+        environment.Add("recording", recording);
+        environment.Add("recording_sha256", EnvironmentReport.Sha256(recording));
+        environment.Add("observations", records.Count);
+        ReportContent content = MonitorContent.Of(Path.GetFileName(recording), records, environment.Entries, commandLine);
+        IReadOnlyList<string> files = ReportWriter.Write(content, MonitorJson.Write(content, records), folder, terminal.Cancellation);
+        terminal.Print(content.Lead);
+        ReportText.Findings(terminal, content.Findings);
+        terminal.Print();
+        terminal.Print($"report: {Path.GetFullPath(files[0])}");
+        return CurvatureCommand.Success;
     }
 
     /// <summary>Where a report goes.</summary>
@@ -54,6 +83,8 @@ internal static class ReportCommand
         ReportText.Trace(terminal, report.Summary);
         ReportText.Eigenvalues(terminal, report.Summary);
         ReportText.Density(terminal, report.Summary);
+        ReportText.Stability(terminal, report.Summary);
+        ReportText.BatchSizes(terminal, report.Summary);
         ReportText.Findings(terminal, report);
         terminal.Print();
         terminal.Print($"report: {Path.GetFullPath(files[0])}");

@@ -10,11 +10,14 @@ namespace Curvature.Cli.CommandLine;
 
 /// <summary>What <c>report</c>, every <c>measure</c>, <c>prune</c>, <c>plan</c> and <c>quantize</c> ask alike: a model, data, a loss, and how to compute.</summary>
 /// <param name="kind">What for.</param>
-internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure)
+/// <param name="recordings">Whether the model may also be a monitor's recording of a training, which needs neither data nor loss.</param>
+internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordings = false)
 {
+    private const string Recording = ".jsonl";
+
     private readonly Argument<string> _model = new("MODEL")
     {
-        Description = "TorchScript file (torch.jit.save), or weights (.safetensors, .pth, .dat) with --model-type",
+        Description = "TorchScript file (torch.jit.save), or weights (.safetensors, .pth, .dat) with --model-type" + (recordings ? "; or a training that SharpnessMonitor recorded (.jsonl)" : ""),
     };
 
     private readonly Option<string?> _data = new("--data")
@@ -52,8 +55,8 @@ internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure)
     /// <summary>Adds the argument and all options to <paramref name="command"/>.</summary>
     public void AddTo(Command command)
     {
-        _loss.Required = kind is WorkKind.Measure or WorkKind.Prune;
-        _data.Required = kind != WorkKind.Plan;
+        _loss.Required = !recordings && kind is (WorkKind.Measure or WorkKind.Prune);
+        _data.Required = !recordings && kind != WorkKind.Plan;
         _model.Arity = kind == WorkKind.Plan ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne;
         command.Add(_model);
         foreach (Option option in Offered)
@@ -103,19 +106,30 @@ internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure)
         }
     }
 
+    /// <summary>The recording that is named in the place of a model; null for a model.</summary>
+    public string? RecordingOf(ParseResult parse) => recordings && parse.GetRequiredValue(_model) is { } model && IsRecording(model) ? model : null;
+
     /// <summary>Adds an error where options do not go together.</summary>
     public void Validate(CommandResult result)
     {
+        if (recordings && result.GetResult(_model) is { Tokens: [var model, ..] })
+        {
+            ValidateRecording(result, model.Value);
+        }
+
         if (Choices.Given(result, _fisherSamples) is { } samples && Choices.Given(result, _matrix) != "fisher")
         {
             result.AddError($"--fisher-samples {samples}: only the matrix fisher is made of draws; add --matrix fisher.");
         }
     }
 
+    /// <summary>The command line again, as a shell would need it.</summary>
+    public static string Line(ParseResult parse) => $"curvature {string.Join(' ', parse.Tokens.Select(token => Quoted(token.Value)))}";
+
     /// <summary>The values on a parsed command line.</summary>
     public WorkRequest Read(ParseResult parse) => new()
     {
-        CommandLine = $"curvature {string.Join(' ', parse.Tokens.Select(token => Quoted(token.Value)))}",
+        CommandLine = Line(parse),
         Model = parse.GetValue(_model) ?? "",
         Data = parse.GetValue(_data) ?? "",
         Loss = parse.GetValue(_loss) ?? "",
@@ -138,6 +152,24 @@ internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure)
         LabelSmoothing = parse.GetValue(_smoothing) ?? 0,
         ClassWeights = parse.GetResult(_classWeights) is null ? null : parse.GetValue(_classWeights), // an absent list reads as an empty one
     };
+
+    private static bool IsRecording(string model) => model.EndsWith(Recording, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>A model needs data and a loss; a recording takes nothing of the kind.</summary>
+    private void ValidateRecording(CommandResult result, string model)
+    {
+        if (!IsRecording(model))
+        {
+            foreach (Option option in ((Option[])[_data, _loss]).Where(option => Choices.Given(result, option) is null))
+            {
+                result.AddError($"Option '{option.Name}' is required.");
+            }
+        }
+        else if (result.Children.OfType<OptionResult>().FirstOrDefault(given => !given.Implicit && given.Option.Name != "--out") is { } stranger)
+        {
+            result.AddError($"{model} {stranger.Option.Name}: a recording of a training takes no option but --out.");
+        }
+    }
 
     /// <summary>A type in an assembly, or a short name.</summary>
     private static Regex ModelType() => new($"!|^({string.Join('|', KnownNetworks.Names.Select(Regex.Escape))})$", RegexOptions.CultureInvariant);

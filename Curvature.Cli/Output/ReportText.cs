@@ -126,6 +126,54 @@ internal static class ReportText
         Settled(terminal, summary.LogDeterminant!.QuadratureError);
     }
 
+    /// <summary>Largest stable learning rates, beside the one that is used.</summary>
+    public static void Stability(Terminal terminal, SharpnessSummary summary)
+    {
+        if (summary.Stability is not { } stability)
+        {
+            return;
+        }
+
+        double? rate = stability.Setting.LearningRate;
+        terminal.Print();
+        terminal.Print(
+            ["rule", "condition", "largest stable rate", .. rate is null ? Array.Empty<string>() : ["rate / limit"]],
+            stability.Limits.Select(limit => (string[])
+            [
+                limit.Rule,
+                limit.Condition,
+                limit.StandardError > 0 ? Format.Estimate(new Estimate(limit.Rate, limit.StandardError, 0, 2)) : Format.Number(limit.Rate),
+                .. rate is { } used ? [Format.Number(used / limit.Rate)] : Array.Empty<string>(),
+            ]));
+        terminal.Print($"sharpness {Format.Number(stability.Sharpness.Value)}" + (stability.PreconditionedSharpness is { } seen ? $", seen by {stability.Setting.Rule.Title} {Format.Number(seen.Value)}" : "")
+            + (stability.BatchSharpness is { MeanOfRatios: var along } ? $"; batches of {stability.Setting.BatchSize} along their gradients {Format.Estimate(along)}" : ""));
+    }
+
+    /// <summary>Ends of the spectrum by batch size.</summary>
+    public static void BatchSizes(Terminal terminal, SharpnessSummary summary)
+    {
+        if (summary.BatchSizes is not { } found)
+        {
+            return;
+        }
+
+        terminal.Print();
+        terminal.Print(
+            ["batch size", "λmax", "predicted", "isotropic", "λmin", "isotropic", "stable rate", "damping"],
+            found.Measured.Select(size => (string[])
+            [
+                Format.Count(size.BatchSize),
+                Format.Estimate(size.Largest),
+                Format.Number(found.Directional.LargestAt(size.BatchSize)),
+                Format.Number(found.Isotropic.LargestAt(size.BatchSize)),
+                Format.Estimate(size.Smallest),
+                Format.Number(found.Isotropic.SmallestAt(size.BatchSize)),
+                Format.Number(2 / size.Largest.Value),
+                Format.Number(Math.Max(0, -size.Smallest.Value)),
+            ]));
+        terminal.Print($"{Format.Count(found.Samples, "sample")}; predictions from their eigenvalues and the noise along the sharpest direction (isotropic: along random ones)");
+    }
+
     /// <summary>What a reader must know, one line each.</summary>
     public static void Findings(Terminal terminal, SharpnessReport report) => Findings(terminal, report.Findings);
 

@@ -55,7 +55,7 @@ internal sealed class Measurement
         var blas = Blas.Measure();
         _environment.AddEngine(blas);
         _work.Describe(_environment);
-        WorkPlan plan = ProductBudget.Fit(_fitting, Cost, SecondsLeft, samplesFixed: _request.Samples is not null);
+        WorkPlan plan = ProductBudget.Fit(_fitting, Cost, SecondsLeft * _wanted.ShareOfTime, samplesFixed: _request.Samples is not null);
         foreach (string remark in _work.Remarks)
         {
             _terminal.Say(remark);
@@ -68,13 +68,14 @@ internal sealed class Measurement
         Objective objective = _work.Over(data);
         var options = new CurvatureOptions { Cancellation = _terminal.Cancellation };
         using CurvatureOperator matrix = _work.Matrix(objective, options);
-        var subject = new Subject(_request.Matrix, objective, matrix, _work.Model, layer => _work.Matrix(_work.Over(data, layer), options));
+        var subject = new Subject(_request.Matrix, objective, matrix, _work.Model, layer => _work.Matrix(_work.Over(data, layer), options), data, batches => _work.Over(batches));
         int products = 0;
+        IReadOnlyList<string> cuts = [];
         SharpnessSummary summary = _terminal.Track(progress =>
         {
-            using var stages = new Stages(_wanted, plan, _cost, () => SecondsLeft, progress, _terminal.Cancellation);
+            using var stages = new Stages(_wanted, plan, _cost, () => SecondsLeft, progress, _terminal.Cancellation) { Chunk = _request.BatchSize };
             SharpnessSummary measured = stages.Run(subject);
-            (plan, products) = (stages.Plan, stages.Products);
+            (plan, products, cuts) = (stages.Plan, stages.Products, stages.Cuts);
             if (_wanted.VectorFile is { } file)
             {
                 VectorFile.Write(file, stages.Vectors);
@@ -92,7 +93,7 @@ internal sealed class Measurement
         _environment.Add("products", products);
         _environment.Add("seconds", Math.Round(_environment.Elapsed.TotalSeconds, 3));
         IEnumerable<Finding?> circumstances =
-            [.. _work.Remarks.Select(remark => Finding.Of("checkpoint", Severity.Info, remark)), blas.SlowFinding(), CutFinding(plan), ToleranceFinding(summary)];
+            [.. _work.Remarks.Select(remark => Finding.Of("checkpoint", Severity.Info, remark)), blas.SlowFinding(), CutFinding([.. plan.CutsFrom(_whole), .. cuts]), ToleranceFinding(summary)];
         return new SharpnessReport
         {
             ModelName = Path.GetFileName(_request.Model),
@@ -101,7 +102,7 @@ internal sealed class Measurement
             Summary = summary,
             Environment = _environment.Entries,
             Command = _request.CommandLine,
-            Cuts = plan.CutsFrom(_whole),
+            Cuts = [.. plan.CutsFrom(_whole), .. cuts],
             Findings = [.. circumstances.OfType<Finding>().Concat(KnownFindings.Examine(summary)).OrderByDescending(finding => finding.Severity)],
         };
     }
@@ -122,9 +123,8 @@ internal sealed class Measurement
         ? $"To end within {Format.Duration(_request.Budget)} the work is"
         : $"To end within {Format.Duration(_request.Budget)}, and to fit into memory, the work is";
 
-    private Finding? CutFinding(WorkPlan plan)
+    private Finding? CutFinding(IReadOnlyList<string> cuts)
     {
-        IReadOnlyList<string> cuts = plan.CutsFrom(_whole);
         return cuts.Count == 0 ? null : Finding.Of(
             "cut-budget",
             Severity.Warning,

@@ -1,5 +1,6 @@
 using Curvature.Cli.Output;
 using Curvature.Estimators;
+using Curvature.Sharpness;
 
 namespace Curvature.Cli.Work;
 
@@ -23,6 +24,15 @@ internal sealed record Quantities
     public EigenvalueWork? Eigenvalues { get; init; }
 
     public StochasticLanczosQuadrature? Density { get; init; }
+
+    /// <summary>Where an optimizer stands.</summary>
+    public StabilityStudy? Stability { get; init; }
+
+    /// <summary>Eigenvalues by batch size.</summary>
+    public BatchSizeStudy? BatchSizes { get; init; }
+
+    /// <summary>The share of the time that is planned beforehand; what is left is for the batch sizes, which are fitted into it.</summary>
+    public double ShareOfTime => BatchSizes is null ? 1 : 0.5;
 
     /// <summary>Also all eigenvalues of the dense matrix.</summary>
     public bool Exact { get; init; }
@@ -51,10 +61,14 @@ internal sealed record Quantities
         return new WorkPlan(
             samples,
             IsExact ? 1 : probes.For(parameters), // one pass, as dear as the outputs are many
-            Math.Min(Eigenvalues?.Options.MaxProducts ?? 0, ProductsPerEigenvalue * (3 + (Eigenvalues?.Count ?? 0))),
+            Math.Min(Eigenvalues?.Options.MaxProducts ?? 0, ProductsPerEigenvalue * (3 + (Eigenvalues?.Count ?? 0))) + StabilityProducts,
             (int)Math.Min(steps, parameters),
             runs);
     }
+
+    /// <summary>About what a stability study takes: an eigenvalue, another one for an adaptive rule, and with a batch size a trace and three passes.</summary>
+    private int StabilityProducts => Stability is not { } study ? 0
+        : (ProductsPerEigenvalue * 4 * (study.Setting.Rule.IsAdaptive ? 2 : 1)) + (study.Setting.BatchSize is null ? 0 : study.Probes + 6);
 
     /// <summary>A plan with less, where memory holds no more than <paramref name="vectors"/> of P entries.</summary>
     public WorkPlan WithinMemory(WorkPlan plan, int vectors)

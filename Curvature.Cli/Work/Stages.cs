@@ -39,6 +39,12 @@ internal sealed class Stages(
     /// <summary>Products made, those of the layers' blocks included.</summary>
     public int Products { get; private set; }
 
+    /// <summary>What was left out for want of time beside what the plan says, one phrase each.</summary>
+    public IReadOnlyList<string> Cuts { get; private set; } = [];
+
+    /// <summary>Samples computed at once.</summary>
+    public int Chunk { get; init; } = 256;
+
     /// <summary>What goes into a file of its own, for the whole matrix.</summary>
     public IReadOnlyList<(string Name, Tensor Value)> Vectors { get; private set; } = [];
 
@@ -52,6 +58,9 @@ internal sealed class Stages(
         (double loss, double gradient) = (subject.Objective.Value(cancellation), GradientNorm(subject.Objective));
         SharpnessSummary summary = Measure(matrix, subject, progress) with { Matrix = subject.Name, Loss = loss, GradientNorm = gradient };
         summary = wanted.MeasuresBlocks ? AddBlocks(summary, subject) : summary;
+        summary = wanted.Stability is { } stability ? summary with { Stability = stability.Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
+        summary = wanted.BatchSizes is { } sizes ? summary with { BatchSizes = Affordable(sizes, subject.Data.Count).Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
+        Products += (int)Math.Round(summary.BatchSizes?.Products ?? 0);
         summary = wanted.Exact ? DenseSpectrum.AddTo(summary, matrix, progress) : summary;
         Products += matrix.Products;
         return summary;
@@ -63,6 +72,33 @@ internal sealed class Stages(
         {
             value.Dispose();
         }
+    }
+
+    /// <summary>A study of batch sizes with fewer draws, and then without the largest sizes, until it fits into the time that is left; the smallest size stays.</summary>
+    private BatchSizeStudy Affordable(BatchSizeStudy study, long samples)
+    {
+        const int FewDraws = 2;
+        double affordable = ProductBudget.Fill * Math.Max(0, secondsLeft()) / (cost.Graph + cost.Product);
+        List<string> cuts = [];
+        if (study.SampleProducts(samples) > affordable)
+        {
+            cuts.Add($"{FewDraws} of {study.Draws} batches of each size");
+            study = study with { Draws = FewDraws };
+        }
+
+        int[] sizes = [.. study.Sizes.Order()];
+        while (study.Sizes.Count > 1 && study.SampleProducts(samples) > affordable)
+        {
+            study = study with { Sizes = sizes[..(study.Sizes.Count - 1)] };
+        }
+
+        if (study.Sizes.Count < sizes.Length)
+        {
+            cuts.Add($"batch sizes up to {study.Sizes.Max()} of {string.Join(", ", sizes)}");
+        }
+
+        Cuts = cuts;
+        return study;
     }
 
     /// <summary>Each layer's diagonal block: the other parameters stand still.</summary>

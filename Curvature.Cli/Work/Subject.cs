@@ -1,3 +1,4 @@
+using Curvature.Data;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Tensors;
@@ -14,7 +15,16 @@ namespace Curvature.Cli.Work;
 /// The diagonal block of a layer: the same matrix of the loss as a function of that layer's parameters, whose products leave the other layers' gradients out. The caller
 /// disposes it.
 /// </param>
-internal sealed record Subject(string Name, Objective Objective, CurvatureOperator Matrix, nn.Module Model, Func<ParameterLayer, CurvatureOperator> Block)
+/// <param name="Data">The samples looked at.</param>
+/// <param name="Over">The loss over other batches of them.</param>
+internal sealed record Subject(
+    string Name,
+    Objective Objective,
+    CurvatureOperator Matrix,
+    nn.Module Model,
+    Func<ParameterLayer, CurvatureOperator> Block,
+    Dataset Data,
+    Func<IReadOnlyList<Batch>, Objective> Over)
 {
     public bool IsHessian => Name == "hessian";
 }

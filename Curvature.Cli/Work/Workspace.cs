@@ -73,12 +73,17 @@ internal sealed class Workspace : IDisposable
     /// <param name="samples">The samples.</param>
     /// <param name="layer">Null: all parameters looked at.</param>
     /// <param name="batchSize">How many at once; null: as the request says.</param>
-    public Objective Over(Dataset samples, ParameterLayer? layer = null, int? batchSize = null)
+    public Objective Over(Dataset samples, ParameterLayer? layer = null, int? batchSize = null) => Over(samples.Batches(batchSize ?? _request.BatchSize), layer);
+
+    /// <summary>The loss over some batches.</summary>
+    /// <param name="batches">The batches.</param>
+    /// <param name="layer">Null: all parameters looked at.</param>
+    public Objective Over(IReadOnlyList<Batch> batches, ParameterLayer? layer = null)
     {
         ParameterSpace own = layer is null
             ? Parameters
             : new ParameterSpace([.. layer.Indices.Select(i => (Parameters.Names[i], Parameters.Parameters[i]))]);
-        return Objective.Supervised(_model.Module, _loss, samples.Batches(batchSize ?? _request.BatchSize), own, _request.L2);
+        return Objective.Supervised(_model.Module, _loss, batches, own, _request.L2);
     }
 
     /// <summary>How well the model does on some samples, in evaluation mode whatever mode was asked for; the loss with the L2 term.</summary>

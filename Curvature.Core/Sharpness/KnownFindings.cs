@@ -14,6 +14,9 @@ public static class KnownFindings
         new CoarseDensity(),
         new NegativeCurvature(),
         new DominantLayer(),
+        new EdgeOfStability(),
+        new NoisyStability(),
+        new BatchSizeVerdict(),
         new StableLearningRate(),
     ];
 

@@ -58,5 +58,23 @@ public sealed class NonFiniteValues : IFindingRule
             yield return ("smallest node of the density", density.Minimum);
             yield return ("largest node of the density", density.Maximum);
         }
+
+        if (summary.Stability is { } stability)
+        {
+            yield return ("sharpness", stability.Sharpness.Value);
+            yield return ("sharpness seen by the rule", stability.Relevant.Value);
+            yield return ("batch sharpness", stability.BatchSharpness?.MeanOfRatios.Value ?? 0);
+            yield return ("noise between samples", stability.Noise?.Isotropic.Value ?? 0);
+        }
+
+        if (summary.BatchSizes is { } sizes)
+        {
+            yield return ("noise between samples", sizes.Noise.Isotropic.Value);
+            foreach (BatchEigenvalues size in sizes.Measured)
+            {
+                yield return ($"largest eigenvalue of batches of {size.BatchSize}", size.Largest.Value);
+                yield return ($"smallest eigenvalue of batches of {size.BatchSize}", size.Smallest.Value);
+            }
+        }
     }
 }

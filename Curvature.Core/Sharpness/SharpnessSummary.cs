@@ -42,6 +42,12 @@ public sealed record SharpnessSummary
     /// <summary>Exact trace of each layer's block by layer name, where the dense matrix was small enough to build.</summary>
     public IReadOnlyDictionary<string, double>? ExactLayerTraces { get; init; }
 
+    /// <summary>Where an optimizer stands, where its settings were given.</summary>
+    public StabilitySummary? Stability { get; init; }
+
+    /// <summary>Eigenvalues of mini-batch Hessians beside their law.</summary>
+    public BatchSizeMeasurement? BatchSizes { get; init; }
+
     /// <summary>Loss at the checkpoint over the same samples, in the loss's own unit (nats for cross entropy).</summary>
     public double? Loss { get; init; }
 

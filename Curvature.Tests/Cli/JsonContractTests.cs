@@ -71,6 +71,25 @@ public class JsonContractTests
     }
 
     [Fact]
+    public void Stability_says_where_an_optimizer_stands_and_how_eigenvalues_go_with_the_batch_size()
+    {
+        JsonElement json = Measure("stability", "--optimizer", "sgd", "--lr", "4", "--batch", "16", "--batch-sizes", "16,64");
+        Assert.Equal(["environment", "stability", "batch_sizes", "findings"], Names(json));
+        JsonElement stability = json.GetProperty("stability");
+        Assert.Equal(
+            ["optimizer", "learning_rate", "momentum", "batch_size", "sharpness", "preconditioned_sharpness", "limit", "ratio", "verdict", "limits", "batch_sharpness", "trace", "noise"],
+            Names(stability));
+        Assert.Equal(("sgd", "beyond", 4.0), (stability.GetProperty("optimizer").GetString(), stability.GetProperty("verdict").GetString(), stability.GetProperty("learning_rate").GetDouble()));
+        Assert.Equal(2 / stability.GetProperty("sharpness").GetProperty("value").GetDouble(), stability.GetProperty("limit").GetDouble(), 1e-9);
+        Assert.Equal(["rule", "condition", "learning_rate", "standard_error"], Names(stability.GetProperty("limits")[0]));
+        JsonElement[] sizes = [.. json.GetProperty("batch_sizes").GetProperty("sizes").EnumerateArray()];
+        Assert.Equal([16, 64], sizes.Select(size => size.GetProperty("batch_size").GetInt32()));
+        Assert.Equal(0, sizes[1].GetProperty("largest").GetProperty("standard_error").GetDouble()); // all samples there are
+        Assert.Contains("edge-of-stability", Findings(json));
+        Assert.Contains("batch-size-law", Findings(json));
+    }
+
+    [Fact]
     public void The_environment_says_under_what_circumstances()
     {
         JsonElement environment = Measure("trace", "--probes", "2", "--seed", "7").GetProperty("environment");

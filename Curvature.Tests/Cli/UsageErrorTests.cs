@@ -63,6 +63,11 @@ public class UsageErrorTests
     [InlineData("measure norm model.pt --data data.npz --loss mse --norm max", "--norm max: expected one of frobenius, operator, schatten")]
     [InlineData("measure norm model.pt --data data.npz --loss mse --order 0", "--order 0: expected a number above 0")]
     [InlineData("measure logdet model.pt --data data.npz --loss mse --damping -1", "--damping -1: expected a number of at least 0")]
+    [InlineData("measure stability model.pt --data data.npz --loss mse --optimizer lion", "--optimizer lion: expected one of sgd, nesterov, adam, adamw, rmsprop")]
+    [InlineData("measure stability model.pt --data data.npz --loss mse --momentum 1", "--momentum 1: expected a number in [0, 1)")]
+    [InlineData("measure stability model.pt --data data.npz --loss mse --batch-sizes 32,many", "--batch-sizes 32,many: expected whole numbers of at least 1, separated by commas")]
+    [InlineData("measure stability model.pt --data data.npz --loss mse --matrix ggn", "--matrix ggn: stability is about the Hessian; leave --matrix out")]
+    [InlineData("report model.pt --data data.npz --loss mse --matrix ggn --lr 0.1", "--matrix ggn: --lr is about the Hessian; leave --matrix out")]
     [InlineData(Given + " --model-type resnet", "--model-type resnet: expected Assembly.dll!Namespace.Type, or one of digits-mlp, lenet")]
     [InlineData(Given + " --fisher-samples 4", "--fisher-samples 4: only the matrix fisher is made of draws; add --matrix fisher")]
     [InlineData(Given + " --estimator exact --matrix fisher", "--estimator exact: per-sample gradients give the matrices hessian and ggn, not fisher")]
@@ -82,7 +87,7 @@ public class UsageErrorTests
 
     [Theory]
     [InlineData("--help", "demo", "report", "measure", "inspect")]
-    [InlineData("measure --help", "trace", "eigs", "density", "diagonal", "norm", "logdet")]
+    [InlineData("measure --help", "trace", "eigs", "density", "diagonal", "norm", "logdet", "stability")]
     [InlineData("measure eigs --help", "--data", "--loss", "--top", "--which", "--budget", "--json")]
     public void Help_is_on_stdout_and_lists_what_there_is(string commandLine, params string[] expected)
     {

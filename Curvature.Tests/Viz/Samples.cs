@@ -25,6 +25,30 @@ internal static class Samples
             new LayerTrace("output", 5, new Estimate(1.5, 0.25, 16, 16)),
         ]);
 
+    public static StabilitySummary Stability { get; } = new()
+    {
+        Setting = OptimizerSetting.Of("sgd", 0.3, 0.5, 32),
+        Sharpness = new(9, 1e-5, true),
+        Trace = new(27.5, 1.25, 16, 16),
+        Noise = new(new(120, 6, 8, 8), new(300, 20, 8, 8), new(80, 9, 8, 8)),
+        BatchSharpness = new(new(11, 0.5, 30, 30), new(12, 0.5, 30, 30)),
+        Samples = 1000,
+        Parameters = 40,
+    };
+
+    public static BatchSizeMeasurement BatchSizes { get; } = new(
+        1000,
+        40,
+        new(9, 1e-3, true),
+        new(-0.9, 1e-3, true),
+        Stability.Noise!,
+        [
+            new(4, new(20, 1.5, 6, 6), new(-15, 1, 6, 6)),
+            new(32, new(10.5, 0.25, 6, 6), new(-4, 0.25, 6, 6)),
+            new(1000, new(9, 0, 30, 0), new(-0.9, 0, 30, 0)),
+        ],
+        120);
+
     public static SharpnessSummary Summary { get; } = new()
     {
         Parameters = 40,
@@ -35,6 +59,8 @@ internal static class Samples
         Density = Density,
         ExactEigenvalues = Spectrum,
         ExactLayerTraces = new Dictionary<string, double> { ["conv"] = 4.25, ["hidden"] = 21.97, ["output"] = 1 },
+        Stability = Stability,
+        BatchSizes = BatchSizes,
     };
 
     public static SharpnessReport Report { get; } = new()
@@ -79,6 +105,15 @@ internal static class Samples
         Density = new(40, [new([double.NaN, double.NaN], [double.NaN, double.NaN])], double.NaN, 2),
         ExactEigenvalues = [double.NaN],
         ExactLayerTraces = new Dictionary<string, double> { ["a"] = double.NaN },
+        Stability = Stability with { Sharpness = new(double.NaN, double.NaN, false), BatchSharpness = null, Noise = new(new(double.NaN, double.NaN, 1, 1), null, null) },
+        BatchSizes = new(
+            10,
+            40,
+            new(double.NaN, double.NaN, false),
+            new(double.NegativeInfinity, 0, true),
+            new(new(double.NaN, double.NaN, 1, 1), new(double.NaN, double.NaN, 1, 1), new(double.NaN, double.NaN, 1, 1)),
+            [new(4, new(double.NaN, double.NaN, 2, 2), new(double.NaN, 0, 2, 2)), new(8, new(double.PositiveInfinity, double.NaN, 1, 1), new(-1, 0, 2, 2))],
+            double.NaN),
     };
 
     private static QuadratureRule Run(double stretch) => new(

@@ -28,6 +28,10 @@ public static class KnownFigures
             "layer-traces",
             "Trace of each layer's block with its 95 % interval, beside exact ones where known.",
             summary => summary.Trace is { Layers.Count: > 0 } trace ? new LayerTraceFigure(trace.Layers, summary.ExactLayerTraces) : null),
+        new(
+            "batch-sizes",
+            "Extreme eigenvalues of mini-batch Hessians by batch size beside the law of random matrices.",
+            summary => summary.BatchSizes is { } sizes ? new BatchSizeFigure(sizes) : null),
     ];
 
     /// <summary>The figures that <paramref name="summary"/> has the quantities for.</summary>

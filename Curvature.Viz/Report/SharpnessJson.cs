@@ -6,7 +6,23 @@ namespace Curvature.Viz.Report;
 public static class SharpnessJson
 {
     /// <summary>One JSON object: environment, what was measured on what, the quantities, findings.</summary>
-    public static string Write(SharpnessReport report) =>
+    public static string Write(SharpnessReport report)
+    {
+        JsonReport json = Quantities(report);
+        if (report.Summary.Stability is { } stability)
+        {
+            json.Add("stability", StabilityJson.Of(stability));
+        }
+
+        if (report.Summary.BatchSizes is { } sizes)
+        {
+            json.Add("batch_sizes", StabilityJson.Of(sizes));
+        }
+
+        return json.Add("cuts", report.Cuts).Write(report.Findings);
+    }
+
+    private static JsonReport Quantities(SharpnessReport report) =>
         new JsonReport(report.Environment)
             .Add("command", report.Command)
             .Add("model", report.ModelName)
@@ -21,9 +37,7 @@ public static class SharpnessJson
             .Add("layers", report.Summary.Trace?.Layers)
             .Add("eigenvalues", report.Summary.Eigenvalues.OrderByDescending(eigenvalue => Math.Abs(eigenvalue.Value)))
             .Add("density", report.Summary.Density is { } density ? DensityJson.Of(density) : null)
-            .Add("exact", Exact(report.Summary))
-            .Add("cuts", report.Cuts)
-            .Write(report.Findings);
+            .Add("exact", Exact(report.Summary));
 
     private static Dictionary<string, object?>? Exact(SharpnessSummary summary) =>
         summary is { ExactEigenvalues: null, ExactLayerTraces: null } ? null : new()

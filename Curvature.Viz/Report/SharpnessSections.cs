@@ -18,6 +18,8 @@ internal static class SharpnessSections
             new("Spectrum", [.. Spectrum(summary)]),
             new("Eigenvalues", [.. Eigenvalues(summary)]),
             new("Layers", [.. Layers(summary)]),
+            new("Stability", [.. StabilitySections.Limits(summary)]),
+            new("Batch sizes", [.. StabilitySections.BatchSizes(summary)]),
         ];
         return sections.Where(section => section.Blocks.Count > 0);
     }

@@ -1,0 +1,221 @@
+using Curvature.Data;
+using Curvature.Objectives;
+using Curvature.Operators;
+using Curvature.Sharpness;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Core.Sharpness;
+
+/// <summary>A monitor beside a training: what it sees, when it looks, what it writes, and that the training does not notice.</summary>
+public sealed class SharpnessMonitorTests
+{
+    [Fact]
+    public void It_sees_the_exact_curvature_as_it_moves()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (nn.Module<Tensor, Tensor> model, Objective objective, Objective batches) = Network();
+        using HessianOperator hessian = new(objective);
+        using SharpnessMonitor monitor = new(objective, new MonitorOptions
+        {
+            Interval = 5,
+            Tolerance = 1e-3,
+            TraceProbes = 8,
+            Batches = batches,
+            LearningRate = _ => 0.05,
+            Setting = OptimizerSetting.Of("sgd", momentum: 0.5),
+        });
+        List<MonitorRecord> seen = [];
+        Train(model, objective, 21, step => seen.AddRange(monitor.Observe(step) is { } record ? [record] : Array.Empty<MonitorRecord>()), rate: 0.05);
+        Assert.Equal([0, 5, 10, 15, 20], seen.Select(record => record.Step));
+
+        MonitorRecord last = seen[^1];
+        (Tensor values, Tensor vectors) = linalg.eigh(hessian.ToDense());
+        Tensor g = objective.Gradient();
+        Assert.Equal(values.max().ToDouble(), last.Sharpness!.Value, 1e-5 * last.Sharpness.Value);
+        Assert.True(last.Sharpness.Converged);
+        Assert.Equal(objective.Value(), last.Loss!.Value, 1e-12);
+        Assert.Equal(g.norm().ToDouble(), last.GradientNorm!.Value, 1e-12);
+        Assert.Equal(Math.Abs(g.dot(vectors.select(1, values.numel() - 1)).ToDouble()) / last.GradientNorm.Value, last.Alignment!.Value, 0.01);
+        Assert.InRange(values.sum().ToDouble(), last.Trace!.Value - (4 * last.Trace.StandardError), last.Trace.Value + (4 * last.Trace.StandardError));
+        Assert.Equal(BatchSharpness.Of(batches).MeanOfRatios.Value, last.BatchSharpness!.Value, 1e-12);
+        Assert.Equal(3 / 0.05, last.CriticalSharpness!.Value, 1e-9);
+        Assert.True(last.Products - 8 < seen[0].Products - 8, $"{last.Products} products from the last eigenvector, {seen[0].Products} from none");
+    }
+
+    [Fact]
+    public void A_training_ends_at_the_same_bits_with_and_without_it()
+    {
+        Tensor End(bool watched)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            manual_seed(5);
+            Dropout dropout = nn.Dropout(0.5);
+            Sequential model = nn.Sequential(nn.Linear(4, 6), dropout, nn.Tanh(), nn.Linear(6, 2));
+            using Generator generator = new(1);
+            Batch batch = new(empty([12, 4]).normal_(0, 1, generator), empty([12, 2]).normal_(0, 1, generator));
+            Objective objective = Objective.Supervised(model, new MeanSquaredError(), [batch]);
+            using SharpnessMonitor monitor = new(objective, new MonitorOptions { Interval = 2, Evaluate = model });
+            model.train();
+            using SGD sgd = optim.SGD(model.parameters(), 0.1, momentum: 0.9);
+            for (int step = 0; step < 9; step++)
+            {
+                sgd.zero_grad();
+                nn.functional.mse_loss(model.call(batch.Inputs), batch.Targets).backward();
+                sgd.step();
+                if (watched)
+                {
+                    monitor.Observe(step);
+                    Assert.True(dropout.training);
+                }
+            }
+
+            return objective.Parameters.Snapshot().MoveToOuterDisposeScope();
+        }
+
+        using Tensor with = End(true), without = End(false);
+        Assert.True(with.Equals(without));
+    }
+
+    [Fact]
+    public void By_the_clock_it_takes_no_more_than_its_share()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Clock clock = new();
+        Parameter theta = new(ones(3, ScalarType.Float64));
+        Objective objective = Objective.FromClosure(new Curvature.Tensors.ParameterSpace([("theta", theta)]), [1], _ =>
+        {
+            clock.Advance(1); // an evaluation
+            return theta.square().sum();
+        }, terms: _ => 1);
+        using SharpnessMonitor monitor = new(objective, new MonitorOptions { MaxOverhead = 0.1, TraceProbes = 0, Time = clock });
+        List<long> steps = [];
+        double first = 0;
+        for (int step = 0; step < 400; step++)
+        {
+            clock.Advance(5); // a step of the training
+            if (monitor.Observe(step) is { } record)
+            {
+                steps.Add(step);
+                first = steps.Count == 1 ? record.Seconds : first;
+            }
+        }
+
+        Assert.InRange(steps.Count, 3, 200); // 2,000 seconds of training allow 200 of observations
+        Assert.InRange(monitor.Overhead, 0.05, 0.1 + (first / 1995)); // the first one is not charged
+    }
+
+    [Fact]
+    public void Its_file_has_whole_lines_and_a_run_that_goes_on_replaces_what_it_makes_again()
+    {
+        using TemporaryFolder folder = new();
+        using DisposeScope scope = NewDisposeScope();
+        (nn.Module<Tensor, Tensor> model, Objective objective, Objective batches) = Network();
+        string path = folder.File("runs/monitor.jsonl");
+        MonitorOptions options = new() { Path = path, Interval = 3, Batches = batches, LearningRate = _ => 0.1 };
+        Dictionary<string, Tensor> state = [];
+        using (SharpnessMonitor monitor = new(objective, options))
+        {
+            Train(model, objective, 10, step =>
+            {
+                monitor.Observe(step);
+                if (step == 4)
+                {
+                    state = monitor.StateDict().ToDictionary(entry => entry.Key, entry => entry.Value.clone());
+                }
+
+                Assert.Equal(1 + (step / 3), MonitorFile.Read(path).Count); // while the file is open
+            });
+        }
+
+        File.AppendAllText(path, "{\"step\": 12, \"lo"); // a machine that stopped
+        Assert.Equal([0, 3, 6, 9], MonitorFile.Read(path).Select(record => record.Step));
+        using SharpnessMonitor resumed = new(objective, options);
+        resumed.LoadStateDict(state);
+        Assert.Equal(2, resumed.Observations);
+        Assert.Null(resumed.Observe(5));
+        MonitorRecord again = resumed.Observe(6)!;
+        IReadOnlyList<MonitorRecord> read = MonitorFile.Read(path);
+        Assert.Equal([0, 3, 6], read.Select(record => record.Step));
+        Assert.Equal(
+            (again.Loss, again.Sharpness, again.Alignment, again.BatchSharpness!.Value, again.CriticalSharpness, again.Products),
+            (read[^1].Loss, read[^1].Sharpness, read[^1].Alignment, read[^1].BatchSharpness!.Value, read[^1].CriticalSharpness, read[^1].Products));
+        Assert.True(double.IsNaN(read[^1].Trace!.StandardError)); // one probe
+        Assert.All(File.ReadAllLines(path), line => Assert.EndsWith("}", line, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void What_is_not_finite_is_missing_and_does_not_end_the_training()
+    {
+        using TemporaryFolder folder = new();
+        using DisposeScope scope = NewDisposeScope();
+        Parameter theta = new(ones(3, ScalarType.Float64));
+        Objective objective = Objective.FromClosure(new Curvature.Tensors.ParameterSpace([("theta", theta)]), [1], _ => theta.square().sum().log(), terms: _ => 1);
+        using SharpnessMonitor monitor = new(objective, new MonitorOptions { Path = folder.File("m.jsonl"), Interval = 1 });
+        Assert.NotNull(monitor.Observe(0)!.Sharpness);
+        using (no_grad())
+        {
+            theta.mul_(double.PositiveInfinity);
+        }
+
+        MonitorRecord broken = monitor.Observe(1)!;
+        Assert.Null(broken.Loss);
+        Assert.Contains("theta", broken.Problem, StringComparison.Ordinal);
+        Assert.Equal(broken.Problem, MonitorFile.Read(folder.File("m.jsonl"))[1].Problem);
+    }
+
+    [Fact]
+    public void Other_files_other_states_and_options_out_of_range_are_refused()
+    {
+        using TemporaryFolder folder = new();
+        using DisposeScope scope = NewDisposeScope();
+        (_, Objective objective, _) = Network();
+        string other = folder.Write("other.jsonl", "{\"loss\": 1}\n");
+        Assert.Contains("line 1", Assert.Throws<CurvatureException>(() => new SharpnessMonitor(objective, new MonitorOptions { Path = other })).Message, StringComparison.Ordinal);
+        Assert.Equal("{\"loss\": 1}\n", File.ReadAllText(other));
+        Assert.Throws<CurvatureException>(() => MonitorFile.Read(folder.File("none.jsonl")));
+        Assert.Throws<CurvatureException>(() => new SharpnessMonitor(objective, new MonitorOptions { Interval = 0 }));
+        Assert.Throws<CurvatureException>(() => new SharpnessMonitor(objective, new MonitorOptions { MaxOverhead = 0 }));
+        using SharpnessMonitor monitor = new(objective);
+        Assert.Contains("five counts", Assert.Throws<CurvatureException>(() => monitor.LoadStateDict(new Dictionary<string, Tensor> { ["vector"] = zeros(2) })).Message, StringComparison.Ordinal);
+    }
+
+    private static void Train(nn.Module<Tensor, Tensor> model, Objective objective, int steps, Action<long> observe, double rate = 0.1)
+    {
+        for (int step = 0; step < steps; step++)
+        {
+            observe(step);
+            if (step + 1 < steps)
+            {
+                using Tensor g = objective.Gradient(), theta = objective.Parameters.Snapshot();
+                objective.Parameters.Assign(theta.sub_(g.mul(rate)));
+            }
+        }
+
+        GC.KeepAlive(model);
+    }
+
+    private static (nn.Module<Tensor, Tensor> Model, Objective All, Objective Batches) Network()
+    {
+        manual_seed(2);
+        nn.Module<Tensor, Tensor> model = nn.Sequential(nn.Linear(3, 5, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(5, 2, dtype: ScalarType.Float64));
+        using Generator generator = new(7);
+        Tensor x = empty([24, 3], ScalarType.Float64).normal_(0, 1, generator), y = empty([24, 2], ScalarType.Float64).normal_(0, 1, generator);
+        Batch[] batches = [.. Enumerable.Range(0, 4).Select(i => new Batch(x.narrow(0, 6 * i, 6), y.narrow(0, 6 * i, 6)))];
+        return (model, Objective.Supervised(model, new MeanSquaredError(), [new Batch(x, y)]), Objective.Supervised(model, new MeanSquaredError(), batches));
+    }
+
+    /// <summary>A clock that moves when it is told to.</summary>
+    private sealed class Clock : TimeProvider
+    {
+        private double _now;
+
+        public override long TimestampFrequency => 1_000_000;
+
+        public void Advance(double seconds) => _now += seconds;
+
+        public override long GetTimestamp() => (long)(_now * TimestampFrequency);
+    }
+}
