@@ -46,9 +46,9 @@ internal static class PlanCommand
             Description = "widths to choose from [the table's; of a model 2,4,8]",
             CustomParser = result => Each(result, "--bits", Widths).FirstOrDefault(),
         };
-        Option<string?> search = Choices.Word("--search", "how to look for the plan [exact]", KnownPlanners.Names);
+        Option<string?> search = Choices.Word("--search", "how to look for the plan [exact]; pairwise: with the terms between layers, of --sensitivity quadratic", [.. KnownPlanners.Names, NetworkPlanRun.Pairwise]);
         Option<int?> draws = Choices.Count("--draws", "plans from sensitivities drawn within their standard errors, where there are any [200]", most: 100_000);
-        Option<string?> file = Choices.Text("--out", "DIR|FILE.json", "write plan.json; of a model in a folder also plan.html and the figures");
+        Option<string?> file = Choices.Text("--out", "DIR|FILE.json", "write plan.json; in a folder also plan.html and the figures");
         var json = new Option<bool>("--json") { Description = "print plan.json" };
         var command = new Command("plan", "bits for every layer, so that the network loses least within limits on size, bit operations and latency");
         work.AddTo(command);
@@ -61,6 +61,11 @@ internal static class PlanCommand
         command.Validators.Add(result => work.RequireModelOr(table, ofModels, result));
         command.Validators.Add(result =>
         {
+            if (Choices.Given(result, search) == NetworkPlanRun.Pairwise && Choices.Given(result, sensitivity) != "quadratic")
+            {
+                result.AddError("--search pairwise needs the terms between layers of a MODEL; add --sensitivity quadratic.");
+            }
+
             bool limited = Choices.Given(result, limits) is not null;
             if (limited == Choices.Given(result, accuracy) is not null)
             {
@@ -103,14 +108,14 @@ internal static class PlanCommand
     {
         string text = PlanJson.Write(report);
         string[] files = [];
-        if (place is not null && report.Measured is not null && !place.EndsWith(".json", StringComparison.Ordinal))
+        if (place is not null && !place.EndsWith(".json", StringComparison.Ordinal))
         {
             files = [.. PlanWriter.Write(report, text, place, terminal.Cancellation)];
         }
         else if (place is not null)
         {
-            files = [place.EndsWith(".json", StringComparison.Ordinal) ? place : Path.Combine(place, "plan.json")];
-            AtomicFile.WriteText(files[0], text);
+            files = [place];
+            AtomicFile.WriteText(place, text);
         }
 
         if (json)

@@ -34,7 +34,7 @@ internal static class PlanJson
             json.Add("command", report.Command)
                 .Add("loss_function", measured.LossName)
                 .Add("sensitivity", measured.Sensitivity)
-                .Add("predicted_increase", measured.IncreaseFactor * report.Plan.Objective)
+                .Add("predicted_increase", measured.Predicted)
                 .Add("measured", measured.Plans.Prepend(measured.Baseline).Select(Quality))
                 .Add("rank_correlation", measured.Ranks.Select(rank => new Dictionary<string, object?> { ["bits"] = rank.Bits, ["kendall_tau"] = Finite(rank.Tau.Value), ["layers"] = rank.Tau.Count, ["by_chance"] = rank.Tau.Chance }))
                 .Add("fine_tuning_order", measured.FineTuning.Select(layer => layer.Layer))

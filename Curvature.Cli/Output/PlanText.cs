@@ -28,7 +28,7 @@ internal static class PlanText
         terminal.Print($"Pareto frontier under {report.Frontier.CostKind.ToString().ToLowerInvariant()}: {Format.Count(report.Frontier.Count, "plan")}, {Format.Count(report.Frontier.ConvexHull().Count)} on its convex hull");
         if (report.Measured is { } measured)
         {
-            Measured(terminal, report, measured);
+            Measured(terminal, measured);
         }
 
         if (report.Findings.Count > 0)
@@ -82,7 +82,7 @@ internal static class PlanText
             ]));
     }
 
-    private static void Measured(Terminal terminal, PlanReport report, PlanMeasurement measured)
+    private static void Measured(Terminal terminal, PlanMeasurement measured)
     {
         terminal.Print();
         bool test = measured.TestName is not null;
@@ -90,9 +90,9 @@ internal static class PlanText
             ["measured, weights quantized", "loss", "accuracy", .. test ? ["test loss", "test accuracy"] : Array.Empty<string>()],
             measured.Plans.Prepend(measured.Baseline).Select(plan => (string[])[plan.Name, .. Cells(plan.Data), .. plan.Test is { } held ? Cells(held) : []]));
         terminal.Print();
-        if (measured.IncreaseFactor is { } factor)
+        if (measured.Predicted is { } predicted)
         {
-            terminal.Print($"loss foretold to rise by {Format.Number(factor * report.Plan.Objective)}, measured {Format.Number(measured.Plans[0].Data.Loss - measured.Baseline.Data.Loss)}");
+            terminal.Print($"loss foretold to rise by {Format.Number(predicted)}, measured {Format.Number(measured.Plans[0].Data.Loss - measured.Baseline.Data.Loss)}");
         }
 
         if (measured.Ranks.Count > 0)

@@ -10,7 +10,7 @@ namespace Curvature.Cli.Work;
 
 /// <summary>Takes layers to fewer bits, the least sensitive first, as long as the measured accuracy keeps a share of that in floating point.</summary>
 internal sealed class AccuracySearch(
-    QuantizableNetwork network, SensitivityProblem problem, ISensitivity sensitivity, Workspace work, Dataset samples, Dataset? test, Terminal terminal)
+    QuantizableNetwork network, SensitivityProblem problem, QuadraticModel? model, Workspace work, Dataset samples, Dataset? test, Terminal terminal)
 {
     /// <summary>What the search is called beside those of <see cref="KnownPlanners"/>.</summary>
     public const string Name = "bisection";
@@ -36,16 +36,13 @@ internal sealed class AccuracySearch(
             test is null ? null : bits => AccuracyUnder(bits, test) / held,
             terminal.Cancellation);
         BitPlan plan = new PlanningProblem(table).Evaluate(With(found.Bits));
-        PlanReport report = PlanRun.Plan(request with { Limits = [Limit.AtMost(PlanCost.Size, (decimal)plan.SizeBytes)] }, table, name, terminal, plan);
+        PlanReport report = PlanRun.Plan(request with { Limits = [Limit.AtMost(PlanCost.Size, (decimal)plan.SizeBytes)] }, table, name, terminal, (Name, plan));
         return report with { Findings = [.. report.Findings, .. Findings(found, share)] };
     }
 
     /// <summary>Layers' sensitivities at a width; with the terms between layers where the sensitivity has them.</summary>
-    private Func<int, IReadOnlyList<(string Layer, double Score)>> Score(LayerTable table)
-    {
-        QuadraticModel? model = sensitivity is QuadraticSensitivity quadratic ? quadratic.Model(problem, cancellation: terminal.Cancellation) : null;
-        return bits => [.. (model is null ? table.Layers.Select(layer => (layer.Name, layer.SensitivityAt(bits)!.Value)) : InterLayerScore.Of(table, model, bits)).Where(layer => !_fixed.ContainsKey(layer.Item1))];
-    }
+    private Func<int, IReadOnlyList<(string Layer, double Score)>> Score(LayerTable table) => bits =>
+        [.. (model is null ? table.Layers.Select(layer => (layer.Name, layer.SensitivityAt(bits)!.Value)) : InterLayerScore.Of(table, model, bits)).Where(layer => !_fixed.ContainsKey(layer.Item1))];
 
     private double AccuracyUnder(IReadOnlyDictionary<string, int> bits, Dataset data)
     {

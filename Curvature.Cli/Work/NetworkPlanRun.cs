@@ -1,5 +1,6 @@
 using Curvature.Cli.Output;
 using Curvature.Data;
+using Curvature.Operators;
 using Curvature.Quant.Networks;
 using Curvature.Quant.Planning;
 using Curvature.Quant.Sensitivity;
@@ -12,6 +13,9 @@ namespace Curvature.Cli.Work;
 /// <summary>Measures sensitivities on a network, plans, and measures loss and accuracy under the plan, under one width throughout and in floating point.</summary>
 internal sealed class NetworkPlanRun
 {
+    /// <summary>The search that takes the terms between layers into account, beside those of <see cref="KnownPlanners"/>.</summary>
+    public const string Pairwise = "pairwise";
+
     private const int UsualSamples = 1024;
     private static readonly int[] UsualBits = [2, 4, 8];
 
@@ -58,10 +62,11 @@ internal sealed class NetworkPlanRun
         Foresee(problem);
         ISensitivity sensitivity = KnownSensitivities.Create(_of.Sensitivity, new SensitivityOptions { Probes = _of.Probes, Seed = _of.Work.Seed });
         _terminal.Say($"Sensitivity '{_of.Sensitivity}' of {Format.Count(_network.Layers.Count, "layer")} on {Format.Count(_samples.Count, "sample")}.");
-        LayerTable measured = Measure(sensitivity, problem);
+        QuadraticModel? model = sensitivity is QuadraticSensitivity quadratic ? Tracked(progress => quadratic.Model(problem, progress, _terminal.Cancellation)) : null;
+        LayerTable measured = model is null ? Measure(sensitivity, problem) : QuadraticSensitivity.Table(problem, model);
         PlanReport report = _request.Accuracy is { } share
-            ? _work.Named(() => new AccuracySearch(_network, problem, sensitivity, _work, _samples, _test, _terminal).Run(_request, Complete(measured), Name, share))
-            : PlanRun.Plan(_request, Complete(measured), Name, _terminal);
+            ? _work.Named(() => new AccuracySearch(_network, problem, model, _work, _samples, _test, _terminal).Run(_request, Complete(measured), Name, share))
+            : Searched(Complete(measured), model);
 
         _terminal.Say("Measured losses of single layers, and of whole plans.");
         bool same = sensitivity is MeasuredSensitivity;
@@ -76,7 +81,8 @@ internal sealed class NetworkPlanRun
             IncreaseFactor = sensitivity.IncreaseFactor,
             Samples = _samples.Count,
             Baseline = Quality("float", null),
-            Plans = [Quality("this plan", report.Plan), .. report.Others.Where(other => !KnownPlanners.Names.Contains(other.Name)).Select(other => Quality(other.Name, other.Plan))],
+            Predicted = model is not null && report.Plan.Bits.All(model.Bits.Contains) ? model.Increase(report.Plan.Bits) : sensitivity.IncreaseFactor * report.Plan.Objective,
+            Plans = [Quality("this plan", report.Plan), .. report.Others.Where(other => IsTold(other, report)).Select(other => Quality(other.Name, other.Plan))],
             Increases = increases,
             Ranks = same || _network.Layers.Count < 2 ? [] : [.. problem.Bits.Order().Select(bits => (bits, KendallTau.Between(measured, increases, bits)))],
             FineTuning = omega ? TopEigenvalueSensitivity.FineTuningOrder(measured, Widths(report.Plan, problem)) : Order(measured, report.Plan),
@@ -88,6 +94,24 @@ internal sealed class NetworkPlanRun
             Command = _of.Work.CommandLine,
             Findings = [.. report.Findings.Concat(Findings(report, measurement)).OrderByDescending(finding => finding.Severity)],
         };
+    }
+
+    /// <summary>A plan within the limits; where the terms between layers are known, with them or beside one with them.</summary>
+    private PlanReport Searched(LayerTable table, QuadraticModel? model)
+    {
+        if (model is null || table.Layers.Any(layer => layer.Fixed is { } bits && !model.Bits.Contains(bits)))
+        {
+            return PlanRun.Plan(_request, table, Name, _terminal);
+        }
+
+        BitPlan pairwise = new PairwisePlanner(model).Plan(new PlanningProblem(table), _request.Limits, _terminal.Cancellation);
+        if (_request.Search == Pairwise)
+        {
+            return PlanRun.Plan(_request, table, Name, _terminal, (Pairwise, pairwise));
+        }
+
+        PlanReport report = PlanRun.Plan(_request, table, Name, _terminal);
+        return report with { Others = [(Pairwise, pairwise), .. report.Others] };
     }
 
     /// <summary>Finds out before long work whether some plan keeps the limits: by sizes and costs alone.</summary>
@@ -120,8 +144,14 @@ internal sealed class NetworkPlanRun
         return PlanRun.Chosen(_request, _costs is null ? named : named.WithCosts(_costs));
     }
 
-    private LayerTable Measure(ISensitivity sensitivity, SensitivityProblem problem) =>
-        _work.Named(() => _terminal.Track(progress => sensitivity.Measure(problem, progress, _terminal.Cancellation)));
+    private LayerTable Measure(ISensitivity sensitivity, SensitivityProblem problem) => Tracked(progress => sensitivity.Measure(problem, progress, _terminal.Cancellation));
+
+    private T Tracked<T>(Func<IProgress<ProductProgress>, T> measure) => _work.Named(() => _terminal.Track(measure));
+
+    /// <summary>Whether a plan is measured beside the chosen one: those of one width, and of the exact search and that with the terms between layers, where they differ.</summary>
+    private static bool IsTold((string Name, BitPlan Plan) other, PlanReport report) =>
+        (other.Name is "exact" or Pairwise && !other.Plan.Bits.SequenceEqual(report.Plan.Bits))
+        || (other.Name != Pairwise && !KnownPlanners.Names.Contains(other.Name) && other.Plan.Bits.Any(bits => bits != QuantizedWeights.Unquantized));
 
     private PlanQuality Quality(string name, BitPlan? plan)
     {
@@ -162,7 +192,7 @@ internal sealed class NetworkPlanRun
                 ("plan", plan.Best.Accuracy));
         }
 
-        if (measured.Plans.Skip(1).Where(other => report.Keeps(other.Plan!) && other.Best.Loss < plan.Best.Loss).MinBy(other => other.Best.Loss) is { } better)
+        if (measured.Plans.Skip(1).Where(other => char.IsAsciiDigit(other.Name[0]) && report.Keeps(other.Plan!) && other.Best.Loss < plan.Best.Loss).MinBy(other => other.Best.Loss) is { } better)
         {
             yield return Finding.Of(
                 "uniform-is-better",

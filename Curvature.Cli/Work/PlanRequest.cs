@@ -33,7 +33,7 @@ internal sealed record PlanRequest
 
     public int Seed { get; init; }
 
-    /// <summary>A file that ends in .json, or a folder for plan.json (of a network, the page and the figures too); null: nothing is written.</summary>
+    /// <summary>A file that ends in .json, or a folder for plan.json, the page and the figures; null: nothing is written.</summary>
     public string? Out { get; init; }
 
     /// <summary>The JSON file to write; null for none.</summary>

@@ -40,11 +40,11 @@ internal static class PlanRun
     /// <param name="table">The table.</param>
     /// <param name="name">What the report is about.</param>
     /// <param name="terminal">Says when to stop.</param>
-    /// <param name="found">A plan that was found in another way than by searching the table; null: none.</param>
-    public static PlanReport Plan(PlanRequest request, LayerTable table, string name, Terminal terminal, BitPlan? found = null)
+    /// <param name="found">A plan that was found in another way than by searching the table, and that way's name; null: none.</param>
+    public static PlanReport Plan(PlanRequest request, LayerTable table, string name, Terminal terminal, (string Name, BitPlan Plan)? found = null)
     {
         var problem = new PlanningProblem(table);
-        BitPlan plan = found ?? KnownPlanners.Create(request.Search).Plan(problem, request.Limits, terminal.Cancellation);
+        BitPlan plan = found?.Plan ?? KnownPlanners.Create(request.Search).Plan(problem, request.Limits, terminal.Cancellation);
         ChoiceUncertainty? uncertainty = found is not null ? null : ChoiceUncertainty.Of(problem, request.Limits, plan, request.Draws, request.Seed, terminal.Cancellation);
         return new PlanReport
         {
@@ -52,7 +52,7 @@ internal static class PlanRun
             Environment = [],
             Problem = problem,
             Plan = plan,
-            Search = found is null ? request.Search : AccuracySearch.Name,
+            Search = found?.Name ?? request.Search,
             Limits = request.Limits,
             Others = [.. Others(request, problem, found is null ? request.Search : null, terminal.Cancellation)],
             Frontier = ParetoFrontier.Of(problem, request.Limits[0].Cost, terminal.Cancellation),

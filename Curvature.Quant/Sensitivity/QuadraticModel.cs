@@ -79,6 +79,9 @@ public sealed class QuadraticModel
     /// <summary>The term <c>e_l' H e_m</c>, without the factor 1/2.</summary>
     public double Term(int layer, int width, int other, int otherWidth) => _terms[layer, width, other, otherWidth];
 
+    /// <summary>The slope <c>g_l . e_l</c>; 0 where the gradient was left out.</summary>
+    internal double Slope(int layer, int width) => _slope[layer, width];
+
     /// <summary>What the loss rises by when each layer l is quantized to <c>bits[l]</c>.</summary>
     /// <exception cref="CurvatureException">Not a known width for every layer.</exception>
     public double Increase(IReadOnlyList<int> bits)

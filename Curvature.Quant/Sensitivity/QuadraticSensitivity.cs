@@ -22,9 +22,15 @@ public sealed record QuadraticSensitivity : ISensitivity
     public double? IncreaseFactor => 1;
 
     /// <inheritdoc/>
-    public LayerTable Measure(SensitivityProblem problem, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
+    public LayerTable Measure(SensitivityProblem problem, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default) =>
+        Table(problem, Model(problem, progress, cancellation));
+
+    /// <summary>What each layer adds alone, as a table of the network's layers.</summary>
+    /// <param name="problem">The network.</param>
+    /// <param name="model">Of that network and its widths.</param>
+    public static LayerTable Table(SensitivityProblem problem, QuadraticModel model)
     {
-        LayerTable alone = Model(problem, progress, cancellation).Table();
+        LayerTable alone = model.Table();
         return problem.Table((layer, l) => layer with { Sensitivity = alone.Layers[l].Sensitivity });
     }
 

@@ -124,6 +124,19 @@ public class NetworkPlanTests
     }
 
     [Fact]
+    public void Terms_between_layers_lead_to_a_plan_of_their_own()
+    {
+        CommandRun exact = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--bits", "2,3,8", "--limit", "avg-bits=4", "--sensitivity", "quadratic", "--json"]);
+        CommandRun pairwise = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--bits", "2,3,8", "--limit", "avg-bits=4", "--sensitivity", "quadratic", "--search", "pairwise", "--json"]);
+        Assert.True(exact.ExitCode == CurvatureCommand.Success && pairwise.ExitCode == CurvatureCommand.Success, exact.Error + pairwise.Error);
+        JsonElement beside = exact.Json().GetProperty("others")[0], own = pairwise.Json();
+        Assert.Equal("pairwise", beside.GetProperty("plan").GetString());
+        Assert.Equal(beside.GetProperty("objective").GetDouble(), own.GetProperty("objective").GetDouble());
+        Assert.True(own.GetProperty("predicted_increase").GetDouble() <= exact.Json().GetProperty("predicted_increase").GetDouble());
+        Assert.Equal("exact", own.GetProperty("others")[0].GetProperty("plan").GetString());
+    }
+
+    [Fact]
     public void An_accuracy_can_be_kept_in_place_of_a_limit()
     {
         CommandRun run = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--bits", "2,3,8", "--accuracy", "97%", "--sensitivity", "quadratic", "--json"]);

@@ -60,7 +60,7 @@ public class PlanTests
         Assert.Contains("warning negative-sensitivity: 1 layer with a negative sensitivity, the first c", run.Output, StringComparison.Ordinal);
         Assert.Contains("info no-sensitivity: Fixed layers without a sensitivity count as 0 in the objective: first.", run.Output, StringComparison.Ordinal);
         Assert.Contains("Pareto frontier under size: 4 plans", run.Output, StringComparison.Ordinal);
-        Assert.True(File.Exists(folder.File("plans/plan.json")));
+        Assert.Equal(["bits.svg", "pareto.svg", "plan.html", "plan.json", "sensitivities.svg"], Directory.GetFiles(folder.File("plans")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     [Fact]

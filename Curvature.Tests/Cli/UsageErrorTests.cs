@@ -19,6 +19,7 @@ public class UsageErrorTests
     [InlineData("plan --table t.json --sensitivity kfac --limit avg-bits=4", "--sensitivity belongs to a MODEL")]
     [InlineData("plan m.pt --data d.npz --loss mse --limit avg-bits=4 --accuracy 99%", "--accuracy stands in the place of --limit")]
     [InlineData("plan m.pt --data d.npz --loss mse --accuracy 101", "--accuracy 101: expected a percentage above 0 and up to 100")]
+    [InlineData("plan --table t.json --limit avg-bits=4 --search pairwise", "add --sensitivity quadratic")]
     [InlineData("plan --table t.json --accuracy 99%", "--accuracy belongs to a MODEL")]
     [InlineData("plan --table t.json --limit avg-bits=4 --group a=x", "--group a=x: expected NAME=LAYER,LAYER")]
     [InlineData("quantize m.pt --data d.npz --out q.pt", "'--plan' is required")]

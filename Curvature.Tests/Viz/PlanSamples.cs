@@ -70,6 +70,7 @@ internal static class PlanSamples
                 LossName = "cross-entropy",
                 Sensitivity = "hessian",
                 IncreaseFactor = 0.5,
+                Predicted = 0.05,
                 Samples = 1024,
                 Baseline = new PlanQuality("float", null, new NetworkQuality(0.25, 0.95), new NetworkQuality(0.5, 0.9)),
                 Plans =

@@ -7,7 +7,7 @@ using OxyPlot.Series;
 namespace Curvature.Viz.Figures;
 
 /// <summary>
-/// The objective of the best plan at each cost, on a logarithmic scale where it is positive: at most <see cref="MostPoints"/> points of the frontier, the plans of one width throughout, the chosen plan,
+/// The objective of the best plan at each cost as stairs, on a logarithmic scale where it is positive: at most <see cref="MostPoints"/> points of the frontier, the plans of one width throughout, the chosen plan,
 /// and the limit.
 /// </summary>
 /// <param name="frontier">The frontier.</param>
@@ -53,7 +53,7 @@ public sealed class ParetoFigure(ParetoFrontier frontier, BitPlan plan, IReadOnl
         }
 
         var line = new LineSeries { Title = "best plans", Color = theme.Measured, StrokeThickness = 1.6, LineStyle = LineStyle.Solid };
-        line.Points.AddRange(frontier.Sample(MostPoints).Select(i => new DataPoint(frontier.Costs[i] / unit.Scale, frontier.Objectives[i])));
+        line.Points.AddRange(Steps());
         model.Series.Add(line);
         if (frontier.Count == 1)
         {
@@ -105,6 +105,23 @@ public sealed class ParetoFigure(ParetoFrontier frontier, BitPlan plan, IReadOnl
         var series = new ScatterSeries { Title = title, MarkerType = marker, MarkerSize = marker == MarkerType.Diamond ? 5 : 3.5, MarkerFill = fill, MarkerStroke = stroke, MarkerStrokeThickness = 1.2 };
         series.Points.AddRange(points.Select(point => new ScatterPoint(point.X, point.Y)));
         return series;
+    }
+
+    /// <summary>The frontier as stairs: between two of its plans the cheaper one is the best there is.</summary>
+    private IEnumerable<DataPoint> Steps()
+    {
+        double? above = null;
+        foreach (int i in frontier.Sample(MostPoints))
+        {
+            double cost = frontier.Costs[i] / unit.Scale;
+            if (above is { } objective)
+            {
+                yield return new DataPoint(cost, objective);
+            }
+
+            above = frontier.Objectives[i];
+            yield return new DataPoint(cost, above.Value);
+        }
     }
 
     private Axis Up(double[] objectives)

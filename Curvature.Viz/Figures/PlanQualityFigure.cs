@@ -31,7 +31,7 @@ public sealed class PlanQualityFigure(PlanMeasurement measured) : Figure
         model.Axes.Add(Styled(new LinearAxis { Position = AxisPosition.Left, Title = accuracy ? "accuracy, %" : "loss", Minimum = low - margin, Maximum = high + (1.5 * margin) }, theme, gridlines: true));
         model.Annotations.Add(new LineAnnotation { Type = LineAnnotationType.Horizontal, Y = Value(measured.Baseline), Color = theme.Axis, LineStyle = LineStyle.Dot, Layer = AnnotationLayer.BelowSeries });
         model.Annotations.Add(Label("float", Math.Max(0, bits.Min() - 0.5) + 0.1, Value(measured.Baseline), theme));
-        model.Series.Add(Points("one width throughout", theme.Measured, MarkerType.Square, measured.Plans.Skip(1)));
+        model.Series.Add(Points("other plans", theme.Measured, MarkerType.Square, measured.Plans.Skip(1)));
         model.Series.Add(Points("this plan", theme.Exact, MarkerType.Diamond, measured.Plans.Take(1)));
         foreach (PlanQuality plan in measured.Plans.Skip(1))
         {

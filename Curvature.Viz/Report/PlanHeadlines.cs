@@ -18,7 +18,7 @@ internal static class PlanHeadlines
         if (report.Measured is { } measured)
         {
             yield return Accuracy(measured);
-            yield return Increase(report, measured);
+            yield return Increase(measured);
             if (measured.Ranks.Count > 0)
             {
                 (int bits, KendallTau tau) = measured.Ranks.MinBy(rank => rank.Bits);
@@ -50,11 +50,11 @@ internal static class PlanHeadlines
             : new("Loss", NumberText.Of(after.Loss), $"Measured on {on} with quantized weights; {NumberText.Of(before.Loss)} in floating point.");
     }
 
-    private static Headline Increase(PlanReport report, PlanMeasurement measured)
+    private static Headline Increase(PlanMeasurement measured)
     {
         double rise = measured.Plans[0].Data.Loss - measured.Baseline.Data.Loss;
-        return new("Rise of the loss", NumberText.Of(rise, 3), measured.IncreaseFactor is { } factor
-            ? $"Measured on {measured.DataName}; the sensitivities foretold {NumberText.Of(factor * report.Plan.Objective, 3)}."
+        return new("Rise of the loss", NumberText.Of(rise, 3), measured.Predicted is { } predicted
+            ? $"Measured on {measured.DataName}; the sensitivities foretold {NumberText.Of(predicted, 3)}."
             : $"Measured on {measured.DataName}; the sensitivity '{measured.Sensitivity}' only ranks, and foretells none.");
     }
 }

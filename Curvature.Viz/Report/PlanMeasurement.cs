@@ -21,6 +21,9 @@ public sealed record PlanMeasurement
     /// <summary>What makes a sensitivity an increase of the loss: <see cref="ISensitivity.IncreaseFactor"/>.</summary>
     public required double? IncreaseFactor { get; init; }
 
+    /// <summary>What the loss is foretold to rise by under the plan; null where the sensitivity only ranks.</summary>
+    public required double? Predicted { get; init; }
+
     /// <summary>Samples that sensitivities were measured on.</summary>
     public required long Samples { get; init; }
 

@@ -42,6 +42,22 @@ public sealed class PairwisePlannerTests : IDisposable
     }
 
     [Fact]
+    public void Layers_of_a_group_go_together()
+    {
+        QuadraticModel model = Model(2);
+        LayerTable table = model.Table().WithGroup("g", ["a", "d"]);
+        var problem = new PlanningProblem(table);
+        Limit[] limits = [Limit.AverageBits(4)];
+        BitPlan plan = new PairwisePlanner(model).Plan(problem, limits);
+        Assert.Equal(plan.Bits[0], plan.Bits[3]);
+        double most = limits[0].MostOf(problem), least = Assignments(4)
+            .Where(other => other[0] == other[3] && other.Zip(table.Layers, (b, layer) => b * layer.Parameters).Sum() <= most)
+            .Where(other => new[] { other[0] != plan.Bits[0], other[1] != plan.Bits[1], other[2] != plan.Bits[2] }.Count(differs => differs) <= 2)
+            .Min(model.Increase);
+        Assert.Equal(least, model.Increase(plan.Bits), 1e-9 * Math.Abs(least));
+    }
+
+    [Fact]
     public void Terms_between_layers_change_the_plan_and_the_score()
     {
         QuadraticModel model = Model(1);
