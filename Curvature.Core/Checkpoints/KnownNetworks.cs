@@ -9,6 +9,7 @@ public static class KnownNetworks
     [
         ("digits-mlp", () => new DigitsMlp()),
         ("lenet", () => new LeNet()),
+        ("resnet20", () => new ResNet20()),
     ];
 
     /// <summary>The short names.</summary>

@@ -69,7 +69,7 @@ public class UsageErrorTests
     [InlineData("measure stability model.pt --data data.npz --loss mse --batch-sizes 32,many", "--batch-sizes 32,many: expected whole numbers of at least 1, separated by commas")]
     [InlineData("measure stability model.pt --data data.npz --loss mse --matrix ggn", "--matrix ggn: stability is about the Hessian; leave --matrix out")]
     [InlineData("report model.pt --data data.npz --loss mse --matrix ggn --lr 0.1", "--matrix ggn: --lr is about the Hessian; leave --matrix out")]
-    [InlineData(Given + " --model-type resnet", "--model-type resnet: expected Assembly.dll!Namespace.Type, or one of digits-mlp, lenet")]
+    [InlineData(Given + " --model-type resnet", "--model-type resnet: expected Assembly.dll!Namespace.Type, or one of digits-mlp, lenet, resnet20")]
     [InlineData(Given + " --fisher-samples 4", "--fisher-samples 4: only the matrix fisher is made of draws; add --matrix fisher")]
     [InlineData(Given + " --estimator exact --matrix fisher", "--estimator exact: per-sample gradients give the matrices hessian and ggn, not fisher")]
     [InlineData(Given + " --estimator exact --probes 10", "--estimator exact: an exact answer takes no --probes")]

@@ -21,7 +21,7 @@ public sealed class StudyPageTests
         Assert.All(files, file => Approved.Matches(file.Text, $"{Folder}/{file.Name}"));
         Assert.Equal(
             files.Select(file => file.Name).Where(name => name.EndsWith(".svg", StringComparison.Ordinal)).Order(),
-            Directory.EnumerateFiles(Repository.File(Folder), "*.svg").Select(Path.GetFileName).Order()!);
+            Directory.EnumerateFiles(Repository.File(Folder), "*-by-*.svg").Select(Path.GetFileName).Order()!);
     }
 
     [Fact]

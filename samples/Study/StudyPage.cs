@@ -9,8 +9,6 @@ internal static class StudyPage
 {
     public const string Name = "optimizers.md", Times = "optimizers-times.jsonl";
 
-    private const string HandBegins = "<!-- by hand -->\n", HandEnds = "<!-- end -->\n";
-
     /// <summary>Writes page and figures beside the results.</summary>
     public static void Write(string folder, StudyResults results)
     {
@@ -28,7 +26,7 @@ internal static class StudyPage
         ProblemReport[] reports = [.. KnownProblems.All.Select(problem => new ProblemReport(problem, results, times)).Where(report => report.Reference is not null)];
         return
         [
-            (Name, Page(reports, Hand(earlier))),
+            (Name, Page(reports, HandWritten.In(earlier))),
             .. reports.SelectMany(report => report.Figures).Select(figure =>
                 (figure.Name + ".svg", AccessibleSvg.Of(figure.ToSvg(FigureTheme.Paper), figure.Name, figure.Title, figure.Description) + "\n")),
         ];
@@ -69,7 +67,7 @@ internal static class StudyPage
             page.Append(report.Verdict).Append('\n');
         }
 
-        page.Append('\n').Append(HandBegins).Append(hand).Append(HandEnds);
+        page.Append('\n').Append(HandWritten.Begins).Append(hand).Append(HandWritten.Ends);
         foreach (ProblemReport report in reports)
         {
             page.Append('\n').Append(report.Section());
@@ -89,11 +87,5 @@ internal static class StudyPage
             `samples/Study/KnownContenders.cs`. Fashion-MNIST and the Jargon File come from the Debian packages `dataset-fashion-mnist` and `jargon-text`.
 
             """.ReplaceLineEndings("\n")).ToString();
-    }
-
-    private static string Hand(string page)
-    {
-        int from = page.IndexOf(HandBegins, StringComparison.Ordinal), to = page.IndexOf(HandEnds, StringComparison.Ordinal);
-        return from >= 0 && to > from ? page[(from + HandBegins.Length)..to] : "";
     }
 }

@@ -25,7 +25,7 @@ public class ModelTypeTests
     [Fact]
     public void Every_network_of_the_folder_is_in_the_catalogue()
     {
-        IEnumerable<Type> types = typeof(KnownNetworks).Assembly.GetTypes()
+        IEnumerable<Type> types = typeof(KnownNetworks).Assembly.GetExportedTypes()
             .Where(type => type.Namespace == typeof(KnownNetworks).Namespace && typeof(nn.Module).IsAssignableFrom(type));
         Assert.Equal(types.ToHashSet(), KnownNetworks.Names.Select(name => KnownNetworks.Create(name).GetType()).ToHashSet());
     }
@@ -33,6 +33,7 @@ public class ModelTypeTests
     [Theory]
     [InlineData("digits-mlp", new long[] { 2, 64 }, 2410)]
     [InlineData("lenet", new long[] { 2, 1, 28, 28 }, 61706)]
+    [InlineData("resnet20", new long[] { 2, 1, 28, 28 }, 68642)]
     public void Known_networks_have_the_documented_size_and_ten_outputs(string name, long[] input, long parameters)
     {
         using nn.Module<Tensor, Tensor> model = KnownNetworks.Create(name);
@@ -51,7 +52,7 @@ public class ModelTypeTests
 
     [Fact]
     public void An_unknown_name_lists_the_known_ones() =>
-        Refused<CurvatureException>("resnet", "Model type 'resnet': expected Assembly.dll!Namespace.Type, or one of digits-mlp, lenet.");
+        Refused<CurvatureException>("resnet", "Model type 'resnet': expected Assembly.dll!Namespace.Type, or one of digits-mlp, lenet, resnet20.");
 
     [Fact]
     public void An_absent_assembly_is_one_clear_message() => Refused<DataFormatException>("nowhere.dll!A.B", "nowhere.dll: expected a file");

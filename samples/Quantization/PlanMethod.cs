@@ -1,0 +1,27 @@
+using Curvature.Quant.Sensitivity;
+
+namespace Curvature.Samples.Quantization;
+
+/// <summary>How a plan of the study is found.</summary>
+/// <param name="Name">In results and on the page.</param>
+/// <param name="Sensitivity">What it goes by: a name of <see cref="KnownSensitivities"/>.</param>
+/// <param name="SeesPairs">Whether it counts the terms between layers too, which no sensitivity of a layer shows.</param>
+internal sealed record PlanMethod(string Name, string Sensitivity, bool SeesPairs = false)
+{
+    // The largest eigenvalue of each layer's block takes some hundreds of products, and its authors choose bits from it by hand.
+    private const string ByHand = "top-eigenvalue";
+
+    /// <summary>Bits to choose from.</summary>
+    public static IReadOnlyList<int> Bits { get; } = [2, 3, 4, 5, 6, 8];
+
+    /// <summary>The sensitivities.</summary>
+    public static IReadOnlyList<KnownSensitivity> Sensitivities { get; } = [.. KnownSensitivities.All.Where(known => known.Name != ByHand)];
+
+    /// <summary>Each sensitivity's, and the one that sees pairs after its own.</summary>
+    public static IReadOnlyList<PlanMethod> All { get; } =
+    [
+        .. Sensitivities.SelectMany(known => (PlanMethod[])(known.Type == typeof(QuadraticSensitivity)
+            ? [new(known.Name, known.Name), new($"{known.Name}, pairs", known.Name, SeesPairs: true)]
+            : [new(known.Name, known.Name)])),
+    ];
+}
