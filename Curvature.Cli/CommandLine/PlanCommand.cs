@@ -28,6 +28,7 @@ internal static class PlanCommand
             CustomParser = result => [.. Each(result, "--limit", Limit.Parse)],
         };
         Option<double?> accuracy = Choices.Percent("--accuracy", "in place of limits: as few bits as keep this much of the measured accuracy in floating point, by bisection");
+        Option<int?> activations = Choices.Count("--activations", "bits of layers' inputs, 2 to 8, when plans are measured and for bit operations [floating point; the weight's]", most: 8);
         var fix = new Option<KeyValuePair<string, int>[]>("--fix")
         {
             HelpName = "LAYER=BITS",
@@ -52,7 +53,7 @@ internal static class PlanCommand
         var json = new Option<bool>("--json") { Description = "print plan.json" };
         var command = new Command("plan", "bits for every layer, so that the network loses least within limits on size, bit operations and latency");
         work.AddTo(command);
-        Option[] ofModels = [sensitivity, probes, test, layers, accuracy];
+        Option[] ofModels = [sensitivity, probes, test, layers, accuracy, activations];
         foreach (Option option in (Option[])[table, limits, .. ofModels, fix, group, bits, search, draws, file, json])
         {
             command.Add(option);
@@ -86,6 +87,7 @@ internal static class PlanCommand
                         Probes = parse.GetValue(probes) ?? 64,
                         Test = parse.GetValue(test),
                         Layers = parse.GetValue(layers),
+                        Activations = parse.GetValue(activations),
                     },
                     Limits = parse.GetResult(limits) is null ? [] : parse.GetValue(limits)!,
                     Accuracy = parse.GetValue(accuracy) / 100,

@@ -57,6 +57,12 @@ internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure, bool
     {
         _loss.Required = !recordings && kind is (WorkKind.Measure or WorkKind.Prune);
         _data.Required = !recordings && kind != WorkKind.Plan;
+        _samples.Description = kind switch
+        {
+            WorkKind.Plan => "a seeded subset of the data for sensitivities; plans are measured on all of it [1024]",
+            WorkKind.Prune or WorkKind.Quantize => "a seeded subset of the data [all]",
+            _ => _samples.Description,
+        };
         _model.Arity = kind == WorkKind.Plan ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne;
         command.Add(_model);
         foreach (Option option in Offered)

@@ -34,6 +34,7 @@ internal static class PlanJson
             json.Add("command", report.Command)
                 .Add("loss_function", measured.LossName)
                 .Add("sensitivity", measured.Sensitivity)
+                .Add("activation_bits", measured.ActivationBits)
                 .Add("predicted_increase", measured.Predicted)
                 .Add("measured", measured.Plans.Prepend(measured.Baseline).Select(Quality))
                 .Add("rank_correlation", measured.Ranks.Select(rank => new Dictionary<string, object?> { ["bits"] = rank.Bits, ["kendall_tau"] = Finite(rank.Tau.Value), ["layers"] = rank.Tau.Count, ["by_chance"] = rank.Tau.Chance }))

@@ -87,7 +87,7 @@ internal static class PlanText
         terminal.Print();
         bool test = measured.TestName is not null;
         terminal.Print(
-            ["measured, weights quantized", "loss", "accuracy", .. test ? ["test loss", "test accuracy"] : Array.Empty<string>()],
+            [measured.ActivationBits is { } inputs ? $"measured, inputs at {inputs} bits" : "measured, weights quantized", "loss", "accuracy", .. test ? ["test loss", "test accuracy"] : Array.Empty<string>()],
             measured.Plans.Prepend(measured.Baseline).Select(plan => (string[])[plan.Name, .. Cells(plan.Data), .. plan.Test is { } held ? Cells(held) : []]));
         terminal.Print();
         if (measured.Predicted is { } predicted)

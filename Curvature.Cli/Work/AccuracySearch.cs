@@ -10,7 +10,7 @@ namespace Curvature.Cli.Work;
 
 /// <summary>Takes layers to fewer bits, the least sensitive first, as long as the measured accuracy keeps a share of that in floating point.</summary>
 internal sealed class AccuracySearch(
-    QuantizableNetwork network, SensitivityProblem problem, QuadraticModel? model, Workspace work, Dataset samples, Dataset? test, Terminal terminal)
+    SensitivityProblem problem, QuadraticModel? model, PlanTrial trial, Dataset samples, Dataset? test, Terminal terminal)
 {
     /// <summary>What the search is called beside those of <see cref="KnownPlanners"/>.</summary>
     public const string Name = "bisection";
@@ -27,13 +27,13 @@ internal sealed class AccuracySearch(
 
         LayerTable table = WithFloat(measured);
         _fixed = table.Layers.Where(layer => layer.Fixed is not null).ToDictionary(layer => layer.Name, layer => layer.Fixed!.Value, StringComparer.Ordinal);
-        double floating = AccuracyOf(samples), held = test is null ? 1 : AccuracyOf(test);
+        double floating = AccuracyOf(null, samples), held = test is null ? 1 : AccuracyOf(null, test);
         var search = new AccuracyBisection { Levels = [QuantizedWeights.Unquantized, .. problem.Bits.OrderDescending()] };
         AccuracyPlan found = search.Search(
             Score(table),
-            bits => AccuracyUnder(bits, samples) / floating,
+            bits => AccuracyOf(With(bits), samples) / floating,
             share,
-            test is null ? null : bits => AccuracyUnder(bits, test) / held,
+            test is null ? null : bits => AccuracyOf(With(bits), test) / held,
             terminal.Cancellation);
         BitPlan plan = new PlanningProblem(table).Evaluate(With(found.Bits));
         PlanReport report = PlanRun.Plan(request with { Limits = [Limit.AtMost(PlanCost.Size, (decimal)plan.SizeBytes)] }, table, name, terminal, (Name, plan));
@@ -44,15 +44,9 @@ internal sealed class AccuracySearch(
     private Func<int, IReadOnlyList<(string Layer, double Score)>> Score(LayerTable table) => bits =>
         [.. (model is null ? table.Layers.Select(layer => (layer.Name, layer.SensitivityAt(bits)!.Value)) : InterLayerScore.Of(table, model, bits)).Where(layer => !_fixed.ContainsKey(layer.Item1))];
 
-    private double AccuracyUnder(IReadOnlyDictionary<string, int> bits, Dataset data)
-    {
-        using QuantizedWeights quantized = QuantizedWeights.Apply(network, With(bits), problem.Quantizer);
-        return AccuracyOf(data);
-    }
-
-    private double AccuracyOf(Dataset data) => work.Quality(data, terminal.Cancellation).Accuracy is not { } accuracy
+    private double AccuracyOf(Dictionary<string, int>? bits, Dataset data) => trial.Of(bits, data).Accuracy is not { } accuracy
         ? throw new CurvatureException("--accuracy needs a loss that knows right answers, cross-entropy or bce. Plan within a --limit.")
-        : accuracy > 0 ? accuracy : throw new CurvatureException("In floating point no answer is right, so there is no accuracy to keep. Check data and targets.");
+        : bits is not null || accuracy > 0 ? accuracy : throw new CurvatureException("In floating point no answer is right, so there is no accuracy to keep. Check data and targets.");
 
     private Dictionary<string, int> With(IReadOnlyDictionary<string, int> bits) => bits.Concat(_fixed).ToDictionary(StringComparer.Ordinal);
 

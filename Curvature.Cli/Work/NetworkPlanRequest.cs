@@ -14,6 +14,9 @@ internal sealed record NetworkPlanRequest
     /// <summary>Held-out samples to measure plans on beside those of <see cref="WorkRequest.Data"/>.</summary>
     public string? Test { get; init; }
 
+    /// <summary>Bits of the layers' inputs when plans are measured, and for bit operations; null: floating point, and bit operations as if inputs had their weight's bits.</summary>
+    public int? Activations { get; init; }
+
     /// <summary>A table of what layers cost; null: what can be counted.</summary>
     public string? Layers { get; init; }
 }

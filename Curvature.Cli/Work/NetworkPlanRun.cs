@@ -1,6 +1,7 @@
 using Curvature.Cli.Output;
 using Curvature.Data;
 using Curvature.Operators;
+using Curvature.Quant.Calibration;
 using Curvature.Quant.Networks;
 using Curvature.Quant.Planning;
 using Curvature.Quant.Sensitivity;
@@ -42,11 +43,11 @@ internal sealed class NetworkPlanRun
     {
         LayerTable? costs = of.Layers is null ? null : LayerTable.ReadCosts(of.Layers);
         using var work = Workspace.Open(of.Work);
-        environment.AddEngine(Blas.Measure());
-        work.Describe(environment);
         using Dataset samples = work.Data.Sample(Math.Min(of.Work.Samples ?? UsualSamples, work.Data.Count), of.Work.Seed);
         using Dataset? test = of.Test is null ? null : work.Read(of.Test);
         PlanReport report = new NetworkPlanRun(request, of, work, samples, test, costs, terminal).Run();
+        environment.AddEngine(Blas.Measure());
+        work.Describe(environment);
         environment.Add("samples", samples.Count);
         environment.Add("samples_available", work.Data.Count);
         environment.Add("sensitivity", of.Sensitivity);
@@ -60,12 +61,14 @@ internal sealed class NetworkPlanRun
     {
         using var problem = new SensitivityProblem(_network, _work.Loss, _samples.Batches(_of.Work.BatchSize), _request.Bits ?? UsualBits);
         Foresee(problem);
+        using QuantizedActivations? activations = _of.Activations is null ? null : _work.Named(() => QuantizedActivations.Calibrate(_network, Inputs(), cancellation: _terminal.Cancellation));
+        var trial = new PlanTrial(_work, _network, activations, activations is null ? new Dictionary<string, int>() : InputBits(activations), _terminal.Cancellation);
         ISensitivity sensitivity = KnownSensitivities.Create(_of.Sensitivity, new SensitivityOptions { Probes = _of.Probes, Seed = _of.Work.Seed });
         _terminal.Say($"Sensitivity '{_of.Sensitivity}' of {Format.Count(_network.Layers.Count, "layer")} on {Format.Count(_samples.Count, "sample")}.");
         QuadraticModel? model = sensitivity is QuadraticSensitivity quadratic ? Tracked(progress => quadratic.Model(problem, progress, _terminal.Cancellation)) : null;
         LayerTable measured = model is null ? Measure(sensitivity, problem) : QuadraticSensitivity.Table(problem, model);
         PlanReport report = _request.Accuracy is { } share
-            ? _work.Named(() => new AccuracySearch(_network, problem, model, _work, _samples, _test, _terminal).Run(_request, Complete(measured), Name, share))
+            ? _work.Named(() => new AccuracySearch(problem, model, trial, _samples, _test, _terminal).Run(_request, Complete(measured), Name, share))
             : Searched(Complete(measured), model);
 
         _terminal.Say("Measured losses of single layers, and of whole plans.");
@@ -80,9 +83,10 @@ internal sealed class NetworkPlanRun
             Sensitivity = _of.Sensitivity,
             IncreaseFactor = sensitivity.IncreaseFactor,
             Samples = _samples.Count,
-            Baseline = Quality("float", null),
+            ActivationBits = _of.Activations,
+            Baseline = Quality(trial, "float", null),
             Predicted = model is not null && report.Plan.Bits.All(model.Bits.Contains) ? model.Increase(report.Plan.Bits) : sensitivity.IncreaseFactor * report.Plan.Objective,
-            Plans = [Quality("this plan", report.Plan), .. report.Others.Where(other => IsTold(other, report)).Select(other => Quality(other.Name, other.Plan))],
+            Plans = [Quality(trial, "this plan", report.Plan), .. report.Others.Where(other => IsTold(other, report)).Select(other => Quality(trial, other.Name, other.Plan))],
             Increases = increases,
             Ranks = same || _network.Layers.Count < 2 ? [] : [.. problem.Bits.Order().Select(bits => (bits, KendallTau.Between(measured, increases, bits)))],
             FineTuning = omega ? TopEigenvalueSensitivity.FineTuningOrder(measured, Widths(report.Plan, problem)) : Order(measured, report.Plan),
@@ -140,7 +144,7 @@ internal sealed class NetworkPlanRun
     /// <summary>A table with the costs, groups and fixed layers that were given.</summary>
     private LayerTable Complete(LayerTable table)
     {
-        LayerTable named = table with { Name = Name };
+        LayerTable named = table with { Name = Name, Layers = [.. table.Layers.Select(layer => layer with { ActivationBits = _of.Activations })] };
         return PlanRun.Chosen(_request, _costs is null ? named : named.WithCosts(_costs));
     }
 
@@ -153,10 +157,16 @@ internal sealed class NetworkPlanRun
         (other.Name is "exact" or Pairwise && !other.Plan.Bits.SequenceEqual(report.Plan.Bits))
         || (other.Name != Pairwise && !KnownPlanners.Names.Contains(other.Name) && other.Plan.Bits.Any(bits => bits != QuantizedWeights.Unquantized));
 
-    private PlanQuality Quality(string name, BitPlan? plan)
+    private PlanQuality Quality(PlanTrial trial, string name, BitPlan? plan) =>
+        _work.Named(() => new PlanQuality(name, plan, trial.Of(plan?.Assignment, _work.Data), _test is null ? null : trial.Of(plan?.Assignment, _test)));
+
+    private IEnumerable<Tensor> Inputs() => _samples.Batches(_of.Work.BatchSize).Select(batch => batch.Inputs);
+
+    /// <summary>Those that a table of costs names, and for the others what was asked for.</summary>
+    private Dictionary<string, int> InputBits(QuantizedActivations activations)
     {
-        using QuantizedWeights? quantized = plan is null ? null : QuantizedWeights.Apply(_network, plan.Assignment);
-        return _work.Named(() => new PlanQuality(name, plan, _work.Quality(_work.Data, _terminal.Cancellation), _test is null ? null : _work.Quality(_test, _terminal.Cancellation)));
+        Dictionary<string, int?> named = (_costs?.Layers ?? []).ToDictionary(layer => layer.Name, layer => layer.ActivationBits, StringComparer.Ordinal);
+        return activations.Layers.ToDictionary(layer => layer, layer => named.GetValueOrDefault(layer) ?? _of.Activations!.Value, StringComparer.Ordinal);
     }
 
     /// <summary>The plan's bits where they are among the widths that were measured, else the fewest: a fixed layer may have others.</summary>
@@ -175,7 +185,9 @@ internal sealed class NetworkPlanRun
             yield return Finding.Of("checkpoint", Severity.Info, remark);
         }
 
-        yield return Finding.Of("weights-only", Severity.Info, "Losses and accuracies are those of quantized weights; activations, biases and norms stay in floating point.");
+        yield return measured.ActivationBits is { } inputs
+            ? Finding.Of("weights-and-inputs", Severity.Info, $"Losses and accuracies are those of quantized weights and of layers' inputs at {inputs} bits, ranges from {Format.Count(_samples.Count, "sample")}; biases and norms stay in floating point. The sensitivities are of weights alone.", ("activation_bits", inputs))
+            : Finding.Of("weights-only", Severity.Info, "Losses and accuracies are those of quantized weights; activations, biases and norms stay in floating point.");
         if (_network.Others.Count > 0)
         {
             yield return Finding.Of("not-quantized", Severity.Info, $"Parameters of rank 2 or more that are no layer's weight keep their precision, and no size counts them: {string.Join(", ", _network.Others)}.", ("parameters", _network.Others));

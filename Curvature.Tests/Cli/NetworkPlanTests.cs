@@ -23,7 +23,7 @@ public class NetworkPlanTests
         JsonElement json = run.Json();
         Assert.Equal(
             ["environment", "assignment", "objective", "size_bytes", "average_bits", "bops", "latency_ms", "others", "uncertainty", "frontier_cost", "frontier_points", "frontier",
-                "command", "loss_function", "sensitivity", "predicted_increase", "measured", "rank_correlation", "fine_tuning_order", "layers", "findings"],
+                "command", "loss_function", "sensitivity", "activation_bits", "predicted_increase", "measured", "rank_correlation", "fine_tuning_order", "layers", "findings"],
             json.EnumerateObject().Select(member => member.Name));
         Assert.Equal(["fc1", "fc2"], json.GetProperty("assignment").EnumerateObject().Select(layer => layer.Name));
         Assert.True(json.GetProperty("average_bits").GetDouble() <= 3);
@@ -99,6 +99,7 @@ public class NetworkPlanTests
     [InlineData("--limit avg-bits=4 --bits 4,16", "Expected different widths from 2 to 8 bits, got [4, 16]")]
     [InlineData("--limit avg-bits=4 --layers missing.json", "nothing of that name")]
     [InlineData("--accuracy 99% --group a=conv1,fc", "layers of a group go together")]
+    [InlineData("--limit avg-bits=4 --activations 8", "The model is TorchScript, whose modules have no hooks")]
     [InlineData("--limit latency=1ms", "latency=1ms: it needs latency_ms at every width of every layer, and nothing here measures latency")]
     public void What_cannot_be_is_one_line_and_exit_code_1(string options, string expected)
     {
@@ -137,6 +138,18 @@ public class NetworkPlanTests
     }
 
     [Fact]
+    public void Inputs_of_layers_can_be_quantized_too()
+    {
+        string[] plan = ["plan", .. CommandRun.Digits, .. Few, "--bits", "4,8", "--limit", "avg-bits=8", "--sensitivity", "error", "--json"];
+        JsonElement weights = CommandRun.Of(plan).Json(), coarse = CommandRun.Of([.. plan, "--activations", "2"]).Json(), fine = CommandRun.Of([.. plan, "--activations", "8"]).Json();
+        double Loss(JsonElement json, int at) => json.GetProperty("measured")[at].GetProperty("loss").GetDouble();
+        Assert.True(Loss(coarse, 0) == Loss(weights, 0) && Loss(coarse, 1) > 1.2 * Loss(weights, 1));
+        Assert.InRange(Loss(fine, 1) - Loss(weights, 1), -0.01, 0.01);
+        Assert.Equal((2048 + 320) * 8 * 2, coarse.GetProperty("bops").GetDouble());
+        Assert.Equal(2, coarse.GetProperty("activation_bits").GetInt32());
+    }
+
+    [Fact]
     public void An_accuracy_can_be_kept_in_place_of_a_limit()
     {
         CommandRun run = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--bits", "2,3,8", "--accuracy", "97%", "--sensitivity", "quadratic", "--json"]);
@@ -150,14 +163,21 @@ public class NetworkPlanTests
         Assert.Equal(8, fix.Json().GetProperty("assignment").GetProperty("fc2").GetInt32());
     }
 
-    [Fact]
-    public void A_plan_that_is_cancelled_leaves_nothing()
+    [Theory]
+    [InlineData("Sensitivity 'hessian'")]
+    [InlineData("Measured losses of single layers")]
+    public void Cancelled_half_way_leaves_nothing_and_keeps_an_earlier_plan(string on)
     {
         using var folder = new TemporaryFolder();
-        using var cancelled = new CancellationTokenSource();
-        cancelled.Cancel();
-        CommandRun run = CommandRun.Of(cancelled.Token, ["plan", .. Script, "--limit", "avg-bits=4", "--out", folder.File("plan")]);
-        Assert.Equal(CurvatureCommand.Cancelled, run.ExitCode);
-        Assert.False(Path.Exists(folder.File("plan")));
+        Directory.CreateDirectory(folder.File("plan"));
+        string earlier = folder.Write("plan/plan.json", "earlier");
+        using var cancellation = new CancellationTokenSource();
+        using var output = new StringWriter();
+        using var error = new CancellingWriter(cancellation, on);
+        int exitCode = CurvatureCommand.Run(["plan", .. Script, "--limit", "avg-bits=4", "--out", folder.File("plan")], output, error, cancellation.Token);
+        Assert.Equal(CurvatureCommand.Cancelled, exitCode);
+        Assert.Empty(output.ToString());
+        Assert.Equal("earlier", File.ReadAllText(earlier));
+        Assert.Equal([folder.File("plan"), earlier], folder.Entries());
     }
 }

@@ -48,7 +48,7 @@ public static class PlanContent
         LayerTable table = report.Problem.Table;
         yield return new ReportFigure(
             new BitsFigure(table, report.Plan),
-            "What each layer's weight gets." + (table.Layers.Any(layer => layer.Fixed is not null) ? " Pale bars are fixed." : "") + (report.Measured is null ? "" : " Biases and norms stay in floating point, and so do activations."));
+            "What each layer's weight gets." + (table.Layers.Any(layer => layer.Fixed is not null) ? " Pale bars are fixed." : "") + (report.Measured is null ? "" : $" Biases and norms stay in floating point{(report.Measured.ActivationBits is { } inputs ? $"; layers' inputs get {inputs} bits" : ", and so do activations")}."));
         yield return Table(
             "Bits by layer, in the order of the model",
             ["layer:", "weights", "MACs", "group:", "bits", "sensitivity", "flips within error", "measured increase"],
@@ -72,7 +72,8 @@ public static class PlanContent
     private static IEnumerable<ReportBlock> Accuracy(PlanMeasurement measured)
     {
         yield return new Paragraph(
-            "Measured with simulated quantization of the weights: each holds the values of its grid, computed in floating point. Activations are not quantized here." +
+            "Measured with simulated quantization of the weights: each holds the values of its grid, computed in floating point. " +
+            (measured.ActivationBits is { } inputs ? $"Layers' inputs are quantized to {inputs} bits, in ranges seen on {NumberText.Of(measured.Samples, "sample")}." : "Activations are not quantized here.") +
             (measured.TestName is null ? " All numbers are on the samples that the plan was made from; held-out ones (--test) say more." : $" The figure is on {measured.TestName}, which the plan has not seen."));
         yield return new ReportFigure(new PlanQualityFigure(measured), "The plan beside others, over the bits of a weight on average; the dotted line is floating point.");
         yield return Table(

@@ -3,7 +3,7 @@ using Curvature.Quant.Sensitivity;
 
 namespace Curvature.Viz.Report;
 
-/// <summary>What was measured for a plan: sensitivities, and how the network does under it, weights quantized and activations in floating point.</summary>
+/// <summary>What was measured for a plan: sensitivities, and how the network does under it.</summary>
 public sealed record PlanMeasurement
 {
     /// <summary>The samples' name.</summary>
@@ -26,6 +26,9 @@ public sealed record PlanMeasurement
 
     /// <summary>Samples that sensitivities were measured on.</summary>
     public required long Samples { get; init; }
+
+    /// <summary>Bits of the layers' inputs under plans; null: floating point.</summary>
+    public int? ActivationBits { get; init; }
 
     /// <summary>In floating point.</summary>
     public required PlanQuality Baseline { get; init; }
