@@ -15,6 +15,7 @@ internal static class MeasureCommand
             command.Add(quantity.Create(terminal));
         }
 
+        command.Add(MeasureLandscape.Create(terminal));
         return command;
     }
 }

@@ -94,6 +94,14 @@ internal sealed class Workspace : IDisposable
         return _request.L2 == 0 ? quality : quality with { Loss = quality.Loss + (_request.L2 / 2 * Parameters.Snapshot().to(ScalarType.Float64).square().sum().ToDouble()) };
     }
 
+    /// <summary>Another checkpoint, read as that of the request is. The caller disposes it.</summary>
+    public LoadedModel Another(string path)
+    {
+        LoadedModel other = Checkpoint.Load(path, _request.ModelType, Precision(_request.Precision), Parameters.Device);
+        other.Module.train(_request.TrainMode);
+        return other;
+    }
+
     /// <summary>Other samples, read as those of the request are. The caller disposes them.</summary>
     public Dataset Read(string data)
     {

@@ -57,6 +57,9 @@ public sealed record SharpnessSummary
     /// <summary>The same numbers about each layer's diagonal block, where they were asked for.</summary>
     public IReadOnlyList<LayerSummary> Layers { get; init; } = [];
 
+    /// <summary>The loss along lines through the checkpoint and over the plane that they span.</summary>
+    public LandscapeSummary? Landscape { get; init; }
+
     /// <summary>Which eigenvalues were looked for.</summary>
     public Spectrum Which { get; init; } = Spectrum.Both;
 

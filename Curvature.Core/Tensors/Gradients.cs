@@ -103,6 +103,45 @@ internal static partial class Gradients
         }
     }
 
+    /// <summary>
+    /// Of losses l_i with gradients g_i and Hessians H_i the numbers <c>g_i^T v</c> and <c>v^T H_i v</c>, <c>[N]</c> each, for all of them at once: <c>a(w) = v^T sum_i w_i g_i</c> and
+    /// <c>b(w) = v^T da/dtheta</c> are linear in w, and their derivatives in w are the answers. The last, a third derivative, goes through the guarded <c>autograd.backward</c>. New tensors of the caller's scope.
+    /// </summary>
+    /// <param name="losses">l, <c>[N]</c>, with a graph that is known to bear two derivatives (<see cref="Check"/>).</param>
+    /// <param name="v">One part a parameter.</param>
+    /// <param name="parameters">Leaves.</param>
+    /// <exception cref="CurvatureException">An operator has no third derivative.</exception>
+    public static (Tensor Slopes, Tensor Curvatures) AlongDirection(Tensor losses, IReadOnlyList<Tensor> v, IReadOnlyList<Tensor> parameters)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable grad = enable_grad();
+        Tensor w = ones_like(losses.detach()).requires_grad_(true), zero = zeros_like(losses.detach());
+        if (Along(losses.requires_grad ? Pullback(losses, w, parameters) : []) is not { } a)
+        {
+            return (zero.clone().MoveToOuterDisposeScope(), zero.MoveToOuterDisposeScope());
+        }
+
+        Tensor slopes = Pull([a], null, [w], retainGraph: true, createGraph: false)[0]?.detach() ?? zero;
+        if (Along(Of(a, parameters, createGraph: true)) is { } b)
+        {
+            try
+            {
+                autograd.backward([b], inputs: [w]);
+            }
+            catch (ExternalException error)
+            {
+                throw new CurvatureException($"The curvature of single examples is a third derivative, which the loss does not have: {EngineError.Summary(error)}", error);
+            }
+        }
+
+        Tensor curvatures = w.grad?.detach() ?? zero;
+        return (slopes.clone().MoveToOuterDisposeScope(), curvatures.clone().MoveToOuterDisposeScope());
+
+        Tensor? Along(Tensor?[] parts) => parts.Zip(v).Where(pair => pair.First is { requires_grad: true }).Select(pair => pair.First!.mul(pair.Second).sum()).ToArray() is { Length: > 0 } sums
+            ? stack(sums).sum()
+            : null;
+    }
+
     private static Tensor?[] Pull(
         IReadOnlyList<Tensor?> outputs, IReadOnlyList<Tensor>? v, IReadOnlyList<Tensor> parameters, bool retainGraph, bool createGraph)
     {

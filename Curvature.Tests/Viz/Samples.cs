@@ -49,6 +49,11 @@ internal static class Samples
         ],
         120);
 
+    public static LandscapeSummary Landscape { get; } = new(
+        "multiples of the filters' own lengths",
+        [("direction 1", Slice(1, 1)), ("direction 2", Slice(2.5, 3))],
+        new LandscapeSurface([-1, -0.5, 0, 0.5, 1], [-1, 0, 1], [[5.5, 3, 2.2, 3, 5.5], [2.5, 0.7, 0.1, 0.7, 2.5], [5.5, 3, 2.2, 3, 5.5]]));
+
     public static SharpnessSummary Summary { get; } = new()
     {
         Parameters = 40,
@@ -58,6 +63,7 @@ internal static class Samples
         Eigenvalues = [new(9, 1e-5, true), new(5.5, 2e-5, true), new(2.9, 0.25, false), new(-0.9, 1e-5, true)],
         Density = Density,
         ExactEigenvalues = Spectrum,
+        Landscape = Landscape,
         ExactLayerTraces = new Dictionary<string, double> { ["conv"] = 4.25, ["hidden"] = 21.97, ["output"] = 1 },
         Stability = Stability,
         BatchSizes = BatchSizes,
@@ -75,6 +81,10 @@ internal static class Samples
         Findings = KnownFindings.Examine(Summary),
     };
 
+    private static LandscapeCurve Slice(double curvature, double fourth) => new(
+        [-1, -0.5, 0, 0.5, 1], [.. new[] { -1, -0.5, 0, 0.5, 1 }.Select(t => 0.125 + (curvature * t * t / 2) + (fourth * t * t * t * t))])
+    { Quadratic = (0.125, 0, curvature) };
+
     /// <summary>The same with one name for everything that has one.</summary>
     public static SharpnessReport Named(string name) => Report with
     {
@@ -89,6 +99,7 @@ internal static class Samples
         {
             Trace = Trace with { Layers = [.. Trace.Layers.Select(layer => layer with { Name = name })] },
             ExactLayerTraces = new Dictionary<string, double> { [name] = 1 },
+            Landscape = Landscape with { Unit = name, Curves = [.. Landscape.Curves.Select(curve => (name, curve.Curve))] },
         },
     };
 
@@ -114,6 +125,7 @@ internal static class Samples
             new(new(double.NaN, double.NaN, 1, 1), new(double.NaN, double.NaN, 1, 1), new(double.NaN, double.NaN, 1, 1)),
             [new(4, new(double.NaN, double.NaN, 2, 2), new(double.NaN, 0, 2, 2)), new(8, new(double.PositiveInfinity, double.NaN, 1, 1), new(-1, 0, 2, 2))],
             double.NaN),
+        Landscape = new("t", [("a", new([-1, 0, 1], [double.NaN, double.NaN, double.NaN])), ("b", new([-1, 0, 1], [double.PositiveInfinity, 1, double.NaN]))], new([0, 1], [0, 1], [[double.NaN, 1], [1, double.NaN]])),
     };
 
     private static QuadratureRule Run(double stretch) => new(

@@ -32,6 +32,16 @@ public static class KnownFigures
             "batch-sizes",
             "Extreme eigenvalues of mini-batch Hessians by batch size beside the law of random matrices.",
             summary => summary.BatchSizes is { } sizes ? new BatchSizeFigure(sizes) : null),
+        new(
+            "landscape-curves",
+            "The loss along one or two lines, with the quadratic model of slope and curvature beside it.",
+            summary => summary.Landscape is { Curves.Count: > 0 } landscape ? new LandscapeCurveFigure(landscape.Curves, landscape.Unit) : null),
+        new(
+            "landscape",
+            "The loss over a plane as lines of equal height.",
+            summary => summary.Landscape is { Surface: { } surface } landscape
+                ? new LandscapeContourFigure(surface, landscape.Curves[0].Name, landscape.Curves[1].Name)
+                : null),
     ];
 
     /// <summary>The figures that <paramref name="summary"/> has the quantities for.</summary>

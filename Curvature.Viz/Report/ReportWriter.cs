@@ -38,6 +38,25 @@ public static class ReportWriter
         return [.. files.Select(file => file.Path)];
     }
 
+    /// <summary>Writes figures as SVGs and <paramref name="json"/> into <paramref name="folder"/>, without a page.</summary>
+    /// <param name="figures">The figures, under their names.</param>
+    /// <param name="name">File name of the numbers.</param>
+    /// <param name="json">The numbers.</param>
+    /// <param name="folder">Created if missing.</param>
+    /// <param name="cancellationToken">Before the first file appears.</param>
+    /// <returns>The paths written, the numbers first.</returns>
+    /// <exception cref="CurvatureException">The folder cannot be written; nothing was changed.</exception>
+    public static IReadOnlyList<string> Write(IReadOnlyList<Figure> figures, string name, string json, string folder, CancellationToken cancellationToken = default)
+    {
+        List<(string Path, Action<Stream> Write)> files =
+        [
+            (Path.Combine(folder, name), AtomicFile.Text(json)),
+            .. figures.Select(figure => (Path.Combine(folder, figure.Name + ".svg"), AtomicFile.Text(Standalone(figure)))),
+        ];
+        AtomicFile.WriteAll(files, cancellationToken);
+        return [.. files.Select(file => file.Path)];
+    }
+
     private static string Standalone(Figure figure) =>
         AccessibleSvg.Of(figure.ToSvg(FigureTheme.Paper), figure.Name, figure.Title, figure.Description) + "\n";
 }

@@ -19,6 +19,11 @@ public static class SharpnessJson
             json.Add("batch_sizes", StabilityJson.Of(sizes));
         }
 
+        if (report.Summary.Landscape is { } landscape)
+        {
+            json.Add("landscape", LandscapeJson.Of(landscape));
+        }
+
         return json.Add("cuts", report.Cuts).Write(report.Findings);
     }
 

@@ -20,6 +20,7 @@ internal static class SharpnessSections
             new("Layers", [.. Layers(summary)]),
             new("Stability", [.. StabilitySections.Limits(summary)]),
             new("Batch sizes", [.. StabilitySections.BatchSizes(summary)]),
+            new("Landscape", [.. Landscape(summary)]),
         ];
         return sections.Where(section => section.Blocks.Count > 0);
     }
@@ -114,6 +115,24 @@ internal static class SharpnessSections
             "Trace by layer, in the order of the model",
             ["layer:", "parameters", "trace", "standard error", "share of trace", "per parameter", "exact", "z-score"],
             trace.Layers.Select(layer => LayerRow(layer, trace.Total.Value, summary.ExactLayerTraces)));
+    }
+
+    private static IEnumerable<ReportBlock> Landscape(SharpnessSummary summary)
+    {
+        if (summary.Landscape is not { Curves.Count: > 0 } landscape)
+        {
+            yield break;
+        }
+
+        yield return new Paragraph(
+            "The loss along directions from the checkpoint, at position 0. The quadratic model is what slope and curvature there say; how far it agrees is how far they can be trusted.");
+        yield return new ReportFigure(
+            new LandscapeCurveFigure(landscape.Curves, landscape.Unit), $"Positions are {landscape.Unit}. Dashes are the quadratic model; losses that are not finite are gaps.");
+        if (landscape.Surface is { } surface)
+        {
+            yield return new ReportFigure(
+                new LandscapeContourFigure(surface, landscape.Curves[0].Name, landscape.Curves[1].Name), "Lines of equal loss over the plane of the two directions, the checkpoint at the origin.");
+        }
     }
 
     private static string[] EstimateRow(string quantity, Estimate estimate, double? exact)

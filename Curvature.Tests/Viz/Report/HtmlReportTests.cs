@@ -33,7 +33,7 @@ public class HtmlReportTests
         Assert.Equal("en", page.Attribute("lang")!.Value);
         Assert.Single(Elements(page, "h1"));
         Assert.Equal(
-            ["Findings", "Estimates", "Spectrum", "Eigenvalues", "Layers", "Stability", "Batch sizes", "How this was measured"],
+            ["Findings", "Estimates", "Spectrum", "Eigenvalues", "Layers", "Stability", "Batch sizes", "Landscape", "How this was measured"],
             Elements(page, "h2").Select(heading => heading.Value));
         Assert.All(Elements(page, "table"), table => Assert.Single(Elements(table, "caption")));
         Assert.All(Elements(page, "th"), heading => Assert.NotNull(heading.Attribute("scope")));
@@ -47,8 +47,8 @@ public class HtmlReportTests
     {
         XElement page = Parse(Page);
         XElement[] pictures = [.. Elements(page, "svg")];
-        Assert.Equal(8, pictures.Length);
-        Assert.Equal(4, pictures.Count(picture => picture.Attribute("class")!.Value == "light"));
+        Assert.Equal(12, pictures.Length);
+        Assert.Equal(6, pictures.Count(picture => picture.Attribute("class")!.Value == "light"));
         Assert.All(pictures, picture =>
         {
             Assert.Equal("img", picture.Attribute("role")!.Value);

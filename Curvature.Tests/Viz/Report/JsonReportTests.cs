@@ -79,6 +79,7 @@ public class JsonReportTests
         JsonElement eigenvalues = root.GetProperty("eigenvalues");
         Assert.Equal([9, 5.5, 2.9, -0.9], eigenvalues.EnumerateArray().Select(item => item.GetProperty("value").GetDouble()));
         Assert.Equal(3, root.GetProperty("density").GetProperty("runs").GetArrayLength());
+        Assert.Equal(2, root.GetProperty("landscape").GetProperty("curves").GetArrayLength());
         Assert.Equal(40, root.GetProperty("exact").GetProperty("eigenvalues").GetArrayLength());
         Assert.Equal(Samples.Report.Findings.Count, root.GetProperty("findings").GetArrayLength());
     }

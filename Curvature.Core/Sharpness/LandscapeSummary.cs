@@ -1,0 +1,7 @@
+namespace Curvature.Sharpness;
+
+/// <summary>Slices of a loss through one checkpoint.</summary>
+/// <param name="Unit">What positions along the lines measure, in words.</param>
+/// <param name="Curves">The lines with their names, one or two.</param>
+/// <param name="Surface">The plane of two lines, where it was looked at: across is the first, up the second.</param>
+public sealed record LandscapeSummary(string Unit, IReadOnlyList<(string Name, LandscapeCurve Curve)> Curves, LandscapeSurface? Surface);

@@ -1,0 +1,101 @@
+using System.Text.Json;
+using Curvature.Checkpoints;
+using Curvature.Cli;
+using Curvature.Data;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Cli;
+
+/// <summary><c>curvature measure landscape</c>.</summary>
+public class LandscapeTests
+{
+    private static readonly string[] Quick = ["measure", "landscape", .. CommandRun.Digits, "--samples", "64", "--steps", "5"];
+
+    [Fact]
+    public void Writes_figures_and_numbers_and_prints_the_lines()
+    {
+        using var folder = new TemporaryFolder();
+        CommandRun run = CommandRun.Of([.. Quick, "--out", folder.File("slices")]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        Assert.Equal(["landscape-curves.svg", "landscape.json", "landscape.svg"], Directory.GetFiles(folder.File("slices")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Contains("plane of 5 x 5 points", run.Output, StringComparison.Ordinal);
+        Assert.Contains("random direction 2", run.Output, StringComparison.Ordinal);
+        Assert.Contains("Planned: 35 points over 64 samples", run.Error, StringComparison.Ordinal);
+
+        JsonElement json = JsonDocument.Parse(File.ReadAllText(folder.File("slices/landscape.json"))).RootElement;
+        Assert.Equal(["environment", "landscape", "findings"], json.EnumerateObject().Select(member => member.Name));
+        JsonElement surface = json.GetProperty("landscape").GetProperty("surface"), curve = json.GetProperty("landscape").GetProperty("curves")[0];
+        Assert.Equal([-1, -0.5, 0, 0.5, 1], Numbers(surface.GetProperty("across")));
+        Assert.Equal(Numbers(curve.GetProperty("losses")), Numbers(surface.GetProperty("losses")[2])); // the plane's middle row is the first line
+    }
+
+    [Fact]
+    public void Along_eigenvectors_the_curvature_is_the_eigenvalue()
+    {
+        CommandRun run = CommandRun.Of([.. Quick, "--directions", "eigenvectors", "--dimensions", "1", "--range", "0.01", "--json", "--dtype", "float64"]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        CommandRun eigenvalues = CommandRun.Of(["measure", "eigs", .. CommandRun.Digits, "--samples", "64", "--top", "2", "--json", "--dtype", "float64"]);
+        JsonElement curves = run.Json().GetProperty("landscape").GetProperty("curves");
+        foreach ((int i, JsonElement eigenvalue) in eigenvalues.Json().GetProperty("eigenvalues").EnumerateArray().Index())
+        {
+            double lambda = eigenvalue.GetProperty("value").GetDouble();
+            Assert.Equal(lambda, curves[i].GetProperty("curvature").GetDouble(), 1e-5 * Math.Abs(lambda));
+            double[] losses = Numbers(curves[i].GetProperty("losses"));
+            Assert.Equal(lambda, (losses[4] - (2 * losses[2]) + losses[0]) / 1e-4, 0.01 * Math.Abs(lambda));
+        }
+
+        Assert.Equal(JsonValueKind.Null, run.Json().GetProperty("landscape").GetProperty("surface").ValueKind);
+    }
+
+    [Fact]
+    public void To_another_checkpoint_there_is_a_barrier_or_none()
+    {
+        using var folder = new TemporaryFolder();
+        string same = folder.File("same.safetensors"), negative = folder.File("negative.safetensors"), other = folder.File("other.safetensors");
+        using (LoadedModel model = Checkpoint.Load(CommandRun.Digits[0], "digits-mlp"))
+        {
+            (string, Tensor)[] With(Func<string, Tensor, Tensor> change) => [.. model.Module.state_dict().Select(entry => (entry.Key, change(entry.Key, entry.Value.detach())))];
+            SafetensorsFile.Write(same, With((_, w) => w.mul(1.001)));
+            SafetensorsFile.Write(negative, With((name, w) => name == "fc2.bias" ? w : w.neg())); // tanh is odd: the same function of the data, far away
+            SafetensorsFile.Write(other, With((name, w) => name == "fc2.bias" ? w.narrow(0, 0, 9) : w));
+        }
+
+        JsonElement near = CommandRun.Of([.. Quick, "--to", same, "--json"]).Json();
+        Assert.Equal([-0.5, 0, 0.5, 1, 1.5], Numbers(near.GetProperty("landscape").GetProperty("curves")[0].GetProperty("positions")));
+        Assert.Contains("one valley", near.GetProperty("findings").ToString(), StringComparison.Ordinal);
+        JsonElement far = CommandRun.Of([.. Quick, "--to", negative, "--json"]).Json();
+        double[] losses = Numbers(far.GetProperty("landscape").GetProperty("curves")[0].GetProperty("losses"));
+        Assert.Equal(losses[1], losses[3], 1e-5 * losses[1]);
+        Assert.True(far.GetProperty("landscape").GetProperty("curves")[0].GetProperty("barrier").GetDouble() > 1);
+        Assert.Contains("different valleys", far.GetProperty("findings").ToString(), StringComparison.Ordinal);
+        CommandRun refused = CommandRun.Of([.. Quick, "--to", other]);
+        Assert.Equal(CurvatureCommand.Failed, refused.ExitCode);
+    }
+
+    [Fact]
+    public void Losses_that_are_not_finite_are_null_and_a_finding()
+    {
+        CommandRun run = CommandRun.Of([.. Quick, "--dimensions", "1", "--range", "1e30", "--json"]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        JsonElement losses = run.Json().GetProperty("landscape").GetProperty("curves")[0].GetProperty("losses");
+        Assert.Contains(losses.EnumerateArray(), loss => loss.ValueKind == JsonValueKind.Null || loss.GetDouble() > 1e20);
+        if (losses.EnumerateArray().Any(loss => loss.ValueKind == JsonValueKind.Null))
+        {
+            Assert.Single(run.Json().GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("id").GetString() == "non-finite");
+        }
+    }
+
+    [Theory]
+    [InlineData("--steps", "4", "expected an odd number")]
+    [InlineData("--directions", "gradient", "expected one of random, eigenvectors")]
+    [InlineData("--range", "0", "expected a number above 0")]
+    public void Options_out_of_range_are_usage_errors(string option, string value, string message)
+    {
+        CommandRun run = CommandRun.Of(["measure", "landscape", .. CommandRun.Digits, option, value]);
+        Assert.Equal(CurvatureCommand.Usage, run.ExitCode);
+        Assert.Contains(message, run.Error, StringComparison.Ordinal);
+    }
+
+    private static double[] Numbers(JsonElement array) => [.. array.EnumerateArray().Select(number => number.GetDouble())];
+}
