@@ -7,14 +7,17 @@ using static TorchSharp.torch;
 
 namespace Curvature.Bench;
 
-/// <summary>A training that a monitor watches at its default interval, beside as many steps before and after without it: seconds with over seconds without.</summary>
+/// <summary>
+/// A training that a monitor watches at its default interval, beside as many steps without it, half before and half after: seconds with over seconds without. The monitor looks at as many samples as a step has. Its first observation,
+/// which is made before, is given in steps.
+/// </summary>
 internal static class MonitorSection
 {
-    private const int Watched = 4; // batches of the training's size that the monitor looks at
+    private const double Observations = 2.5; // to be made while it is timed
 
     public static void Run(BenchOptions options, TextWriter output)
     {
-        output.WriteLine($"{"network",-12} {"threads",7} {"step ms",9} {"observation, in steps",22} {"observations",13} {"steps",7} {"with / without",15}");
+        output.WriteLine($"{"network",-12} {"threads",7} {"step ms",9} {"first, in steps",16} {"others, in steps",17} {"others",7} {"steps",7} {"with / without",15}");
         foreach (string name in options.Workloads)
         {
             foreach (int threads in options.Threads)
@@ -28,11 +31,10 @@ internal static class MonitorSection
     private static void Report(string name, int threads, bool quick, TextWriter output)
     {
         using IDisposable held = NewDisposeScope();
-        Workload workload = KnownWorkloads.Create(name, Watched);
+        Workload workload = KnownWorkloads.Create(name);
         using AdamW adamW = optim.AdamW(workload.Model.parameters(), 1e-7);
         CrossEntropy loss = new();
-        using SharpnessMonitor monitor = new(workload.Objective);
-        double Time(int steps, bool watched)
+        double Time(int steps, SharpnessMonitor? monitor = null)
         {
             long start = Stopwatch.GetTimestamp();
             for (int step = 0; step < steps; step++)
@@ -41,20 +43,25 @@ internal static class MonitorSection
                 adamW.zero_grad();
                 loss.Value(workload.Model.call(workload.Batch.Inputs), workload.Batch.Targets).backward();
                 adamW.step();
-                if (watched)
-                {
-                    monitor.Observe(step);
-                }
+                monitor?.Observe(step);
             }
 
             return Stopwatch.GetElapsedTime(start).TotalSeconds;
         }
 
-        // Long enough for several observations: each takes tens of steps.
-        double one = Time(10, watched: false) / 10;
-        int steps = quick ? 20 : (int)Math.Max(1000, 20 / one);
-        double before = Time(steps, watched: false), with = Time(steps, watched: true), after = Time(steps, watched: false), without = (before + after) / 2;
-        double observation = (monitor.Overhead * (with / (1 + monitor.Overhead))) / monitor.Observations / (without / steps);
-        output.WriteLine($"{name,-12} {threads,7} {1e3 * without / steps,9:F1} {observation,22:F0} {monitor.Observations,13} {steps,7} {with / without,14:F3}x");
+        Time(3);
+        double one = Time(quick ? 1 : 10) / (quick ? 1 : 10), guess;
+        using (SharpnessMonitor warm = new(workload.Objective))
+        {
+            guess = Time(1, warm) - one;
+        }
+
+        int steps = quick ? 3 : (int)Math.Clamp(Observations * guess / 3 / one / new MonitorOptions().MaxOverhead, 200, 20_000);
+        double before = Time((steps + 1) / 2);
+        using SharpnessMonitor monitor = new(workload.Objective);
+        double first = Time(1, monitor) - one, with = Time(steps, monitor), after = Time((steps + 1) / 2);
+        double without = (before + after) / (2 * ((steps + 1) / 2)), others = monitor.Observations - 1;
+        string each = others > 0 ? $"{(with - (steps * without)) / others / without:F0}" : "none";
+        output.WriteLine($"{name,-12} {threads,7} {1e3 * without,9:F1} {first / without,16:F0} {each,17} {others,7} {steps,7} {with / (steps * without),14:F3}x");
     }
 }

@@ -22,14 +22,24 @@ internal static class ReportCommand
         Option<string?> folder = Out();
         var command = new Command("report", "sharpness report of a checkpoint: trace by layer, extreme eigenvalues, density of the spectrum; or the curves of a recorded training");
         work.AddTo(command);
+        var more = new Argument<string[]>("MORE") { Arity = ArgumentArity.ZeroOrMore, Description = "further checkpoints, measured on the same samples: trends of a series, differences of two" };
+        command.Add(more);
         trace.AddTo(command);
         eigenvalues.AddTo(command);
         density.AddTo(command);
         stability.AddTo(command);
         command.Add(folder);
         command.Validators.Add(work.Validate);
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(more) is { Tokens: [_, ..] others } && (work.NamesRecording(result) || others.Any(token => WorkOptions.IsRecording(token.Value))))
+            {
+                result.AddError("A series is made of checkpoints; name a recording of a training alone.");
+            }
+        });
         command.SetAction(parse =>
         {
+            string[] others = parse.GetValue(more) ?? [];
             if (work.RecordingOf(parse) is { } recording)
             {
                 return Watched(recording, WorkOptions.Line(parse), parse.GetValue(folder), terminal);
@@ -44,9 +54,32 @@ internal static class ReportCommand
                 Stability = stability.Stability(parse, request.Seed),
                 BatchSizes = stability.BatchSizes(parse, request.Seed),
             };
-            return Write(request, wanted, parse.GetValue(folder), terminal);
+            return others.Length == 0
+                ? Write(request, wanted, parse.GetValue(folder), terminal)
+                : WriteSeries(request, [request.Model, .. others], wanted, parse.GetValue(folder), terminal);
         });
         return command;
+    }
+
+    /// <summary>Measures several checkpoints, writes a page of all and one of each, and prints their main numbers.</summary>
+    private static int WriteSeries(WorkRequest request, IReadOnlyList<string> models, Quantities wanted, string? folder, Terminal terminal)
+    {
+        folder ??= DefaultFolder;
+        AtomicFile.CheckFolder(folder);
+        IReadOnlyList<SharpnessReport> reports = SeriesRun.Run(request, models, wanted, terminal);
+        for (int i = 0; i < reports.Count; i++)
+        {
+            ReportWriter.Write(reports[i], Path.Combine(folder, $"{i + 1}-{Path.GetFileNameWithoutExtension(models[i])}"), terminal.Cancellation);
+        }
+
+        ReportContent content = SeriesContent.Of(reports, request.CommandLine);
+        IReadOnlyList<string> files = ReportWriter.Write(content, SeriesContent.Json(content, reports), folder, terminal.Cancellation);
+        terminal.Print(content.Lead);
+        ReportText.Series(terminal, reports);
+        ReportText.Findings(terminal, content.Findings);
+        terminal.Print();
+        terminal.Print($"report: {Path.GetFullPath(files[0])}");
+        return CurvatureCommand.Success;
     }
 
     /// <summary>The page of a training that was recorded.</summary>

@@ -115,6 +115,9 @@ internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure, bool
     /// <summary>The recording that is named in the place of a model; null for a model.</summary>
     public string? RecordingOf(ParseResult parse) => recordings && parse.GetRequiredValue(_model) is { } model && IsRecording(model) ? model : null;
 
+    /// <summary>Whether a recording is named in the place of a model.</summary>
+    public bool NamesRecording(CommandResult result) => result.GetResult(_model) is { Tokens: [var model, ..] } && IsRecording(model.Value);
+
     /// <summary>Adds an error where options do not go together.</summary>
     public void Validate(CommandResult result)
     {
@@ -159,7 +162,8 @@ internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure, bool
         ClassWeights = parse.GetResult(_classWeights) is null ? null : parse.GetValue(_classWeights), // an absent list reads as an empty one
     };
 
-    private static bool IsRecording(string model) => model.EndsWith(Recording, StringComparison.OrdinalIgnoreCase);
+    /// <summary>Whether a file is a monitor's, by its name.</summary>
+    public static bool IsRecording(string model) => model.EndsWith(Recording, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>A model needs data and a loss; a recording takes nothing of the kind.</summary>
     private void ValidateRecording(CommandResult result, string model)

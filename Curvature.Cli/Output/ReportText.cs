@@ -174,6 +174,22 @@ internal static class ReportText
         terminal.Print($"{Format.Count(found.Samples, "sample")}; predictions from their eigenvalues and the noise along the sharpest direction (isotropic: along random ones)");
     }
 
+    /// <summary>The main numbers of several checkpoints.</summary>
+    public static void Series(Terminal terminal, IReadOnlyList<SharpnessReport> reports)
+    {
+        terminal.Print();
+        terminal.Print(
+            ["checkpoint", "loss", "gradient norm", "λmax", "trace"],
+            reports.Select(report => (string[])
+            [
+                report.ModelName,
+                Format.Number(report.Summary.Loss ?? double.NaN),
+                Format.Number(report.Summary.GradientNorm ?? double.NaN),
+                Format.Number(report.Summary.Largest?.Value ?? double.NaN),
+                report.Summary.Trace is { } trace ? Format.Estimate(trace.Total) : "",
+            ]));
+    }
+
     /// <summary>What a reader must know, one line each.</summary>
     public static void Findings(Terminal terminal, SharpnessReport report) => Findings(terminal, report.Findings);
 

@@ -77,8 +77,9 @@ internal sealed class Stages(
     /// <summary>A study of batch sizes with fewer draws, and then without the largest sizes, until it fits into the time that is left; the smallest size stays.</summary>
     private BatchSizeStudy Affordable(BatchSizeStudy study, long samples)
     {
-        const int FewDraws = 2;
-        double affordable = ProductBudget.Fill * Math.Max(0, secondsLeft()) / (cost.Graph + cost.Product);
+        const int FewDraws = 2, UsualSteps = 20;
+        double graph = cost.Graph / (cost.Kept >= study.Sizes.Max() ? UsualSteps : 1); // a batch's graphs are kept over its products, where they fit into memory
+        double affordable = ProductBudget.Fill * Math.Max(0, secondsLeft()) / (graph + cost.Product);
         List<string> cuts = [];
         if (study.SampleProducts(samples) > affordable)
         {

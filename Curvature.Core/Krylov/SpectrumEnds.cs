@@ -18,9 +18,11 @@ internal sealed record SpectrumEnds(Eigenvalue Smallest, Eigenvalue Largest, Ten
     // Before so many steps a small residual may belong to an eigenvalue that is not at the end.
     private const int Fewest = 8, Between = 4;
 
+    private const double Share = 0.2;
+
     /// <summary>Finds them.</summary>
     /// <param name="a">A symmetric operator.</param>
-    /// <param name="tolerance">Residual that counts as converged, relative to the larger magnitude.</param>
+    /// <param name="tolerance">Residual that counts as converged, relative to the larger magnitude; the other end's is also below a fifth of its own.</param>
     /// <param name="most">Products to spend, at most, which is also the memory in vectors.</param>
     /// <param name="seed">Of the start vector.</param>
     /// <param name="cancellation">Ends between two products.</param>
@@ -42,13 +44,18 @@ internal sealed record SpectrumEnds(Eigenvalue Smallest, Eigenvalue Largest, Ten
             }
 
             (double[] values, double[] residuals, var s) = basis.Ritz();
-            double limit = RayleighRitz.Reachable(tolerance, a.DType) * Math.Max(Math.Abs(values[0]), Math.Abs(values[^1]));
-            if (last || (residuals[0] <= limit && residuals[^1] <= limit))
+            double scale = Math.Max(Math.Abs(values[0]), Math.Abs(values[^1])), other = Math.Min(Math.Abs(values[0]), Math.Abs(values[^1]));
+            double limit = RayleighRitz.Reachable(tolerance, a.DType) * scale;
+
+            // The end of smaller magnitude to a share of its own: beside the other it may be next to nothing and still wanted.
+            double smaller = Math.Max(RayleighRitz.Reachable(0, a.DType) * scale, Math.Min(limit, Share * other));
+            (double below, double above) = Math.Abs(values[0]) < Math.Abs(values[^1]) ? (smaller, limit) : (limit, smaller);
+            if (last || (residuals[0] <= below && residuals[^1] <= above))
             {
                 Tensor vector = basis.Vectors(s, [values.Length - 1]).squeeze(0);
                 return new SpectrumEnds(
-                    new Eigenvalue(values[0], residuals[0], residuals[0] <= limit),
-                    new Eigenvalue(values[^1], residuals[^1], residuals[^1] <= limit),
+                    new Eigenvalue(values[0], residuals[0], residuals[0] <= below),
+                    new Eigenvalue(values[^1], residuals[^1], residuals[^1] <= above),
                     vector.DetachFromDisposeScope(),
                     basis.Length);
             }

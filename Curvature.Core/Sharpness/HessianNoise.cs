@@ -89,7 +89,8 @@ public sealed record HessianNoise(Estimate Isotropic, Estimate? Transverse, Esti
 
                 sums ??= new Sums(space, Directions(space, direction, probes, isotropic.Count, seed), direction is not null);
                 sums.Add(batch);
-                progress?.Report(new ProductProgress("Hessian noise", ++done, done));
+                done++;
+                progress?.Report(new ProductProgress("Hessian noise", done, done)); // how many there are shows at their end
                 if (sums.Count == Group)
                 {
                     Close();

@@ -89,14 +89,14 @@ public sealed record StabilitySummary
         if (Noise?.Along is { } variance && Sharpness.Value > 0)
         {
             // M = u u^T in SgdThreshold's condition.
-            yield return new(rule, "2 / (λ + Var uᵀHᵦu / λ)", rest * 2 / (Sharpness.Value + (Math.Max(0, variance.Value) * part / Sharpness.Value)), 0, true);
+            yield return new(rule, "2 / (λ + Var uᵀH_B u / λ)", rest * 2 / (Sharpness.Value + (Math.Max(0, variance.Value) * part / Sharpness.Value)), 0, true);
         }
 
         if (Noise is { Isotropic: var isotropic } && Trace is { Value: > 0 } trace)
         {
             // M = I, with |H|_F at least lambda_max: no larger than the condition's own limit would be.
             double frobenius = (Sharpness.Value * Sharpness.Value) + (Parameters * Math.Max(0, isotropic.Value) * part);
-            yield return new(rule, "2 tr H / E|Hᵦ|²", rest * 2 * trace.Value / frobenius, 0, true);
+            yield return new(rule, "2 tr H / E|H_B|²", rest * 2 * trace.Value / frobenius, 0, true);
         }
     }
 }

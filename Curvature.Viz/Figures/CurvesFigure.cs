@@ -10,7 +10,8 @@ namespace Curvature.Viz.Figures;
 /// <param name="axis">What goes up.</param>
 /// <param name="curves">The curves.</param>
 /// <param name="logarithmic">Whether the vertical axis is logarithmic, where there is something above zero; what is not is then a gap.</param>
-public sealed class CurvesFigure(string name, string title, string axis, IReadOnlyList<Curve> curves, bool logarithmic = false) : Figure
+/// <param name="across">What goes across.</param>
+public sealed class CurvesFigure(string name, string title, string axis, IReadOnlyList<Curve> curves, bool logarithmic = false, string across = "step") : Figure
 {
     private const int Stretches = 150;
     private const double Room = 0.08;
@@ -35,7 +36,7 @@ public sealed class CurvesFigure(string name, string title, string axis, IReadOn
         PlotModel model = Model(theme);
         double[] steps = [.. curves.SelectMany(curve => curve.Points).Select(point => point.X).Where(double.IsFinite)];
         (double first, double last) = steps.Length == 0 ? (0, 1) : (steps.Min(), Math.Max(steps.Max(), steps.Min() + 1));
-        model.Axes.Add(Styled(new LinearAxis { Position = AxisPosition.Bottom, Title = "step", Minimum = first, Maximum = last }, theme, gridlines: false));
+        model.Axes.Add(Styled(new LinearAxis { Position = AxisPosition.Bottom, Title = across, Minimum = first, Maximum = last }, theme, gridlines: false));
         model.Axes.Add(Styled(Up(), theme, gridlines: true));
         foreach (Curve curve in curves)
         {
@@ -86,11 +87,11 @@ public sealed class CurvesFigure(string name, string title, string axis, IReadOn
         });
     }
 
-    private static string Words(Curve curve)
+    private string Words(Curve curve)
     {
         (double X, double Y)[] finite = [.. curve.Points.Where(point => double.IsFinite(point.Y))];
         return finite.Length == 0
             ? $"{curve.Title}: nothing finite."
-            : $"{curve.Title}: from {NumberText.Of(finite[0].Y)} at step {NumberText.Of((long)finite[0].X)} to {NumberText.Of(finite[^1].Y)} at step {NumberText.Of((long)finite[^1].X)}, between {NumberText.Of(finite.Min(point => point.Y))} and {NumberText.Of(finite.Max(point => point.Y))}.";
+            : $"{curve.Title}: from {NumberText.Of(finite[0].Y)} at {across} {NumberText.Of((long)finite[0].X)} to {NumberText.Of(finite[^1].Y)} at {across} {NumberText.Of((long)finite[^1].X)}, between {NumberText.Of(finite.Min(point => point.Y))} and {NumberText.Of(finite.Max(point => point.Y))}.";
     }
 }

@@ -57,7 +57,10 @@ public static class MonitorContent
 
         if (records.LastOrDefault(record => record.Trace is not null) is { Trace: { } trace } traced)
         {
-            yield return new("Trace at the end", NumberText.Of(trace), $"Sum of all curvatures at step {NumberText.Of(traced.Step)}.");
+            yield return new(
+                "Trace at the end",
+                double.IsFinite(trace.StandardError) ? NumberText.Of(trace) : NumberText.Of(trace.Value, 2),
+                $"Sum of all curvatures at step {NumberText.Of(traced.Step)}{(double.IsFinite(trace.StandardError) ? "" : ", from one probe")}.");
         }
 
         if (records.LastOrDefault(record => record.Loss is not null) is { Loss: { } loss } lost)
@@ -126,7 +129,6 @@ public static class MonitorContent
             ("loss", record => record.Loss),
             ("gradient norm", record => record.GradientNorm),
             ("sharpness", record => record.Sharpness?.Value),
-            ("residual", record => record.Sharpness?.Residual),
             ("edge", record => record.CriticalSharpness),
             ("trace", record => record.Trace?.Value),
             ("batch sharpness", record => record.BatchSharpness?.Value),
