@@ -26,6 +26,7 @@ internal static class KnownSamples
         new("bit-width-plans", "Bits for the layers of a ResNet18: exact plans, the Pareto frontier, other searches", BitWidthPlans.Run),
         new("network-plans", "From a checkpoint to a measured plan: the digits network's sensitivities by every method, and what they lead to", NetworkPlans.Run),
         new("quantization-study", "Bits for the layers of two networks by every sensitivity, measured on test images (docs/studies)", QuantizationStudy.Run),
+        new("quantization-without-training", "Weights and activations of the digits network at few bits: rounded, calibrated by AdaQuant, planned and tuned", QuantizationWithoutTraining.Run),
         new("diagonal-optimizers", "AdaHessian and Sophia-G beside AdamW on the digits network: losses by steps and by seconds", DiagonalOptimizers.Run),
         new("optimizer-study", "All optimizers at the same budget on three problems, by steps and by seconds (docs/studies)", OptimizerStudy.Run),
         new("optimizer-times", "Times the steps of all optimizers of the study in turns", OptimizerTimes.Run),

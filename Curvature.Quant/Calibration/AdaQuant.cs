@@ -43,8 +43,8 @@ public sealed record AdaQuant
     /// <value>How often the error over all samples is looked at. 6.</value>
     public int Looks { get; init; } = 6;
 
-    /// <value>Looks in a row without a better error that end a layer. 2.</value>
-    public int Patience { get; init; } = 2;
+    /// <value>Looks in a row without a better error that end a layer. 4: while rates are high, layers that end well are often worse than rounding.</value>
+    public int Patience { get; init; } = 4;
 
     /// <value>Parallel.</value>
     public AdaQuantVariant Variant { get; init; } = AdaQuantVariant.Parallel;

@@ -13,10 +13,10 @@ namespace Curvature.Quant.Calibration;
 /// </summary>
 public sealed record MeasuredIncrease
 {
-    /// <value>Bits of all other layers while one is measured, at which a layer's own sensitivity is <see cref="Floor"/>; null: they stay in floating point. CalibTIP has 8.</value>
+    /// <value>Bits of all other layers while one is measured, at which a layer's own sensitivity is 0; null: they stay in floating point. CalibTIP has 8.</value>
     public int? Rest { get; init; }
 
-    /// <value>The smallest sensitivity; what a layer gains, by luck mostly, is not planned with. 1e-6, CalibTIP's.</value>
+    /// <value>The smallest sensitivity at other widths; what a layer gains, by luck mostly, is not planned with. 1e-6, CalibTIP's.</value>
     public double Floor { get; init; } = 1e-6;
 
     /// <summary>A table of the layers, at all their widths.</summary>
@@ -67,7 +67,7 @@ public sealed record MeasuredIncrease
                     Parameters = layer.Parameters,
                     Macs = layer.Macs,
                     ActivationBits = byLayer[layer.Name].Select(candidate => candidate.InputBits).Distinct().ToArray() is [{ } alike] ? alike : null,
-                    Sensitivity = found.ToDictionary(pair => pair.Key, pair => Math.Max(Floor, pair.Value.Value)),
+                    Sensitivity = found.ToDictionary(pair => pair.Key, pair => pair.Key == Rest ? 0 : Math.Max(Floor, pair.Value.Value)),
                     SensitivityStandardError = before.Count > 1 ? found.ToDictionary(pair => pair.Key, pair => pair.Value.StandardError) : null,
                 };
             })],

@@ -1,0 +1,172 @@
+using Curvature.Data;
+using Curvature.Objectives;
+using Curvature.Quant.Networks;
+using Curvature.Quant.Planning;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Quant.Calibration;
+
+/// <summary>
+/// From a trained network and some hundred samples to a quantized one, without training (Hubara et al. 2020, CalibTIP, section 4): ranges of inputs, layers at each width rounded or calibrated by <see cref="AdaQuant"/>, the integer
+/// program over measured losses (<see cref="MeasuredIncrease"/>, <see cref="ExactPlanner"/>), then batch norms and biases tuned to what came out. <see cref="Light"/> and <see cref="Advanced"/> are the paper's two pipelines.
+/// </summary>
+public sealed record PostTrainingQuantization
+{
+    /// <summary>The paper's light pipeline: rounded layers, the integer program, batch-norm tuning. Forward passes only.</summary>
+    public static PostTrainingQuantization Light { get; } = new() { AdaQuant = null, BiasTuning = null };
+
+    /// <summary>The paper's advanced pipeline: AdaQuant at every width, the integer program, batch-norm and bias tuning.</summary>
+    public static PostTrainingQuantization Advanced { get; } = new();
+
+    /// <value>Widths of weights to choose from, each 2 to 8; a single one leaves nothing to plan. 4 and 8.</value>
+    public IReadOnlyList<int> Bits { get; init; } = [4, 8];
+
+    /// <value>Bits of all inputs; null: those of the layer's weight; 32: not quantized, which TorchScript needs.</value>
+    public int? InputBits { get; init; }
+
+    /// <value>Layers that are not up to the plan, with their bits, 32 for none; the first and the last at 8 are usual. Empty.</value>
+    public IReadOnlyDictionary<string, int> Fixed { get; init; } = new Dictionary<string, int>();
+
+    /// <value>Ranges of inputs.</value>
+    public ActivationOptions Activations { get; init; } = new();
+
+    /// <value>Null: layers are rounded. The sequential variant calibrates the layers anew once their widths are planned with the parallel one.</value>
+    public AdaQuant? AdaQuant { get; init; } = new();
+
+    /// <value>How loss increases are measured. The rest at the most bits, as in the paper.</value>
+    public MeasuredIncrease? Increase { get; init; }
+
+    /// <value>Whether batch norms take their statistics anew, where that brings the outputs on the calibration data nearer to those in floating point (departure: CalibTIP always does). True.</value>
+    public bool TunesBatchNorm { get; init; } = true;
+
+    /// <value>Null: biases stay.</value>
+    public BiasTuning? BiasTuning { get; init; } = new();
+
+    /// <summary>Quantizes a network in place, until what is returned is disposed.</summary>
+    /// <param name="network">The network in floating point, made with a sample where limits are on bit operations.</param>
+    /// <param name="calibration">Batches of some 50 samples, about 1,000 samples in all; targets serve the measured losses alone.</param>
+    /// <param name="loss">See <see cref="KnownLosses"/>.</param>
+    /// <param name="limits">What a plan keeps to; none where <see cref="Bits"/> is a single width.</param>
+    /// <param name="progress">Told what is being done.</param>
+    /// <param name="cancellation">Then the network is as it was.</param>
+    /// <exception cref="CurvatureException">TorchScript with quantized inputs, limits that cannot be kept, settings out of range.</exception>
+    public QuantizationResult Run(
+        QuantizableNetwork network,
+        IReadOnlyList<Batch> calibration,
+        ISupervisedLoss loss,
+        IReadOnlyList<Limit> limits,
+        IProgress<string>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        Tensor[] inputs = [.. calibration.Select(batch => batch.Inputs)];
+        using DisposeScope scope = NewDisposeScope();
+        progress?.Report("ranges of inputs");
+        using QuantizedActivations? activations = InputBits == QuantizedWeights.Unquantized ? null : QuantizedActivations.Calibrate(network, inputs, Activations, cancellation);
+        Tensor outputs = BiasTuning.Outputs(network.Module, inputs, cancellation);
+        var candidates = new List<QuantizedLayer>();
+        var result = new QuantizationResult();
+        try
+        {
+            foreach (int width in Bits.Concat(Fixed.Values).Distinct().Where(width => width != QuantizedWeights.Unquantized))
+            {
+                progress?.Report($"layers at {width} bits");
+                Dictionary<string, int> asked = network.Layers.Where(layer => Fixed.TryGetValue(layer.Name, out int bits) ? bits == width : Bits.Contains(width)).ToDictionary(layer => layer.Name, _ => width);
+                candidates.AddRange(Layers(network, inputs, asked, activations, AdaQuant is null ? null : AdaQuant with { Variant = AdaQuantVariant.Parallel }, cancellation));
+            }
+
+            Dictionary<string, int> bitsOf = Fixed.ToDictionary(StringComparer.Ordinal);
+            if (Bits.Count == 1)
+            {
+                foreach (WeightLayer layer in network.Layers)
+                {
+                    bitsOf.TryAdd(layer.Name, Bits[0]);
+                }
+            }
+            else
+            {
+                progress?.Report("measured loss increases");
+                QuantizedLayer[] free = [.. candidates.Where(layer => !Fixed.ContainsKey(layer.Name))];
+                using (QuantizedLayers.Apply(network, candidates.Where(layer => Fixed.ContainsKey(layer.Name))))
+                {
+                    result.Table = (Increase ?? new MeasuredIncrease { Rest = Bits.Max() }).Table(network, free, calibration, loss, cancellation: cancellation);
+                }
+
+                result.Table = WithFixed(result.Table, network);
+                result.Plan = new ExactPlanner().Plan(new PlanningProblem(result.Table), limits, cancellation);
+                foreach ((string name, int width) in result.Plan.Assignment)
+                {
+                    bitsOf[name] = width;
+                }
+            }
+
+            result.Layers.AddRange(candidates.Where(layer => bitsOf[layer.Name] == layer.Bits));
+            candidates.RemoveAll(result.Layers.Contains);
+            if (AdaQuant?.Variant == AdaQuantVariant.Sequential)
+            {
+                progress?.Report("layers in sequence");
+                candidates.AddRange(result.Layers);
+                result.Layers.Clear();
+                result.Layers.AddRange(Layers(network, inputs, bitsOf, activations, AdaQuant, cancellation));
+            }
+
+            result.Hold(QuantizedLayers.Apply(network, result.Layers));
+            if (TunesBatchNorm && network.SeesModules)
+            {
+                progress?.Report("batch norms");
+                TuneBatchNorm(network.Module, inputs, outputs, result, cancellation);
+            }
+
+            if (BiasTuning is not null)
+            {
+                progress?.Report("biases");
+                result.Hold(BiasTuning.Tune(network.Module, inputs.Length == 1 ? inputs[0] : cat(inputs), outputs, cancellation: cancellation));
+            }
+
+            return result;
+        }
+        catch
+        {
+            result.Dispose();
+            throw;
+        }
+        finally
+        {
+            candidates.ForEach(layer => layer.Dispose());
+        }
+    }
+
+    private IReadOnlyList<QuantizedLayer> Layers(
+        QuantizableNetwork network, IReadOnlyList<Tensor> inputs, Dictionary<string, int> bits, QuantizedActivations? activations, AdaQuant? adaQuant, CancellationToken cancellation) =>
+        adaQuant is null
+            ? [.. network.Layers.Where(layer => bits.TryGetValue(layer.Name, out int width) && width != QuantizedWeights.Unquantized).Select(layer => QuantizedLayer.Round(layer, bits[layer.Name], activations, InputBits))]
+            : adaQuant.Calibrate(network, inputs, bits, activations, InputBits is { } width ? bits.ToDictionary(layer => layer.Key, _ => width) : null, cancellation: cancellation);
+
+    /// <summary>New statistics stay where they bring the outputs nearer to those in floating point; after AdaQuant the old ones often are the better.</summary>
+    private static void TuneBatchNorm(nn.Module module, Tensor[] inputs, Tensor outputs, QuantizationResult result, CancellationToken cancellation)
+    {
+        double before = Distance();
+        var tuning = BatchNormTuning.Apply(module, inputs, cancellation);
+        if (tuning.Norms > 0 && Distance() < before)
+        {
+            result.Hold(tuning);
+        }
+        else
+        {
+            tuning.Dispose();
+        }
+
+        double Distance()
+        {
+            using Tensor now = BiasTuning.Outputs(module, inputs, cancellation);
+            return now.sub_(outputs).square().sum(ScalarType.Float64).ToDouble();
+        }
+    }
+
+    /// <summary>The table with the layers that are not up to the plan, in the network's order.</summary>
+    private LayerTable WithFixed(LayerTable table, QuantizableNetwork network) => table with
+    {
+        Layers = [.. network.Layers.Select(layer => table.Layers.FirstOrDefault(row => row.Name == layer.Name)
+            ?? new TableLayer { Name = layer.Name, Parameters = layer.Parameters, Macs = layer.Macs, Fixed = Fixed[layer.Name], ActivationBits = InputBits })],
+    };
+}
