@@ -95,7 +95,7 @@ internal sealed class BoundedEnumeration
         for (int depth = 0; depth < _order.Length && plans.Count > 0; depth++)
         {
             _cancellation.ThrowIfCancellationRequested();
-            plans = Branch(plans, depth);
+            plans = _table.Costs == 1 ? BranchAlongOne(plans, depth) : Branch(plans, depth);
             if (plans.Count > (_table.Costs == 1 ? LargestStage : LargestStages) && complete)
             {
                 return false;
@@ -105,6 +105,7 @@ internal sealed class BoundedEnumeration
             {
                 int[] promising = [.. Enumerable.Range(0, plans.Count)];
                 Array.Sort(plans.Regret.AsSpan(0, plans.Count).ToArray(), promising);
+                promising.AsSpan(0, Beam).Sort(); // in order of cost again
                 plans = plans.Take(promising.AsSpan(0, Beam));
             }
         }
@@ -164,6 +165,47 @@ internal sealed class BoundedEnumeration
         }
 
         return choices.Length == 1 || next.Count < 2 ? next : next.Undominated();
+    }
+
+    /// <summary>The same under one cost, by which plans are in order: so are those that take one more choice, and merging keeps what is not beaten.</summary>
+    private PartialPlans BranchAlongOne(PartialPlans plans, int depth)
+    {
+        int unit = _order[depth];
+        int[] choices = _open[unit], head = new int[choices.Length];
+        double[] moveCost = [.. choices.Select(c => _table.Cost[unit][c])], moveObjective = [.. choices.Select(c => _table.Objective[unit][c])], regrets = [.. choices.Select(c => _regret[unit][c])];
+        var next = new PartialPlans(plans, plans.Count * choices.Length, 1);
+        double allowed = Math.Min(_gap, Best - Bound) + _tolerance, most = _table.Limit[0] - _fewest[depth + 1][0], all = _table.Limit[0] - _most[depth + 1][0], bound = double.PositiveInfinity;
+        while (true)
+        {
+            int least = -1;
+            double leastCost = 0;
+            for (int c = 0; c < choices.Length; c++)
+            {
+                int at = head[c];
+                while (at < plans.Count && (plans.Objective[at] + moveObjective[c] >= bound
+                    || plans.Regret[at] + regrets[c] + (_prices[0] * Math.Max(0, all - plans.Cost[at] - moveCost[c])) > allowed)) // what stays unused whatever follows
+                {
+                    at++;
+                }
+
+                head[c] = at;
+                double cost = at < plans.Count ? plans.Cost[at] + moveCost[c] : double.PositiveInfinity;
+                if (cost <= most && (least < 0 || cost < leastCost || (cost == leastCost && plans.Objective[at] + moveObjective[c] < plans.Objective[head[least]] + moveObjective[least])))
+                {
+                    (least, leastCost) = (c, cost);
+                }
+            }
+
+            if (least < 0)
+            {
+                return next.Trimmed();
+            }
+
+            int p = head[least]++;
+            bound = plans.Objective[p] + moveObjective[least];
+            next.Cost[next.Count] = leastCost;
+            next.Add(bound, plans.Regret[p] + regrets[least], p, (byte)choices[least]);
+        }
     }
 
     private void Finish(PartialPlans plans)

@@ -102,44 +102,50 @@ internal sealed class FrontierSearch
         ulong[][] kept = [.. moveCost.Select(_ => new ulong[(count + 63) / 64])];
         double[] cost = new double[2 * count], objective = new double[2 * count];
         byte[] choice = new byte[2 * count];
-        double[] nextCost = [.. moveCost.Select(move => _cost[0] + move)], nextObjective = [.. moveObjective.Select(move => _objective[0] + move)];
         int made = 0;
-        double best = double.PositiveInfinity;
+        double bound = double.PositiveInfinity; // what a point's objective must be below to be worth its cost
         while (true)
         {
-            int least = 0;
-            for (int c = 1; c < moves; c++)
+            int least = -1;
+            double leastCost = 0, leastObjective = 0;
+            for (int c = 0; c < moves; c++)
             {
-                if (nextCost[c] < nextCost[least] || (nextCost[c] == nextCost[least] && nextObjective[c] < nextObjective[least]))
+                int at = head[c];
+                while (at < count && _objective[at] + moveObjective[c] >= bound)
                 {
-                    least = c;
+                    at++;
+                }
+
+                head[c] = at;
+                if (at == count)
+                {
+                    continue;
+                }
+
+                double ownCost = _cost[at] + moveCost[c], ownObjective = _objective[at] + moveObjective[c];
+                if (least < 0 || ownCost < leastCost || (ownCost == leastCost && ownObjective < leastObjective))
+                {
+                    (least, leastCost, leastObjective) = (c, ownCost, ownObjective);
                 }
             }
 
-            if (double.IsPositiveInfinity(nextCost[least]))
+            if (least < 0)
             {
                 break;
             }
 
-            if (nextObjective[least] < best - (Rounding * Math.Abs(best)) || made == 0)
+            if (made == cost.Length)
             {
-                if (made == cost.Length)
-                {
-                    Array.Resize(ref cost, 2 * made);
-                    Array.Resize(ref objective, 2 * made);
-                    Array.Resize(ref choice, 2 * made);
-                }
-
-                best = nextObjective[least];
-                (cost[made], objective[made], choice[made]) = (nextCost[least], best, (byte)least);
-                kept[least][head[least] >> 6] |= 1UL << (head[least] & 63);
-                made++;
+                Array.Resize(ref cost, 2 * made);
+                Array.Resize(ref objective, 2 * made);
+                Array.Resize(ref choice, 2 * made);
             }
 
-            int next = ++head[least];
-            (nextCost[least], nextObjective[least]) = next < count
-                ? (_cost[next] + moveCost[least], _objective[next] + moveObjective[least])
-                : (double.PositiveInfinity, double.PositiveInfinity);
+            (cost[made], objective[made], choice[made]) = (leastCost, leastObjective, (byte)least);
+            kept[least][head[least] >> 6] |= 1UL << (head[least] & 63);
+            bound = leastObjective - (Rounding * Math.Abs(leastObjective));
+            head[least]++;
+            made++;
         }
 
         (_cost, _objective) = (cost.AsSpan(0, made).ToArray(), objective.AsSpan(0, made).ToArray());

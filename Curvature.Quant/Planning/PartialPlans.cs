@@ -50,7 +50,19 @@ internal sealed class PartialPlans
         return some;
     }
 
-    /// <summary>The plans that no other beats or equals in objective and all costs. Under several costs some that are beaten may stay.</summary>
+    /// <summary>The same in no more room than they need.</summary>
+    public PartialPlans Trimmed()
+    {
+        var trimmed = new PartialPlans(Before, Count, _costs) { Count = Count };
+        Objective.AsSpan(0, Count).CopyTo(trimmed.Objective);
+        Regret.AsSpan(0, Count).CopyTo(trimmed.Regret);
+        Cost.AsSpan(0, Count * _costs).CopyTo(trimmed.Cost);
+        Parent.AsSpan(0, Count).CopyTo(trimmed.Parent);
+        Choice.AsSpan(0, Count).CopyTo(trimmed.Choice);
+        return trimmed;
+    }
+
+    /// <summary>Of plans under several costs, those that no other beats or equals in objective and all costs; above two some that are beaten may stay.</summary>
     public PartialPlans Undominated()
     {
         int[] order = new int[Count];
@@ -61,31 +73,7 @@ internal sealed class PartialPlans
         }
 
         Array.Sort(first, order);
-        return Take(_costs switch
-        {
-            1 => AlongOne(order),
-            2 => AlongTwo(order),
-            _ => AlongMany(order),
-        });
-    }
-
-    private int[] AlongOne(int[] order)
-    {
-        var kept = new List<int>();
-        foreach (int i in order)
-        {
-            if (kept.Count == 0 || Objective[i] < Objective[kept[^1]])
-            {
-                if (kept.Count > 0 && Cost[kept[^1]] == Cost[i])
-                {
-                    kept.RemoveAt(kept.Count - 1);
-                }
-
-                kept.Add(i);
-            }
-        }
-
-        return [.. kept];
+        return Take(_costs == 2 ? AlongTwo(order) : AlongMany(order));
     }
 
     /// <summary>Of all plans so far, which cost no more of the first, a staircase: second cost ascending, objective descending.</summary>
