@@ -13,7 +13,7 @@ internal static class MeasureLandscape
     public static Command Create(Terminal terminal)
     {
         var work = new WorkOptions();
-        Option<string?> directions = Choices.Word("--directions", "random ones, filter by filter as long as the weights, or the two sharpest [random]", LandscapeRequest.Random, LandscapeRequest.Eigenvectors);
+        Option<string?> directions = Choices.Word("--directions", "random ones, filter by filter as long as the weights, or the two sharpest [random]", LandscapeWork.Random, LandscapeWork.Eigenvectors);
         Option<int?> steps = Choices.Count("--steps", "points along each direction [21]", most: 1001);
         Option<double?> range = Choices.Real("--range", "R", "how far, from -R to R [1]; with --to the middle of R times the way [2]", "a number above 0", r => r > 0);
         Option<int?> dimensions = Choices.Count("--dimensions", "1: lines alone, 2: the plane too [2]", most: 2);
@@ -46,7 +46,7 @@ internal static class MeasureLandscape
                 new LandscapeRequest
                 {
                     Work = work.Read(parse),
-                    Directions = parse.GetValue(directions) ?? LandscapeRequest.Random,
+                    Directions = parse.GetValue(directions) ?? LandscapeWork.Random,
                     Steps = parse.GetValue(steps) ?? 21,
                     Range = parse.GetValue(range),
                     Dimensions = parse.GetValue(dimensions) ?? 2,

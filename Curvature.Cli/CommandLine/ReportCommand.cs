@@ -19,6 +19,7 @@ internal static class ReportCommand
         var eigenvalues = new EigenvalueOptions(Spectrum.Both, alone: false);
         var density = new DensityOptions();
         var stability = new StabilityOptions(alone: false);
+        Option<string?> landscape = Choices.Word("--landscape", "also the loss along two directions and over their plane", LandscapeWork.Random, LandscapeWork.Eigenvectors);
         Option<string?> folder = Out();
         var command = new Command("report", "sharpness report of a checkpoint: trace by layer, extreme eigenvalues, density of the spectrum; or the curves of a recorded training");
         work.AddTo(command);
@@ -28,6 +29,7 @@ internal static class ReportCommand
         eigenvalues.AddTo(command);
         density.AddTo(command);
         stability.AddTo(command);
+        command.Add(landscape);
         command.Add(folder);
         command.Validators.Add(work.Validate);
         command.Validators.Add(result =>
@@ -53,6 +55,7 @@ internal static class ReportCommand
                 Density = density.Read(parse, request.Seed),
                 Stability = stability.Stability(parse, request.Seed),
                 BatchSizes = stability.BatchSizes(parse, request.Seed),
+                Landscape = parse.GetValue(landscape) is { } directions ? new LandscapeWork { Directions = directions, Seed = request.Seed } : null,
             };
             return others.Length == 0
                 ? Write(request, wanted, parse.GetValue(folder), terminal)

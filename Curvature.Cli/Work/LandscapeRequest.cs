@@ -3,12 +3,10 @@ namespace Curvature.Cli.Work;
 /// <summary>The command line of <c>measure landscape</c>; see the options' descriptions.</summary>
 internal sealed record LandscapeRequest
 {
-    public const string Random = "random", Eigenvectors = "eigenvectors";
-
     public required WorkRequest Work { get; init; }
 
-    /// <summary>One of the constants.</summary>
-    public string Directions { get; init; } = Random;
+    /// <summary>One of those of <see cref="LandscapeWork"/>.</summary>
+    public string Directions { get; init; } = LandscapeWork.Random;
 
     public int Steps { get; init; } = 21;
 
@@ -23,4 +21,7 @@ internal sealed record LandscapeRequest
 
     /// <summary>Folder for the figures and the numbers; null: none.</summary>
     public string? Out { get; init; }
+
+    /// <summary>What is looked at around the checkpoint, where there is no second one.</summary>
+    public LandscapeWork Around => new() { Directions = Directions, Steps = Steps, Range = Range ?? 1, HasPlane = Dimensions == 2, Seed = Work.Seed };
 }

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Curvature.Checkpoints;
 using Curvature.Cli.Output;
 using Curvature.Data;
-using Curvature.Krylov;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Sharpness;
@@ -15,8 +14,7 @@ namespace Curvature.Cli.Work;
 /// <summary>From a request to slices of the loss: opens the workspace, times one evaluation, says what it plans, and looks.</summary>
 internal sealed class LandscapeRun
 {
-    // Seen on networks from 2,000 to 60,000 parameters, in evaluations: what eigenvectors and the quadratic models come to.
-    private const int EvaluationsForEigenvectors = 200, EvaluationsForModels = 20, Repetitions = 3;
+    private const int Repetitions = 3;
 
     private readonly LandscapeRequest _request;
     private readonly Workspace _work;
@@ -48,7 +46,7 @@ internal sealed class LandscapeRun
         (long samples, Finding? cut) = Plan(asked);
         using Dataset? some = samples < available ? _work.Data.Sample(samples, _request.Work.Seed) : null;
         Objective objective = _work.Over(some ?? _work.Data);
-        LandscapeSummary landscape = _work.Named(() => _terminal.Track(progress => _request.To is { } other ? Towards(other, objective, progress) : Around(objective, progress)));
+        LandscapeSummary landscape = _work.Named(() => _terminal.Track(progress => _request.To is { } other ? Towards(other, objective, progress) : _request.Around.Look(objective, progress, _terminal.Cancellation)));
 
         _environment.Add("samples", samples);
         _environment.Add("samples_available", available);
@@ -71,8 +69,7 @@ internal sealed class LandscapeRun
     {
         using Dataset batch = _work.Data.Sample(Math.Min(Math.Min(_request.Work.BatchSize, asked), _work.Data.Count), _request.Work.Seed);
         double sample = _work.Named(() => Seconds(_work.Over(batch))) / batch.Count;
-        int points = _request.To is not null ? _request.Steps : (2 * _request.Steps) + (_request.Dimensions == 2 ? _request.Steps * _request.Steps : 0);
-        int evaluations = points + (_request.To is not null ? 0 : EvaluationsForModels) + (_request.Directions == LandscapeRequest.Eigenvectors ? EvaluationsForEigenvectors : 0);
+        (int points, int evaluations) = _request.To is not null ? (_request.Steps, _request.Steps) : (_request.Around.Points, _request.Around.Evaluations);
         double left = Math.Max(1, (_request.Work.Budget - _environment.Elapsed).TotalSeconds);
         long fitting = (long)Math.Clamp(left / (evaluations * sample), 1, asked), samples = _request.Work.Samples is null ? fitting : asked;
         string cut = samples < asked ? $" To end within {Format.Duration(_request.Work.Budget)} the samples are cut from {Format.Count(asked)}." : "";
@@ -96,34 +93,6 @@ internal sealed class LandscapeRun
         }
 
         return times.Skip(1).Order().ElementAt(Repetitions / 2); // the first one warms up
-    }
-
-    /// <summary>Two lines through the checkpoint with their quadratic models, and the plane that they span.</summary>
-    private LandscapeSummary Around(Objective objective, IProgress<ProductProgress> progress)
-    {
-        LandscapeAxis axis = LandscapeAxis.Around(_request.Range ?? 1, _request.Steps);
-        using var hessian = new HessianOperator(objective, new CurvatureOptions { Cancellation = _terminal.Cancellation, FiniteDifferenceFallback = true });
-        (string Name, Tensor Vector)[] directions = _request.Directions == LandscapeRequest.Eigenvectors ? Eigenvectors(hessian, progress) : Random();
-        (string, LandscapeCurve)[] curves =
-            [.. directions.Select(d => (d.Name, LandscapeCurve.Of(objective, d.Vector, axis, hessian, progress, _terminal.Cancellation)))];
-        LandscapeSurface? surface = _request.Dimensions == 2
-            ? LandscapeSurface.Of(objective, directions[0].Vector, directions[1].Vector, axis, progress: progress, cancellation: _terminal.Cancellation)
-            : null;
-        return new LandscapeSummary(_request.Directions == LandscapeRequest.Eigenvectors ? "distance along the eigenvector" : "multiples of the filters' own lengths", curves, surface);
-    }
-
-    private (string, Tensor)[] Random() => [.. Enumerable.Range(0, 2).Select(i => (
-        $"random direction {i + 1}", LandscapeDirections.FilterNormalised(_work.Parameters, _request.Work.Seed, i)))];
-
-    private (string, Tensor)[] Eigenvectors(HessianOperator hessian, IProgress<ProductProgress> progress)
-    {
-        if (hessian.Columns < 2)
-        {
-            throw new CurvatureException("A single parameter has no two eigenvectors. Take --directions random.");
-        }
-
-        using Eigenpairs pairs = new LanczosEigensolver { Count = 2, Tolerance = 1e-3, Seed = _request.Work.Seed }.Solve(hessian, progress, _terminal.Cancellation);
-        return [.. Enumerable.Range(0, 2).Select(i => ($"eigenvector, λ = {Format.Number(pairs.Values[i].Value)}", pairs.Vectors.select(1, i).clone()))];
     }
 
     /// <summary>The line to another checkpoint, over the parameters looked at and, in networks with batch norm, its running statistics.</summary>

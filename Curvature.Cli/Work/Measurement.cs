@@ -103,7 +103,13 @@ internal sealed class Measurement
             Environment = _environment.Entries,
             Command = _request.CommandLine,
             Cuts = [.. plan.CutsFrom(_whole), .. cuts],
-            Findings = [.. circumstances.OfType<Finding>().Concat(KnownFindings.Examine(summary)).OrderByDescending(finding => finding.Severity)],
+            Findings =
+            [
+                .. circumstances.OfType<Finding>()
+                    .Concat(KnownFindings.Examine(summary))
+                    .Concat(summary.Landscape is { } landscape ? LandscapeFindings.Examine(landscape) : [])
+                    .OrderByDescending(finding => finding.Severity),
+            ],
         };
     }
 

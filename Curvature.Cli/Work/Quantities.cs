@@ -34,6 +34,9 @@ internal sealed record Quantities
     /// <summary>The share of the time that is planned beforehand; what is left is for the batch sizes, which are fitted into it.</summary>
     public double ShareOfTime => BatchSizes is null ? 1 : 0.5;
 
+    /// <summary>Slices of the loss, in the time that all else leaves.</summary>
+    public LandscapeWork? Landscape { get; init; }
+
     /// <summary>Also all eigenvalues of the dense matrix.</summary>
     public bool Exact { get; init; }
 

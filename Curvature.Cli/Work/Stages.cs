@@ -61,6 +61,7 @@ internal sealed class Stages(
         summary = wanted.Stability is { } stability ? summary with { Stability = stability.Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
         summary = wanted.BatchSizes is { } sizes ? summary with { BatchSizes = Affordable(sizes, subject.Data.Count).Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
         Products += (int)Math.Round(summary.BatchSizes?.Products ?? 0);
+        summary = wanted.Landscape is { } landscape ? summary with { Landscape = Affordable(landscape, subject.Data.Count).Look(subject.Objective, progress, cancellation) } : summary;
         summary = wanted.Exact ? DenseSpectrum.AddTo(summary, matrix, progress) : summary;
         Products += matrix.Products;
         return summary;
@@ -100,6 +101,15 @@ internal sealed class Stages(
 
         Cuts = cuts;
         return study;
+    }
+
+    /// <summary>A landscape with fewer points, until it fits into the time that is left; a few stay.</summary>
+    private LandscapeWork Affordable(LandscapeWork landscape, long samples)
+    {
+        const double ShareOfGraph = 0.5; // an evaluation makes no gradient and keeps nothing
+        LandscapeWork affordable = landscape.Within(ProductBudget.Fill * Math.Max(0, secondsLeft()) / (ShareOfGraph * cost.Graph * samples));
+        Cuts = affordable.Steps == landscape.Steps ? Cuts : [.. Cuts, $"{affordable.Steps} of {landscape.Steps} points along each direction of the landscape"];
+        return affordable;
     }
 
     /// <summary>Each layer's diagonal block: the other parameters stand still.</summary>

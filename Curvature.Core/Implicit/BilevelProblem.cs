@@ -57,7 +57,10 @@ public sealed class BilevelProblem
 
     /// <summary>The hypergradient by a linear solver.</summary>
     /// <param name="solver">Solves <c>(H + ridge I) x = dL_v/dw</c>; one that falls short says so in the result, and what it gave is used (a Neumann series of a few terms is meant to).</param>
-    /// <param name="curvature">Stands for H, e.g. a Gauss-Newton matrix plus what the penalties add; null: the Hessian of <see cref="Training"/>.</param>
+    /// <param name="curvature">
+    /// Stands for H, e.g. a Gauss-Newton matrix plus what the penalties add; null: the Hessian of <see cref="Training"/>. A curvature operator keeps graphs and sees no change of tensors other than its parameters: one of a loss that
+    /// reads the hyperparameters is to be made anew once they change.
+    /// </param>
     /// <param name="ridge">Added to H: for a training loss that is flat in places, or curves downwards by less than this.</param>
     /// <param name="preconditioner">An approximation of the inverse, for solvers that take one.</param>
     /// <param name="progress">Told after each iteration of the solver.</param>

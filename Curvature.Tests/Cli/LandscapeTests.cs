@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Curvature.Checkpoints;
 using Curvature.Cli;
+using Curvature.Cli.Work;
 using Curvature.Data;
 using Xunit;
 using static TorchSharp.torch;
@@ -46,6 +47,30 @@ public class LandscapeTests
         }
 
         Assert.Equal(JsonValueKind.Null, run.Json().GetProperty("landscape").GetProperty("surface").ValueKind);
+    }
+
+    [Fact]
+    public void A_report_holds_the_slices_where_they_are_asked_for()
+    {
+        using var folder = new TemporaryFolder();
+        CommandRun run = CommandRun.Of(
+            ["report", .. CommandRun.Digits, "--samples", "64", "--probes", "4", "--top", "1", "--steps", "4", "--runs", "1", "--landscape", "random", "--out", folder.File("report")]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        Assert.Contains(folder.File("report/landscape.svg"), Directory.GetFiles(folder.File("report")));
+        Assert.Contains(">Landscape<", File.ReadAllText(folder.File("report/report.html")), StringComparison.Ordinal);
+        JsonElement landscape = JsonDocument.Parse(File.ReadAllText(folder.File("report/report.json"))).RootElement.GetProperty("landscape");
+        Assert.Equal(21, landscape.GetProperty("surface").GetProperty("losses").GetArrayLength());
+    }
+
+    [Theory]
+    [InlineData(1e6, 21)]
+    [InlineData(400, 17)]
+    [InlineData(0, 5)]
+    public void Less_time_makes_fewer_points(double evaluations, int steps)
+    {
+        LandscapeWork work = new LandscapeWork { Directions = LandscapeWork.Random }.Within(evaluations);
+        Assert.Equal(steps, work.Steps);
+        Assert.True(work.Evaluations <= evaluations || steps == 5);
     }
 
     [Fact]
