@@ -8,17 +8,12 @@ namespace Curvature.Quant.Sensitivity;
 /// method is fast. The plan's <see cref="BitPlan.Objective"/> stays the table's sum; <see cref="QuadraticModel.Increase"/> has what was minimised. Cost of a round: a few sums for each of <c>(U B)^2 / 2</c> changes.
 /// </summary>
 /// <param name="Model">The loss to second order; of the same layers as the table.</param>
-public sealed record PairwisePlanner(QuadraticModel Model)
+public sealed record PairwisePlanner(QuadraticModel Model) : IPlanner
 {
     private const double Least = 1e-12; // relative gain that is not rounding
 
-    /// <summary>A plan of small predicted increase within all <paramref name="limits"/>.</summary>
-    /// <param name="problem">The table's choices.</param>
-    /// <param name="limits">At least one.</param>
-    /// <param name="cancellation">Looked at between units.</param>
-    /// <exception cref="InfeasibleLimitException">No plan keeps the limits; the message has the feasible range.</exception>
-    /// <exception cref="CurvatureException">No limits; or the table has other layers, or widths that the model does not know.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <inheritdoc/>
+    /// <exception cref="CurvatureException">The table has other layers, or widths that the model does not know.</exception>
     public BitPlan Plan(PlanningProblem problem, IReadOnlyList<Limit> limits, CancellationToken cancellation = default)
     {
         var search = new Search(Model, problem, Bounds.Of(problem, limits), new ExactPlanner().Plan(problem, limits, cancellation));
