@@ -61,7 +61,7 @@ internal sealed class NetworkReport
     public Estimate Tau(WeightGrid grid, string method, int? bits) => Mean(Layers(grid, method).Zip(Layers(grid, PlanRuns.Test), (line, test) =>
     {
         int[] widths = bits is { } width ? [width] : [.. PlanRuns.TestBits];
-        return KendallTau.Of([.. widths.SelectMany(line.At)], [.. widths.SelectMany(test.At)]).Value;
+        return PlanRuns.Rounded(KendallTau.Of([.. widths.SelectMany(line.At)], [.. widths.SelectMany(test.At)]).Value);
     }));
 
     /// <summary>Its part of the page.</summary>

@@ -102,6 +102,22 @@ internal static class QuantizationPage
             table.Append($"| {method.Name} | {string.Join(" | ", cells)} |\n");
         }
 
+        return table.Append('\n').Append(Counts(reports)).ToString();
+    }
+
+    /// <summary>In how many comparisons a method's plans are better or worse than uniform ones, over all networks, grids, both treatments of the ends, and sizes.</summary>
+    private static string Counts(IReadOnlyList<NetworkReport> reports)
+    {
+        (NetworkReport Report, PlanKind Kind)[] all = [.. reports.SelectMany(report => report.Grids.SelectMany(PlanKind.Of).Select(kind => (report, kind)))];
+        StringBuilder table = new();
+        table.Append($"The same over all {all.Length} comparisons, those with the ends at 8 bits among them:\n\n| plan | better | open, mean above | open, mean equal | open, mean below | worse |\n|---|---|---|---|---|---|\n");
+        foreach (PlanMethod method in PlanMethod.All)
+        {
+            ILookup<int, double> gains = all.ToLookup(one => one.Report.Verdict(one.Kind, method.Name), one => one.Report.Gain(one.Kind, method.Name, one.Kind, PlanRuns.Uniform).Value);
+            int Open(int sign) => gains[0].Count(gain => Math.Sign(gain) == sign);
+            table.Append($"| {method.Name} | {gains[1].Count()} | {Open(1)} | {Open(0)} | {Open(-1)} | {gains[-1].Count()} |\n");
+        }
+
         return table.ToString();
     }
 
