@@ -15,7 +15,7 @@ public sealed record ActivationOptions
 
     /// <summary>
     /// What a grid spans: <see cref="MinMaxRange"/> all between the extremes; any other range (<see cref="PercentileRange"/>, <see cref="LeastSquaresRange"/>) is fitted to
-    /// <see cref="ValuesPerBatch"/> values that each call of the layer draws at random, zeros among them as often as they come.
+    /// <see cref="ValuesPerBatch"/> values that each call of the layer draws at random, zeros among them as often as they come, thinned out evenly where there are more than 16,384.
     /// </summary>
     /// <value>Least squared error: at 4 bits and below it is worth more than any other choice here.</value>
     public IQuantizationRange Range { get; init; } = new LeastSquaresRange();

@@ -7,6 +7,9 @@ namespace Curvature.Quant.Calibration;
 /// <summary>What calibration saw of one layer's input: extremes, and a sample of values where a range needs one. Nothing is read back before the end.</summary>
 internal sealed class ObservedInput : IDisposable
 {
+    /// <summary>Values that a range is fitted to, at most: a fit passes over them about a hundred times.</summary>
+    private const int MostValues = 1 << 14;
+
     private readonly ActivationOptions _options;
     private readonly List<(Tensor Low, Tensor High, long Samples)> _calls = [];
     private readonly List<Tensor> _values = [];
@@ -50,8 +53,10 @@ internal sealed class ObservedInput : IDisposable
         using DisposeScope scope = NewDisposeScope();
         double[] lows = Read([.. _calls.Select(call => call.Low)]), highs = Read([.. _calls.Select(call => call.High)]);
         (Low, High) = (Together(lows, Math.Min), Together(highs, Math.Max));
-        _sample = [.. _values.SelectMany(values => values.to(ScalarType.Float64).cpu().data<double>().ToArray())];
-        if (!double.IsFinite(Low) || !double.IsFinite(High) || !_sample.All(double.IsFinite))
+        double[] drawn = [.. _values.SelectMany(values => values.to(ScalarType.Float64).cpu().data<double>().ToArray())];
+        int stride = (drawn.Length + MostValues - 1) / MostValues;
+        _sample = stride > 1 ? [.. drawn.Where((_, i) => i % stride == 0)] : drawn;
+        if (!double.IsFinite(Low) || !double.IsFinite(High) || !drawn.All(double.IsFinite))
         {
             throw new NonFiniteException($"The input of layer '{layer}' has values that are not finite: from {Low} to {High} on the calibration data. Look at the data and the layers before it.");
         }
