@@ -18,6 +18,9 @@ internal sealed class NetworkPlanRun
     public const string Pairwise = "pairwise";
 
     private const int UsualSamples = 1024;
+
+    // Measured increases have standard errors over batches, and few batches tell little of them.
+    private const int FewestBatches = 16;
     private static readonly int[] UsualBits = [2, 4, 8];
 
     private readonly PlanRequest _request;
@@ -59,7 +62,7 @@ internal sealed class NetworkPlanRun
 
     private PlanReport Run()
     {
-        using var problem = new SensitivityProblem(_network, _work.Loss, _samples.Batches(_of.Work.BatchSize), _request.Bits ?? UsualBits);
+        using var problem = new SensitivityProblem(_network, _work.Loss, _samples.Batches(Math.Min(_of.Work.BatchSize, (_samples.Count + FewestBatches - 1) / FewestBatches)), _request.Bits ?? UsualBits);
         Foresee(problem);
         using QuantizedActivations? activations = _of.Activations is null ? null : _work.Named(() => QuantizedActivations.Calibrate(_network, Inputs(), cancellation: _terminal.Cancellation));
         var trial = new PlanTrial(_work, _network, activations, activations is null ? new Dictionary<string, int>() : InputBits(activations), _terminal.Cancellation);

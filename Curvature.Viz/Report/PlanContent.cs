@@ -117,7 +117,7 @@ public static class PlanContent
         bool errors = table.Layers.Any(layer => table.Bits.Any(bits => layer.StandardErrorAt(bits) > 0));
         yield return new ReportFigure(
             new SensitivityFigure(table),
-            "What quantizing a layer to each width is held to cost." + (errors ? " Bars reach 1.96 standard errors to both sides." : " These numbers have no sampling error."));
+            "What quantizing a layer to each width is held to cost." + (errors ? " Bars reach 1.96 standard errors to both sides." : report.Measured is null ? " The table gives no standard errors." : " These numbers have no sampling error."));
         if (report.Measured is not { } measured)
         {
             yield break;
