@@ -59,6 +59,8 @@ public sealed record PostTrainingQuantization
         IProgress<string>? progress = null,
         CancellationToken cancellation = default)
     {
+        Check(network);
+        bool plans = Bits.Count > 1, inSequence = AdaQuant?.Variant == AdaQuantVariant.Sequential;
         Tensor[] inputs = [.. calibration.Select(batch => batch.Inputs)];
         using DisposeScope scope = NewDisposeScope();
         progress?.Report("ranges of inputs");
@@ -68,7 +70,7 @@ public sealed record PostTrainingQuantization
         var result = new QuantizationResult();
         try
         {
-            foreach (int width in Bits.Concat(Fixed.Values).Distinct().Where(width => width != QuantizedWeights.Unquantized))
+            foreach (int width in Bits.Concat(Fixed.Values).Distinct().Where(width => width != QuantizedWeights.Unquantized && (plans || !inSequence)))
             {
                 progress?.Report($"layers at {width} bits");
                 Dictionary<string, int> asked = network.Layers.Where(layer => Fixed.TryGetValue(layer.Name, out int bits) ? bits == width : Bits.Contains(width)).ToDictionary(layer => layer.Name, _ => width);
@@ -76,7 +78,7 @@ public sealed record PostTrainingQuantization
             }
 
             Dictionary<string, int> bitsOf = Fixed.ToDictionary(StringComparer.Ordinal);
-            if (Bits.Count == 1)
+            if (!plans)
             {
                 foreach (WeightLayer layer in network.Layers)
                 {
@@ -102,12 +104,12 @@ public sealed record PostTrainingQuantization
 
             result.Layers.AddRange(candidates.Where(layer => bitsOf[layer.Name] == layer.Bits));
             candidates.RemoveAll(result.Layers.Contains);
-            if (AdaQuant?.Variant == AdaQuantVariant.Sequential)
+            if (inSequence)
             {
                 progress?.Report("layers in sequence");
                 candidates.AddRange(result.Layers);
                 result.Layers.Clear();
-                result.Layers.AddRange(Layers(network, inputs, bitsOf, activations, AdaQuant, cancellation));
+                result.Layers.AddRange(Layers(network, inputs, bitsOf, activations, AdaQuant!, cancellation));
             }
 
             result.Hold(QuantizedLayers.Apply(network, result.Layers));
@@ -133,6 +135,19 @@ public sealed record PostTrainingQuantization
         finally
         {
             candidates.ForEach(layer => layer.Dispose());
+        }
+    }
+
+    private void Check(QuantizableNetwork network)
+    {
+        if (Bits.Count == 0 || Bits.Distinct().Count() < Bits.Count || Bits.Concat(Fixed.Values.Where(bits => bits != QuantizedWeights.Unquantized)).Any(bits => bits is < 2 or > 8))
+        {
+            throw new CurvatureException($"Expected different widths from 2 to 8, and 32 for layers fixed in floating point; got {string.Join(", ", Bits)}, and fixed {string.Join(", ", Fixed.Values)}.");
+        }
+
+        foreach (string name in Fixed.Keys)
+        {
+            _ = network[name]; // throws where there is none
         }
     }
 

@@ -95,9 +95,8 @@ internal sealed class PlanRuns(StudyNetwork network, int seed, WeightGrid grid, 
                     Sensitivity = line.Bits.Zip(line.Values[layer.Name]).ToDictionary(),
                 })],
             };
-            PlanningProblem planning = new(table);
-            BitPlan plan = method.SeesPairs ? new PairwisePlanner(quadratic.Value).Plan(planning, [limit], cancellation) : new ExactPlanner().Plan(planning, [limit], cancellation);
-            Add(evaluation, kind, method.Name, plan.Assignment);
+            IPlanner planner = method.SeesPairs ? new PairwisePlanner(quadratic.Value) : new ExactPlanner();
+            Add(evaluation, kind, method.Name, planner.Plan(new PlanningProblem(table), [limit], cancellation).Assignment);
         }
     }
 
