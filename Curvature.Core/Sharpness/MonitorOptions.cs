@@ -15,9 +15,9 @@ public sealed record MonitorOptions
     public int? Interval { get; init; }
 
     /// <value>
-    /// Without an <see cref="Interval"/>: seconds of observations as a share of those of training; the first observation of a run, which costs several times as much, is not counted. Default 0.08, to stay below a tenth with it.
+    /// Without an <see cref="Interval"/>: seconds of observations as a share of those of training; the first observation of a run, which costs several times as much, is not counted. Default 0.05, to stay below a tenth with it.
     /// </value>
-    public double MaxOverhead { get; init; } = 0.08;
+    public double MaxOverhead { get; init; } = 0.05;
 
     /// <value>Residual of the sharpness, relative to it, at which an observation ends; the eigenvalue's error is about its square. Default 0.02.</value>
     public double Tolerance { get; init; } = 0.02;
