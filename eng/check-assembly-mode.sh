@@ -20,6 +20,7 @@ if [ $# -eq 0 ]; then
 fi
 
 for project in Curvature.Cli samples bench Curvature.Tests; do
-    dotnet build "$project" --configuration Release --verbosity quiet --nologo -clp:NoSummary -p:TorchSharpAssembly="$torch" -p:OxyPlotAssembly="$oxy"
+    dotnet build "$project" --configuration Release --verbosity quiet --nologo -clp:NoSummary -p:TorchSharpAssembly="$torch" -p:OxyPlotAssembly="$oxy" \
+        -p:RunAnalyzers=false # these sources have been analysed in the default mode
     echo "$project: compiled."
 done

@@ -21,7 +21,7 @@ public sealed record Estimate(double Value, double StandardError, int Products, 
     public static Estimate FromSamples(IReadOnlyCollection<double> samples, int products)
     {
         ArgumentOutOfRangeException.ThrowIfZero(samples.Count);
-        double mean = samples.Average();
+        double first = samples.First(), mean = samples.All(x => x == first) ? first : samples.Average(); // of equal samples exactly theirs, with an error of 0
         double squares = samples.Sum(x => (x - mean) * (x - mean));
         double standardError = samples.Count > 1 ? Math.Sqrt(squares / (samples.Count - 1) / samples.Count) : double.NaN;
         return new Estimate(mean, standardError, products, samples.Count);

@@ -251,7 +251,7 @@ public sealed class BilevelProblemTests
             _Y = randn([20, 2], ScalarType.Float64, generator: new Generator(2));
             _Xv = randn([15, 4], ScalarType.Float64, generator: new Generator(3));
             _Yv = randn([15, 2], ScalarType.Float64, generator: new Generator(4));
-            LogPenalties = new Parameter(tensor(penaltiesDiffer ? [-2.0, -1.0] : [-1.5, -1.5]));
+            LogPenalties = new Parameter(tensor(penaltiesDiffer ? new double[] { -2, -1 } : [-1.5, -1.5]));
             Model = nn.Linear(4, 2, hasBias: false, dtype: ScalarType.Float64);
             Problem = new BilevelProblem(
                 Objective.FromClosure(ParameterSpace.Of(Model), Data, batch => new MeanSquaredError().Value(Model.call(batch.Inputs), batch.Targets).add(Penalty()), batch => batch.Inputs.shape[0]),
