@@ -83,7 +83,7 @@ public static class AtomicFile
 
     /// <summary>Throws what writing the file <paramref name="path"/> would throw, as <see cref="CheckFolder"/> does for a folder.</summary>
     /// <exception cref="CurvatureException">No name of a file, a folder is in its place, or nothing can be written there.</exception>
-    internal static void CheckFile(string path)
+    public static void CheckFile(string path)
     {
         string folder = "";
         Guarded(path, () => folder = FolderOf(Path.GetFullPath(path)));

@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 
 namespace Curvature.Samples;
 
-/// <summary>Digits turned by 0, 90 and 180 degrees as three domains, and by 270 as one never seen: how far apart the head's Hessians of the domains are, with and without aligning them in training.</summary>
+/// <summary>Digits turned by 0, 90 and 180 degrees as three domains: how far apart the head's Hessians of the domains are, with and without aligning them in training.</summary>
 internal static class DomainAlignment
 {
     private static readonly CrossEntropy Loss = new();

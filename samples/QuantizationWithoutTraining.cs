@@ -9,7 +9,7 @@ using TorchSharp;
 
 namespace Curvature.Samples;
 
-/// <summary>The digits network with quantized weights and activations, calibrated on 500 digits and tested on the other 1,297: rounded, calibrated layer by layer, planned and tuned.</summary>
+/// <summary>The digits network with quantized weights and activations, calibrated on 500 digits and tested on 1,296 others: rounded, calibrated layer by layer, planned and tuned.</summary>
 internal static class QuantizationWithoutTraining
 {
     public static void Run(SampleOptions options, CancellationToken cancellation)

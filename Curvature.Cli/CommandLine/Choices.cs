@@ -11,16 +11,16 @@ internal static class Choices
 {
     private delegate bool Reader<T>(string text, out T value);
 
-    /// <summary>A whole number of at least 1.</summary>
-    public static Option<int?> Count(string name, string description, int most = int.MaxValue) => Make<int?>(
+    /// <summary>A whole number of at least 1, or within other bounds.</summary>
+    public static Option<int?> Count(string name, string description, int most = int.MaxValue, int least = 1) => Make<int?>(
         name,
         "N",
         description,
-        most == int.MaxValue ? "a whole number of at least 1" : $"a whole number from 1 to {most}",
+        most == int.MaxValue ? $"a whole number of at least {least}" : $"a whole number from {least} to {most}",
         (string text, out int? value) =>
         {
             value = int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out int number) ? number : null;
-            return value >= 1 && value <= most;
+            return value >= least && value <= most;
         });
 
     /// <summary><c>--probes</c> of a quantity that as many probes as parameters give exactly.</summary>
@@ -144,6 +144,7 @@ internal static class Choices
 
     private static Option<T?> Make<T>(string name, string helpName, string description, string expected, Reader<T?> read) => new(name)
     {
+        Arity = ArgumentArity.ExactlyOne, // a list is one word too
         HelpName = helpName,
         Description = description,
         CustomParser = result => Parse(result, name, expected, read),

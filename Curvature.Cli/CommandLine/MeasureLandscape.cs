@@ -28,6 +28,7 @@ internal static class MeasureLandscape
         }
 
         command.Validators.Add(work.Validate);
+        command.Validators.Add(result => work.RequireHessian(result, "a landscape"));
         command.Validators.Add(result =>
         {
             if (Choices.Given(result, to) is not null && (Choices.Given(result, directions) is not null || Choices.Given(result, dimensions) is not null))
@@ -55,7 +56,7 @@ internal static class MeasureLandscape
                 },
                 terminal);
             string text = Json(report);
-            IReadOnlyList<string> files = report.Request.Out is { } folderName ? ReportWriter.Write(Figures(report), "landscape.json", text, folderName, terminal.Cancellation) : [];
+            IReadOnlyList<string> files = report.Request.Out is { } folderName ? ReportWriter.Write(Figures(report), LandscapeRun.FileName, text, folderName, terminal.Cancellation) : [];
             if (parse.GetValue(json))
             {
                 terminal.Output.Write(text);

@@ -28,7 +28,7 @@ internal static class PlanCommand
             CustomParser = result => [.. Each(result, "--limit", Limit.Parse)],
         };
         Option<double?> accuracy = Choices.Percent("--accuracy", "in place of limits: as few bits as keep this much of the measured accuracy in floating point, by bisection");
-        Option<int?> activations = Choices.Count("--activations", "bits of layers' inputs, 2 to 8, when plans are measured and for bit operations [floating point; the weight's]", most: 8);
+        Option<int?> activations = Choices.Count("--activations", "bits of layers' inputs, 2 to 8, when plans are measured and for bit operations [floating point; the weight's]", most: 8, least: 2);
         var fix = new Option<KeyValuePair<string, int>[]>("--fix")
         {
             HelpName = "LAYER=BITS",
@@ -43,12 +43,13 @@ internal static class PlanCommand
         };
         var bits = new Option<int[]?>("--bits")
         {
+            Arity = ArgumentArity.ExactlyOne,
             HelpName = "B,B,...",
             Description = "widths to choose from [the table's; of a model 2,4,8]",
             CustomParser = result => Each(result, "--bits", Widths).FirstOrDefault(),
         };
         Option<string?> search = Choices.Word("--search", "how to look for the plan [exact]; pairwise: with the terms between layers, of --sensitivity quadratic", [.. KnownPlanners.Names, NetworkPlanRun.Pairwise]);
-        Option<int?> draws = Choices.Count("--draws", "plans from sensitivities drawn within their standard errors, where there are any [200]", most: 100_000);
+        Option<int?> draws = Choices.Count("--draws", "plans from sensitivities drawn within their standard errors, where there are any [200]; not with --accuracy or --search pairwise", most: 100_000);
         Option<string?> file = Choices.Text("--out", "DIR|FILE.json", "write plan.json; in a folder also plan.html and the figures");
         var json = new Option<bool>("--json") { Description = "print plan.json" };
         var command = new Command("plan", "bits for every layer, so that the network loses least within limits on size, bit operations and latency");
@@ -67,6 +68,18 @@ internal static class PlanCommand
                 result.AddError("--search pairwise needs the terms between layers of a MODEL; add --sensitivity quadratic.");
             }
 
+            string? unsearched = Choices.Given(result, accuracy) is not null ? accuracy.Name : Choices.Given(result, search) == NetworkPlanRun.Pairwise ? $"{search.Name} {NetworkPlanRun.Pairwise}" : null;
+            if (unsearched is not null && Choices.Given(result, draws) is not null)
+            {
+                result.AddError($"--draws: {unsearched} makes one plan and draws none; leave --draws out.");
+            }
+
+            if (Choices.Given(result, accuracy) is not null && Choices.Given(result, search) is { } other)
+            {
+                result.AddError($"--search {other}: --accuracy finds its plan by bisection; leave --search out, or plan within a --limit.");
+            }
+
+            CheckFixed(result, fix, ofModel: Choices.Given(result, table) is null);
             bool limited = Choices.Given(result, limits) is not null;
             if (limited == Choices.Given(result, accuracy) is not null)
             {
@@ -132,6 +145,20 @@ internal static class PlanCommand
         return CurvatureCommand.Success;
     }
 
+    /// <summary>Adds an error where a layer is fixed twice, or at a width to which no model's weights can go.</summary>
+    private static void CheckFixed(CommandResult result, Option<KeyValuePair<string, int>[]> fix, bool ofModel)
+    {
+        KeyValuePair<string, int>[] layers = [.. (result.GetResult(fix)?.Tokens ?? []).Select(token => Layer(token.Value)).OfType<KeyValuePair<string, int>>()];
+        if (layers.GroupBy(layer => layer.Key, StringComparer.Ordinal).FirstOrDefault(same => same.Distinct().Count() > 1) is { } twice)
+        {
+            result.AddError($"--fix {twice.Key}={twice.Last().Value}: it is fixed at {twice.First().Value} bits already; fix a layer once.");
+        }
+        else if (ofModel && layers.FirstOrDefault(layer => !PlanDemands.IsWidth(layer.Value)) is { Key: not null } wrong)
+        {
+            result.AddError($"--fix {wrong.Key}={wrong.Value}: expected 2 to 8 bits, or 32 for floating point, for a layer of a MODEL.");
+        }
+    }
+
     private static List<T> Each<T>(ArgumentResult result, string option, Func<string, T> read)
     {
         var values = new List<T>();
@@ -150,10 +177,12 @@ internal static class PlanCommand
         return values;
     }
 
-    private static KeyValuePair<string, int> Fixed(string text)
+    private static KeyValuePair<string, int> Fixed(string text) => Layer(text) ?? throw new CurvatureException("expected LAYER=BITS, such as conv1=8.");
+
+    private static KeyValuePair<string, int>? Layer(string text)
     {
         int at = text.LastIndexOf('=');
-        return at > 0 && Width(text[(at + 1)..]) is { } bits ? new(text[..at], bits) : throw new CurvatureException("expected LAYER=BITS, such as conv1=8.");
+        return at > 0 && Width(text[(at + 1)..]) is { } bits ? new(text[..at], bits) : null;
     }
 
     private static KeyValuePair<string, string[]> Group(string text)

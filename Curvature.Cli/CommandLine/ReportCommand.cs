@@ -34,6 +34,13 @@ internal static class ReportCommand
         command.Validators.Add(work.Validate);
         command.Validators.Add(result =>
         {
+            if (Choices.Given(result, landscape) is not null)
+            {
+                work.RequireHessian(result, landscape.Name);
+            }
+        });
+        command.Validators.Add(result =>
+        {
             if (result.GetResult(more) is { Tokens: [_, ..] others } && (work.NamesRecording(result) || others.Any(token => WorkOptions.IsRecording(token.Value))))
             {
                 result.AddError("A series is made of checkpoints; name a recording of a training alone.");
@@ -68,7 +75,7 @@ internal static class ReportCommand
     private static int WriteSeries(WorkRequest request, IReadOnlyList<string> models, Quantities wanted, string? folder, Terminal terminal)
     {
         folder ??= DefaultFolder;
-        AtomicFile.CheckFolder(folder);
+        CheckFolder(folder, [.. models, request.Data]);
         IReadOnlyList<SharpnessReport> reports = SeriesRun.Run(request, models, wanted, terminal);
         for (int i = 0; i < reports.Count; i++)
         {
@@ -112,7 +119,7 @@ internal static class ReportCommand
     public static int Write(WorkRequest request, Quantities wanted, string? folder, Terminal terminal)
     {
         folder ??= DefaultFolder;
-        AtomicFile.CheckFolder(folder);
+        CheckFolder(folder, request.Model, request.Data);
         SharpnessReport report = Measurement.Run(request, wanted, terminal);
         IReadOnlyList<string> files = ReportWriter.Write(report, folder, terminal.Cancellation);
         ReportText.Head(terminal, report);
@@ -125,5 +132,15 @@ internal static class ReportCommand
         terminal.Print();
         terminal.Print($"report: {Path.GetFullPath(files[0])}");
         return CurvatureCommand.Success;
+    }
+
+    /// <summary>Before any work: a folder that can be written, and none of the files that are read in it under the page's name.</summary>
+    private static void CheckFolder(string folder, params string[] read)
+    {
+        AtomicFile.CheckFolder(folder);
+        foreach (string file in (string[])["report.html", "report.json"])
+        {
+            InputFiles.Refuse(Path.Combine(folder, file), read);
+        }
     }
 }

@@ -83,7 +83,7 @@ internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure, bool
             Option[] kept = kind switch
             {
                 WorkKind.Measure => [],
-                WorkKind.Prune => [_matrix, _budget],
+                WorkKind.Prune => [_matrix, _fisherSamples, _budget],
                 _ => [_matrix, _fisherSamples, _budget, _parameters, _trainMode, _l2],
             };
             return all.Except(kept);
@@ -129,6 +129,15 @@ internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure, bool
         if (Choices.Given(result, _fisherSamples) is { } samples && Choices.Given(result, _matrix) != "fisher")
         {
             result.AddError($"--fisher-samples {samples}: only the matrix fisher is made of draws; add --matrix fisher.");
+        }
+    }
+
+    /// <summary>Adds an error where another matrix is named than the Hessian, which <paramref name="what"/> is about.</summary>
+    public void RequireHessian(CommandResult result, string what)
+    {
+        if (Choices.Given(result, _matrix) is { } matrix and not "hessian")
+        {
+            result.AddError($"--matrix {matrix}: {what} is about the Hessian; leave --matrix out.");
         }
     }
 

@@ -20,11 +20,6 @@ internal sealed class AccuracySearch(
     /// <summary>The plan, compared with those of its size.</summary>
     public PlanReport Run(PlanRequest request, LayerTable measured, string name, double share)
     {
-        if (measured.Layers.Any(layer => layer.Group is not null))
-        {
-            throw new CurvatureException("--accuracy takes layers down one by one, and layers of a group go together. Leave the groups out, or plan within a --limit.");
-        }
-
         LayerTable table = WithFloat(measured);
         _fixed = table.Layers.Where(layer => layer.Fixed is not null).ToDictionary(layer => layer.Name, layer => layer.Fixed!.Value, StringComparer.Ordinal);
         double floating = AccuracyOf(null, samples), held = test is null ? 1 : AccuracyOf(null, test);

@@ -42,10 +42,16 @@ internal sealed class EnvironmentReport
     }
 
     /// <summary>SHA-256 of a file, or of the two of an IDX pair with a comma between.</summary>
-    public static string Sha256(string specification)
+    public static string Sha256(string specification) => string.Join(',', InputFiles.Of(specification).Select(Hash));
+
+    /// <summary>Adds a further file that was read, with its SHA-256 beside it; nothing where there is none.</summary>
+    public void AddFile(string name, string? specification)
     {
-        string[] files = File.Exists(specification) ? [specification] : specification.Split(',');
-        return string.Join(',', files.Select(Hash));
+        if (specification is not null)
+        {
+            Add(name, specification);
+            Add($"{name}_sha256", Sha256(specification));
+        }
     }
 
     private static string Version(Assembly assembly) =>

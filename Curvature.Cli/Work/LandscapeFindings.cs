@@ -1,4 +1,5 @@
 using Curvature.Cli.Output;
+using Curvature.Krylov;
 using Curvature.Sharpness;
 
 namespace Curvature.Cli.Work;
@@ -8,6 +9,9 @@ internal static class LandscapeFindings
 {
     // Above this share of the loss at the ends a barrier keeps two networks apart; below, they lie in one valley.
     private const double Apart = 0.05;
+
+    // Positions come out of a division.
+    private const double AtEnd = 1e-12;
 
     // Losses that differ by less than this share differ by rounding.
     private const double Rounding = 1e-5;
@@ -22,6 +26,18 @@ internal static class LandscapeFindings
                 Severity.Warning,
                 $"The loss is NaN or infinite at {Format.Count(gaps, "point")}, which are gaps in the figures and null in the numbers. A smaller --range, or --dtype float64, may have none.",
                 ("points", gaps));
+        }
+
+        Eigenvalue[] open = [.. landscape.Eigenvalues.Where(eigenvalue => !eigenvalue.Converged)];
+        if (open.Length > 0)
+        {
+            double worst = open.Max(eigenvalue => eigenvalue.Residual);
+            yield return Finding.Of(
+                "not-converged",
+                Severity.Warning,
+                FormattableString.Invariant($"{open.Length} of {landscape.Eigenvalues.Count} eigenvectors that the lines follow did not converge within {landscape.Products} products (residuals up to {worst:G3}): their lines are sharp ones, not the sharpest."),
+                ("eigenvalues", open.Length),
+                ("largest_residual", worst));
         }
 
         foreach ((string name, LandscapeCurve curve) in landscape.Curves)
@@ -45,12 +61,20 @@ internal static class LandscapeFindings
 
     private static Finding? Barrier(string name, LandscapeCurve curve)
     {
-        if (curve.Quadratic is not null || double.IsNaN(curve.Barrier))
+        if (curve.Quadratic is not null)
         {
             return null;
         }
 
-        double scale = curve.Positions.Zip(curve.Losses).Where(p => p.First is 0 or 1).Select(p => Math.Abs(p.Second)).DefaultIfEmpty(0).Max();
+        if (double.IsNaN(curve.Barrier))
+        {
+            return curve.Gaps > 0 ? null : Finding.Of(
+                "no-barrier",
+                Severity.Info,
+                $"On the straight line {name} no points are at both of its ends, 0 and 1, so that it shows no barrier. A --range of 1, or of 2 with --steps 21, has points there.");
+        }
+
+        double scale = curve.Positions.Zip(curve.Losses).Where(p => Math.Min(Math.Abs(p.First), Math.Abs(p.First - 1)) < AtEnd).Select(p => Math.Abs(p.Second)).DefaultIfEmpty(0).Max();
         bool apart = curve.Barrier > Apart * scale;
         return Finding.Of(
             "barrier",

@@ -22,6 +22,15 @@ internal sealed record LandscapeRequest
     /// <summary>Folder for the figures and the numbers; null: none.</summary>
     public string? Out { get; init; }
 
+    /// <summary>Points at which the loss is evaluated.</summary>
+    public int Points => To is null ? Around.Points : Steps;
+
+    /// <summary>All of the work, in evaluations of the loss.</summary>
+    public int Evaluations => To is null ? Around.Evaluations : Steps;
+
+    /// <summary>The same with fewer points, where more evaluations than these are not affordable.</summary>
+    public LandscapeRequest Within(double evaluations) => this with { Steps = To is null ? Around.Within(evaluations).Steps : LandscapeWork.StepsWithin(Steps, evaluations) };
+
     /// <summary>What is looked at around the checkpoint, where there is no second one.</summary>
     public LandscapeWork Around => new() { Directions = Directions, Steps = Steps, Range = Range ?? 1, HasPlane = Dimensions == 2, Seed = Work.Seed };
 }

@@ -14,6 +14,9 @@ namespace Curvature.Cli.Work;
 /// <summary>From a request to slices of the loss: opens the workspace, times one evaluation, says what it plans, and looks.</summary>
 internal sealed class LandscapeRun
 {
+    /// <summary>The file of the numbers, in the folder of the figures.</summary>
+    public const string FileName = "landscape.json";
+
     private const int Repetitions = 3;
 
     private readonly LandscapeRequest _request;
@@ -30,6 +33,7 @@ internal sealed class LandscapeRun
         if (request.Out is { } folder)
         {
             AtomicFile.CheckFolder(folder);
+            InputFiles.Refuse(Path.Combine(folder, FileName), request.Work.Model, request.Work.Data, request.To);
         }
 
         var environment = new EnvironmentReport();
@@ -43,18 +47,20 @@ internal sealed class LandscapeRun
         _environment.AddEngine(Blas.Measure());
         _work.Describe(_environment);
         long available = _work.Data.Count, asked = Math.Min(_request.Work.Samples ?? long.MaxValue, available);
-        (long samples, Finding? cut) = Plan(asked);
+        (long samples, LandscapeRequest affordable, Finding? cut) = Plan(asked);
         using Dataset? some = samples < available ? _work.Data.Sample(samples, _request.Work.Seed) : null;
         Objective objective = _work.Over(some ?? _work.Data);
-        LandscapeSummary landscape = _work.Named(() => _terminal.Track(progress => _request.To is { } other ? Towards(other, objective, progress) : _request.Around.Look(objective, progress, _terminal.Cancellation)));
+        LandscapeSummary landscape = _work.Named(() => _terminal.Track(progress => _request.To is { } other ? Towards(other, affordable.Steps, objective, progress) : affordable.Around.Look(objective, progress, _terminal.Cancellation)));
 
+        _environment.AddFile("to", _request.To);
         _environment.Add("samples", samples);
         _environment.Add("samples_available", available);
+        _environment.Add("products", landscape.Products);
         _environment.Add("seconds", Math.Round(_environment.Elapsed.TotalSeconds, 3));
         IEnumerable<Finding?> circumstances = [.. _work.Remarks.Select(remark => Finding.Of("checkpoint", Severity.Info, remark)), cut];
         return new LandscapeReport
         {
-            Request = _request,
+            Request = affordable,
             Environment = _environment.Entries,
             Samples = samples,
             SamplesAvailable = available,
@@ -64,22 +70,28 @@ internal sealed class LandscapeRun
         };
     }
 
-    /// <summary>As many of the samples as the budget allows, found out from the time of one evaluation.</summary>
-    private (long Samples, Finding? Cut) Plan(long asked)
+    /// <summary>As many of the samples, where their number was not given, and then of the points as the budget allows; found out from the time of one evaluation.</summary>
+    private (long Samples, LandscapeRequest Affordable, Finding? Cut) Plan(long asked)
     {
         using Dataset batch = _work.Data.Sample(Math.Min(Math.Min(_request.Work.BatchSize, asked), _work.Data.Count), _request.Work.Seed);
         double sample = _work.Named(() => Seconds(_work.Over(batch))) / batch.Count;
-        (int points, int evaluations) = _request.To is not null ? (_request.Steps, _request.Steps) : (_request.Around.Points, _request.Around.Evaluations);
         double left = Math.Max(1, (_request.Work.Budget - _environment.Elapsed).TotalSeconds);
-        long fitting = (long)Math.Clamp(left / (evaluations * sample), 1, asked), samples = _request.Work.Samples is null ? fitting : asked;
-        string cut = samples < asked ? $" To end within {Format.Duration(_request.Work.Budget)} the samples are cut from {Format.Count(asked)}." : "";
-        _terminal.Say($"Planned: {Format.Count(points, "point")} over {Format.Count(samples, "sample")}, about {Format.Duration(TimeSpan.FromSeconds(evaluations * samples * sample))}.{cut}");
-        return (samples, samples == asked ? null : Finding.Of(
+        long samples = _request.Work.Samples is null ? (long)Math.Clamp(left / (_request.Evaluations * sample), 1, asked) : asked;
+        LandscapeRequest affordable = _request.Within(left / (samples * sample));
+        string[] cuts =
+        [
+            .. samples < asked ? [$"the samples are cut from {Format.Count(asked)} to {Format.Count(samples)}"] : Array.Empty<string>(),
+            .. affordable.Steps < _request.Steps ? [$"the points along each direction are cut from {Format.Count(_request.Steps)} to {Format.Count(affordable.Steps)}"] : Array.Empty<string>(),
+        ];
+        string cut = cuts.Length == 0 ? "" : $" To end within {Format.Duration(_request.Work.Budget)} {string.Join(", and ", cuts)}.";
+        _terminal.Say($"Planned: {Format.Count(affordable.Points, "point")} over {Format.Count(samples, "sample")}, about {Format.Duration(TimeSpan.FromSeconds(affordable.Evaluations * samples * sample))}.{cut}");
+        return (samples, affordable, cuts.Length == 0 ? null : Finding.Of(
             "cut-budget",
             Severity.Warning,
-            $"To end within {Format.Duration(_request.Work.Budget)} the samples are cut from {Format.Count(asked)} to {Format.Count(samples)}. A larger --budget or fewer --steps do more.",
+            $"{cut.TrimStart()} A larger --budget, fewer --steps or fewer --samples leave more.",
             ("budget_minutes", _request.Work.Budget.TotalMinutes),
-            ("samples", samples)));
+            ("samples", samples),
+            ("steps", affordable.Steps)));
     }
 
     private double Seconds(Objective objective)
@@ -96,7 +108,7 @@ internal sealed class LandscapeRun
     }
 
     /// <summary>The line to another checkpoint, over the parameters looked at and, in networks with batch norm, its running statistics.</summary>
-    private LandscapeSummary Towards(string other, Objective objective, IProgress<ProductProgress> progress)
+    private LandscapeSummary Towards(string other, int steps, Objective objective, IProgress<ProductProgress> progress)
     {
         using LoadedModel second = _work.Another(other);
         Dictionary<string, Tensor> ends = second.Module.state_dict();
@@ -119,7 +131,7 @@ internal sealed class LandscapeRun
         ParameterSpace space = new(moved);
         using Tensor target = space.Flatten([.. moved.Select(entry => ends[entry.Name].detach())]);
         double range = _request.Range ?? 2;
-        LandscapeAxis axis = new((1 - range) / 2, (1 + range) / 2, _request.Steps);
+        LandscapeAxis axis = new((1 - range) / 2, (1 + range) / 2, steps);
         LandscapeCurve curve = LandscapeCurve.Between(objective, target, axis, space, progress, _terminal.Cancellation);
         return new LandscapeSummary("from the first network, 0, to the second, 1", [($"to {Path.GetFileName(other)}", curve)], null);
     }

@@ -19,6 +19,9 @@ internal sealed record LandscapeWork
     // Fewer show no shape.
     private const int FewestSteps = 5;
 
+    // Eigenvectors that have not converged by then are told of.
+    private const int MostProducts = 200;
+
     /// <summary>One of the constants.</summary>
     public required string Directions { get; init; }
 
@@ -41,31 +44,43 @@ internal sealed record LandscapeWork
     /// <summary>The same with fewer points, where more evaluations than these are not affordable.</summary>
     public LandscapeWork Within(double evaluations) => Evaluations <= evaluations || Steps <= FewestSteps ? this : (this with { Steps = Steps - 2 }).Within(evaluations);
 
+    /// <summary>Points on the line to another checkpoint where more than <paramref name="evaluations"/> are not affordable: fewer by fours, which keeps both ends of the usual range among them.</summary>
+    public static int StepsWithin(int steps, double evaluations)
+    {
+        while (steps > evaluations && steps > FewestSteps)
+        {
+            steps = Math.Max(FewestSteps, steps - 4);
+        }
+
+        return steps;
+    }
+
     /// <summary>Looks.</summary>
     public LandscapeSummary Look(Objective objective, IProgress<ProductProgress> progress, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
         LandscapeAxis axis = LandscapeAxis.Around(Range, Steps);
         using var hessian = new HessianOperator(objective, new CurvatureOptions { Cancellation = cancellation, FiniteDifferenceFallback = true });
-        (string Name, Tensor Vector)[] directions = Directions == Eigenvectors ? Sharpest(hessian, progress, cancellation) : Filters(objective);
+        using Eigenpairs? sharpest = Directions == Eigenvectors ? Sharpest(hessian, progress, cancellation) : null;
+        (string Name, Tensor Vector)[] directions = sharpest is null ? Filters(objective) : [.. sharpest.Values.Select((pair, i) => ($"eigenvector, λ = {Format.Number(pair.Value)}", sharpest.Vectors.select(1, i)))];
         (string, LandscapeCurve)[] curves = [.. directions.Select(d => (d.Name, LandscapeCurve.Of(objective, d.Vector, axis, hessian, progress, cancellation)))];
-        return new LandscapeSummary(
+        var landscape = new LandscapeSummary(
             Directions == Eigenvectors ? "distance along the eigenvector" : "multiples of the filters' own lengths",
             curves,
             HasPlane ? LandscapeSurface.Of(objective, directions[0].Vector, directions[1].Vector, axis, progress: progress, cancellation: cancellation) : null);
+        return landscape with { Eigenvalues = sharpest?.Values ?? [], Products = hessian.Products };
     }
 
     private (string, Tensor)[] Filters(Objective objective) =>
         [.. Enumerable.Range(0, 2).Select(i => ($"random direction {i + 1}", LandscapeDirections.FilterNormalised(objective.Parameters, Seed, i)))];
 
-    private (string, Tensor)[] Sharpest(HessianOperator hessian, IProgress<ProductProgress> progress, CancellationToken cancellation)
+    private Eigenpairs Sharpest(HessianOperator hessian, IProgress<ProductProgress> progress, CancellationToken cancellation)
     {
         if (hessian.Columns < 2)
         {
             throw new CurvatureException($"A single parameter has no two eigenvectors. Take the directions '{Random}'.");
         }
 
-        using Eigenpairs pairs = new LanczosEigensolver { Count = 2, Tolerance = 1e-3, Seed = Seed }.Solve(hessian, progress, cancellation);
-        return [.. Enumerable.Range(0, 2).Select(i => ($"eigenvector, λ = {Format.Number(pairs.Values[i].Value)}", pairs.Vectors.select(1, i).clone()))];
+        return new LanczosEigensolver { Count = 2, Tolerance = 1e-3, MaxProducts = MostProducts, Seed = Seed }.Solve(hessian, progress, cancellation);
     }
 }

@@ -42,7 +42,8 @@ internal sealed class Measurement
     {
         if (wanted.VectorFile is { } file)
         {
-            AtomicFile.CheckFolder(Path.GetDirectoryName(Path.GetFullPath(file))!);
+            AtomicFile.CheckFile(file);
+            InputFiles.Refuse(file, request.Model, request.Data);
         }
 
         var environment = new EnvironmentReport();

@@ -51,6 +51,8 @@ internal sealed class NetworkPlanRun
         PlanReport report = new NetworkPlanRun(request, of, work, samples, test, costs, terminal).Run();
         environment.AddEngine(Blas.Measure());
         work.Describe(environment);
+        environment.AddFile("test", of.Test);
+        environment.AddFile("layers", of.Layers);
         environment.Add("samples", samples.Count);
         environment.Add("samples_available", work.Data.Count);
         environment.Add("sensitivity", of.Sensitivity);
@@ -71,7 +73,7 @@ internal sealed class NetworkPlanRun
         QuadraticModel? model = sensitivity is QuadraticSensitivity quadratic ? Tracked(progress => quadratic.Model(problem, progress, _terminal.Cancellation)) : null;
         LayerTable measured = model is null ? Measure(sensitivity, problem) : QuadraticSensitivity.Table(problem, model);
         PlanReport report = _request.Accuracy is { } share
-            ? _work.Named(() => new AccuracySearch(problem, model, trial, _samples, _test, _terminal).Run(_request, Complete(measured), Name, share))
+            ? _work.Named(() => new AccuracySearch(problem, model, trial, _work.Data, _test, _terminal).Run(_request, Complete(measured), Name, share))
             : Searched(Complete(measured), model);
 
         _terminal.Say("Measured losses of single layers, and of whole plans.");
@@ -88,7 +90,7 @@ internal sealed class NetworkPlanRun
             Samples = _samples.Count,
             ActivationBits = _of.Activations,
             Baseline = Quality(trial, "float", null),
-            Predicted = model is not null && report.Plan.Bits.All(model.Bits.Contains) ? model.Increase(report.Plan.Bits) : sensitivity.IncreaseFactor * report.Plan.Objective,
+            Predicted = model is not null && report.Plan.Bits.All(model.Knows) ? model.Increase(report.Plan.Bits) : sensitivity.IncreaseFactor * report.Plan.Objective,
             Plans = [Quality(trial, "this plan", report.Plan), .. report.Others.Where(other => IsTold(other, report)).Select(other => Quality(trial, other.Name, other.Plan))],
             Increases = increases,
             Ranks = same || _network.Layers.Count < 2 ? [] : [.. problem.Bits.Order().Select(bits => (bits, KendallTau.Between(measured, increases, bits)))],
@@ -129,6 +131,7 @@ internal sealed class NetworkPlanRun
             Bits = problem.Bits,
             Layers = [.. _network.Layers.Select(layer => new TableLayer { Name = layer.Name, Parameters = layer.Parameters, Macs = layer.Macs, Sensitivity = problem.Bits.ToDictionary(bits => bits, _ => 0.0) })],
         });
+        PlanDemands.Check(_request, _of, bare);
         var sizes = new PlanningProblem(bare);
         if (_request.Limits.FirstOrDefault(limit => !sizes.Has(limit.Cost)) is { } limit)
         {

@@ -64,19 +64,10 @@ internal static class PlanRun
     /// <summary>Before anything is done: a place that can be written, and none of the files that are read.</summary>
     private static void CheckOut(PlanRequest request)
     {
-        if (request.File is not { } file)
+        if (request.File is { } file)
         {
-            return;
-        }
-
-        AtomicFile.CheckFolder(Path.GetDirectoryName(Path.GetFullPath(file))!);
-        (string? Path, string What)[] read =
-        [
-            (request.Table, "table"), (request.Network?.Work.Model, "model"), (request.Network?.Work.Data, "data"), (request.Network?.Test, "data"), (request.Network?.Layers, "table of layers"),
-        ];
-        if (read.FirstOrDefault(input => input.Path is not null && Path.GetFullPath(file) == Path.GetFullPath(input.Path)) is { Path: not null } taken)
-        {
-            throw new CurvatureException($"Cannot write '{file}': it is the {taken.What}. Name another file (--out).");
+            AtomicFile.CheckFile(file);
+            InputFiles.Refuse(file, request.Table, request.Network?.Work.Model, request.Network?.Work.Data, request.Network?.Test, request.Network?.Layers);
         }
     }
 

@@ -30,25 +30,17 @@ internal sealed class PruneRun
         var environment = new EnvironmentReport();
         using var work = Workspace.Open(request.Work);
         CheckpointWriter.Check(work.Loaded, request.Out);
-        RefuseData(request);
+        InputFiles.Refuse(request.Out, request.Work.Data, request.Test); // a model may replace the one it was made of
         using Dataset samples = work.Data.Sample(Math.Min(request.Work.Samples ?? long.MaxValue, work.Data.Count), request.Work.Seed);
         using Dataset? test = request.Test is null ? null : work.Read(request.Test);
         return new PruneRun(request, work, samples, test, terminal).Run(environment);
-    }
-
-    /// <summary>A model may replace the one it was made of, never the samples.</summary>
-    private static void RefuseData(PruneRequest request)
-    {
-        if (new[] { request.Work.Data, request.Test }.Any(data => data is not null && Path.GetFullPath(data) == Path.GetFullPath(request.Out)))
-        {
-            throw new CurvatureException($"Cannot write '{request.Out}': it is the data. Name another file (--out).");
-        }
     }
 
     private PruneReport Run(EnvironmentReport environment)
     {
         environment.AddEngine(Blas.Measure());
         _work.Describe(environment);
+        environment.AddFile("test", _request.Test);
         using Tensor start = _work.Parameters.Snapshot();
         PruneOutcome before = Measure("before");
         Prune(new MagnitudePruner { Sparsity = _request.Sparsity }, _work.Over(_samples)).Dispose();

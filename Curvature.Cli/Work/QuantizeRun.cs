@@ -21,12 +21,8 @@ internal static class QuantizeRun
         string loss = request.Work.Loss.Length > 0 ? request.Work.Loss : plan.Loss
             ?? throw new CurvatureException($"{request.Plan}: it does not say which loss it was made with. Name one (--loss).");
         using var work = Workspace.Open(request.Work with { Loss = loss });
-        RefuseInputs(request);
+        CheckOutputs(request);
         CheckpointWriter.Check(work.Loaded, request.Out);
-        if (request.Scales is { } scales)
-        {
-            AtomicFile.CheckFolder(Path.GetDirectoryName(Path.GetFullPath(scales))!);
-        }
 
         var network = QuantizableNetwork.Of(work.Model);
         plan.RequireFits(network);
@@ -38,14 +34,14 @@ internal static class QuantizeRun
         using QuantizedWeights quantized = QuantizedWeights.Apply(network, plan.Assignment);
         (NetworkQuality Data, NetworkQuality? Test) after = Measure(work, samples, test, terminal);
         terminal.Cancellation.ThrowIfCancellationRequested();
-        CheckpointWriter.Write(work.Loaded, request.Out);
         if (request.Scales is { } file)
         {
-            AtomicFile.WriteText(file, Scales(plan, quantized));
+            AtomicFile.WriteText(file, Scales(plan, quantized)); // first: the model may replace the one it was made of
         }
 
-        environment.Add("plan", request.Plan);
-        environment.Add("plan_sha256", EnvironmentReport.Sha256(request.Plan));
+        CheckpointWriter.Write(work.Loaded, request.Out);
+        environment.AddFile("plan", request.Plan);
+        environment.AddFile("test", request.Test);
         environment.Add("samples", samples.Count);
         environment.Add("seconds", Math.Round(environment.Elapsed.TotalSeconds, 3));
         return new QuantizeReport
@@ -62,21 +58,21 @@ internal static class QuantizeRun
     }
 
     /// <summary>A model may replace the one it was made of, never what else is read; and two files do not go to one place.</summary>
-    private static void RefuseInputs(QuantizeRequest request)
+    private static void CheckOutputs(QuantizeRequest request)
     {
-        foreach (string file in new[] { request.Out, request.Scales }.OfType<string>())
+        InputFiles.Refuse(request.Out, request.Work.Data, request.Test, request.Plan);
+        if (request.Scales is not { } scales)
         {
-            bool isModel = Path.GetFullPath(file) == Path.GetFullPath(request.Work.Model) && file == request.Scales;
-            if (isModel || new[] { request.Work.Data, request.Test, request.Plan }.Any(input => input is not null && Path.GetFullPath(input) == Path.GetFullPath(file)))
-            {
-                throw new CurvatureException($"Cannot write '{file}': it is read here. Name another file.");
-            }
+            return;
         }
 
-        if (request.Scales is not null && Path.GetFullPath(request.Scales) == Path.GetFullPath(request.Out))
+        AtomicFile.CheckFile(scales);
+        if (Path.GetFullPath(scales) == Path.GetFullPath(request.Out))
         {
             throw new CurvatureException($"Cannot write '{request.Out}' twice: model and scales are two files. Name another for the scales.");
         }
+
+        InputFiles.Refuse(scales, request.Work.Model, request.Work.Data, request.Test, request.Plan);
     }
 
     private static (NetworkQuality Data, NetworkQuality? Test) Measure(Workspace work, Dataset samples, Dataset? test, Terminal terminal) =>
@@ -106,6 +102,15 @@ internal static class QuantizeRun
         }
 
         yield return Finding.Of("weights-only", Severity.Info, "The file holds the quantized weights' values in floating point; activations, biases and norms are as they were.");
+        if (plan.ActivationBits is { } inputs)
+        {
+            yield return Finding.Of(
+                "inputs-not-quantized",
+                Severity.Warning,
+                $"The plan was measured with layers' inputs at {inputs} bits, and here they stay in floating point: loss and accuracy are those of quantized weights alone.",
+                ("activation_bits", inputs));
+        }
+
         if (plan.ModelHash is { } hash && hash != work.Loaded.Sha256)
         {
             yield return Finding.Of("another-checkpoint", Severity.Warning, "The plan was made for another checkpoint of these layers: its sensitivities may no longer hold.", ("plan_model_sha256", hash), ("model_sha256", work.Loaded.Sha256));

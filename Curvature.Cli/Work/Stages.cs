@@ -60,8 +60,9 @@ internal sealed class Stages(
         summary = wanted.MeasuresBlocks ? AddBlocks(summary, subject) : summary;
         summary = wanted.Stability is { } stability ? summary with { Stability = stability.Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
         summary = wanted.BatchSizes is { } sizes ? summary with { BatchSizes = Affordable(sizes, subject.Data.Count).Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
-        Products += (int)Math.Round(summary.BatchSizes?.Products ?? 0);
+        Products += (int)Math.Round((summary.Stability?.Products ?? 0) + (summary.BatchSizes?.Products ?? 0));
         summary = wanted.Landscape is { } landscape ? summary with { Landscape = Affordable(landscape, subject.Data.Count).Look(subject.Objective, progress, cancellation) } : summary;
+        Products += summary.Landscape?.Products ?? 0;
         summary = wanted.Exact ? DenseSpectrum.AddTo(summary, matrix, progress) : summary;
         Products += matrix.Products;
         return summary;

@@ -61,17 +61,16 @@ public sealed record StabilityStudy(OptimizerSetting Setting)
 
         if (batchSize == data.Count)
         {
-            return summary;
+            return summary with { Products = hessian.Products };
         }
 
         using Dataset shuffled = Shuffled(data);
         int size = (int)Math.Clamp(data.Count / 16, 1, Math.Min(batchSize, NoiseBatch));
-        return summary with
-        {
-            Trace = new HutchinsonTrace { MaxProbes = Probes, Seed = Seed }.Estimate(hessian, progress: progress, cancellation: cancellation).Total,
-            Noise = HessianNoise.Of(objective(shuffled.Batches(size)), size, top.Vectors.select(1, 0), seed: Seed, progress: progress, cancellation: cancellation),
-            BatchSharpness = Sharpness.BatchSharpness.Of(objective(Some(shuffled, batchSize)), MaxBatches, progress, cancellation),
-        };
+        Estimate trace = new HutchinsonTrace { MaxProbes = Probes, Seed = Seed }.Estimate(hessian, progress: progress, cancellation: cancellation).Total;
+        HessianNoise noise = HessianNoise.Of(objective(shuffled.Batches(size)), size, top.Vectors.select(1, 0), seed: Seed, progress: progress, cancellation: cancellation);
+        BatchSharpness along = BatchSharpness.Of(objective(Some(shuffled, batchSize)), MaxBatches, progress, cancellation);
+        double ofBatches = ((double)size * (noise.Isotropic.Products + (noise.Along?.Products ?? 0))) + ((double)batchSize * along.MeanOfRatios.Products);
+        return summary with { Trace = trace, Noise = noise, BatchSharpness = along, Products = hessian.Products + (ofBatches / data.Count) };
     }
 
     /// <summary><c>sqrt(mean_B g_B^2) + eps</c>, <c>[P]</c>.</summary>

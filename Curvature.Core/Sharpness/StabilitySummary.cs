@@ -30,6 +30,9 @@ public sealed record StabilitySummary
     /// <summary>Size of the Hessian.</summary>
     public required long Parameters { get; init; }
 
+    /// <summary>Hessian products spent, counted in passes over the samples.</summary>
+    public double Products { get; init; }
+
     /// <summary>The eigenvalue that the rule's limit is about.</summary>
     public Eigenvalue Relevant => PreconditionedSharpness ?? Sharpness;
 

@@ -61,10 +61,18 @@ public sealed record LayerTable
     }
 
     /// <summary>The same table with some layers fixed at a width, by name.</summary>
-    /// <exception cref="CurvatureException">No layer of that name, or a group that then disagrees.</exception>
+    /// <exception cref="CurvatureException">No layer of that name, one at two widths, or a group that then disagrees.</exception>
     public LayerTable Fix(IEnumerable<KeyValuePair<string, int>> widths)
     {
-        var fix = widths.ToDictionary(StringComparer.Ordinal);
+        var fix = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach ((string layer, int bits) in widths)
+        {
+            if (!fix.TryAdd(layer, bits) && fix[layer] != bits)
+            {
+                throw new CurvatureException($"{Name}: layer '{layer}' cannot be fixed at {fix[layer]} bits and at {bits}. Fix it once.");
+            }
+        }
+
         if (fix.Keys.Except(Layers.Select(layer => layer.Name), StringComparer.Ordinal).FirstOrDefault() is { } stranger)
         {
             throw new CurvatureException($"{Name}: it has no layer '{stranger}' to fix; its layers are {Listed(Layers.Select(layer => layer.Name))}.");

@@ -24,6 +24,9 @@ public sealed record PlanFile
     /// <summary><c>loss_function</c>; null where it does not say.</summary>
     public string? Loss { get; init; }
 
+    /// <summary><c>activation_bits</c>: bits of the layers' inputs that the plan was measured with; null where they stayed in floating point or it does not say.</summary>
+    public int? ActivationBits { get; init; }
+
     /// <summary>SHA-256 of the model's file, <c>environment.model_sha256</c>; null where it does not say.</summary>
     public string? ModelHash { get; init; }
 
@@ -106,6 +109,7 @@ public sealed record PlanFile
             Assignment = bits,
             Parameters = Sizes(root),
             Loss = Text(root, "loss_function"),
+            ActivationBits = root.TryGetProperty("activation_bits", out JsonElement inputs) && inputs.ValueKind == JsonValueKind.Number && inputs.TryGetInt32(out int input) ? input : null,
             ModelHash = root.TryGetProperty("environment", out JsonElement environment) ? Text(environment, "model_sha256") : null,
         };
     }

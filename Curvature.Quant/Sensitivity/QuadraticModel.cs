@@ -1,4 +1,5 @@
 using Curvature.Operators;
+using Curvature.Quant.Networks;
 using Curvature.Quant.Planning;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -76,27 +77,31 @@ public sealed class QuadraticModel
         return new QuadraticModel(errors.Bits, [.. errors.Space.Layers.Select(layer => layer.Name)], [.. errors.Space.Parameters.Select(p => p.numel())], slope, terms);
     }
 
+    /// <summary>Whether <see cref="Increase"/> has an answer for a layer at this width: a known one, or 32 for floating point.</summary>
+    public bool Knows(int bits) => bits == QuantizedWeights.Unquantized || Bits.Contains(bits);
+
     /// <summary>The term <c>e_l' H e_m</c>, without the factor 1/2.</summary>
     public double Term(int layer, int width, int other, int otherWidth) => _terms[layer, width, other, otherWidth];
 
     /// <summary>The slope <c>g_l . e_l</c>; 0 where the gradient was left out.</summary>
     internal double Slope(int layer, int width) => _slope[layer, width];
 
-    /// <summary>What the loss rises by when each layer l is quantized to <c>bits[l]</c>.</summary>
-    /// <exception cref="CurvatureException">Not a known width for every layer.</exception>
+    /// <summary>What the loss rises by when each layer l is quantized to <c>bits[l]</c>; one at 32 bits stays in floating point and has no error.</summary>
+    /// <exception cref="CurvatureException">Not a known width, or 32, for every layer.</exception>
     public double Increase(IReadOnlyList<int> bits)
     {
-        if (bits.Count != _parameters.Length || bits.Any(b => !Bits.Contains(b)))
+        if (bits.Count != _parameters.Length || !bits.All(Knows))
         {
-            throw new CurvatureException($"Expected a width among {string.Join(", ", Bits)} for each of {_parameters.Length} layers, got {string.Join(", ", bits)}.");
+            throw new CurvatureException($"Expected a width among {string.Join(", ", Bits)}, or {QuantizedWeights.Unquantized}, for each of {_parameters.Length} layers, got {string.Join(", ", bits)}.");
         }
 
         int[] at = [.. bits.Select(b => Array.IndexOf(_widths, b))];
+        int[] quantized = [.. Enumerable.Range(0, at.Length).Where(l => at[l] >= 0)];
         double sum = 0;
-        for (int l = 0; l < at.Length; l++)
+        foreach (int l in quantized)
         {
             sum += _slope[l, at[l]];
-            for (int m = 0; m < at.Length; m++)
+            foreach (int m in quantized)
             {
                 sum += 0.5 * _terms[l, at[l], m, at[m]];
             }

@@ -3,6 +3,7 @@ using Curvature.Checkpoints;
 using Curvature.Cli;
 using Curvature.Cli.Work;
 using Curvature.Data;
+using Curvature.Sharpness;
 using Xunit;
 using static TorchSharp.torch;
 
@@ -26,6 +27,7 @@ public class LandscapeTests
 
         JsonElement json = JsonDocument.Parse(File.ReadAllText(folder.File("slices/landscape.json"))).RootElement;
         Assert.Equal(["environment", "landscape", "findings"], json.EnumerateObject().Select(member => member.Name));
+        Assert.Equal(2, json.GetProperty("environment").GetProperty("products").GetInt32()); // a quadratic model of each line
         JsonElement surface = json.GetProperty("landscape").GetProperty("surface"), curve = json.GetProperty("landscape").GetProperty("curves")[0];
         Assert.Equal([-1, -0.5, 0, 0.5, 1], Numbers(surface.GetProperty("across")));
         Assert.Equal(Numbers(curve.GetProperty("losses")), Numbers(surface.GetProperty("losses")[2])); // the plane's middle row is the first line
@@ -88,6 +90,7 @@ public class LandscapeTests
 
         JsonElement near = CommandRun.Of([.. Quick, "--to", same, "--json"]).Json();
         Assert.Equal([-0.5, 0, 0.5, 1, 1.5], Numbers(near.GetProperty("landscape").GetProperty("curves")[0].GetProperty("positions")));
+        Assert.Equal(64, near.GetProperty("environment").GetProperty("to_sha256").GetString()!.Length);
         Assert.Contains("one valley", near.GetProperty("findings").ToString(), StringComparison.Ordinal);
         JsonElement far = CommandRun.Of([.. Quick, "--to", negative, "--json"]).Json();
         double[] losses = Numbers(far.GetProperty("landscape").GetProperty("curves")[0].GetProperty("losses"));
@@ -101,15 +104,49 @@ public class LandscapeTests
     [Fact]
     public void Losses_that_are_not_finite_are_null_and_a_finding()
     {
-        CommandRun run = CommandRun.Of([.. Quick, "--dimensions", "1", "--range", "1e30", "--json"]);
+        CommandRun run = CommandRun.Of([.. Quick, "--dimensions", "1", "--range", "3e38", "--json"]);
         Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
         JsonElement losses = run.Json().GetProperty("landscape").GetProperty("curves")[0].GetProperty("losses");
-        Assert.Contains(losses.EnumerateArray(), loss => loss.ValueKind == JsonValueKind.Null || loss.GetDouble() > 1e20);
-        if (losses.EnumerateArray().Any(loss => loss.ValueKind == JsonValueKind.Null))
-        {
-            Assert.Single(run.Json().GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("id").GetString() == "non-finite");
-        }
+        Assert.Contains(losses.EnumerateArray(), loss => loss.ValueKind == JsonValueKind.Null);
+        Assert.Single(run.Json().GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("id").GetString() == "non-finite");
     }
+
+    [Fact]
+    public void A_barrier_is_judged_by_the_losses_at_both_ends_however_positions_are_rounded()
+    {
+        LandscapeAxis axis = new(-1.3, 2.3, 37); // --range 3.6 --steps 37
+        LandscapeCurve bump = new(axis.Positions, [.. axis.Positions.Select(t => Math.Abs(t - 0.5) < 0.01 ? 1.02 : 1)]);
+        Finding finding = Assert.Single(LandscapeFindings.Examine(new LandscapeSummary("", [("to b", bump)], null)));
+        Assert.Equal(("barrier", Severity.Info), (finding.Id, finding.Severity));
+
+        LandscapeCurve besides = new([-0.25, 0.5, 1.25], [1, 2, 1]);
+        Assert.Equal("no-barrier", Assert.Single(LandscapeFindings.Examine(new LandscapeSummary("", [("to b", besides)], null))).Id);
+    }
+
+    [Fact]
+    public void Eigenvectors_that_did_not_converge_are_a_finding()
+    {
+        LandscapeCurve curve = new([-1, 0, 1], [2, 1, 2]) { Quadratic = (1, 0, 2) };
+        LandscapeSummary landscape = new("", [("eigenvector", curve)], null) { Eigenvalues = [new(4, 1e-9, true), new(2, 0.5, false)], Products = 200 };
+        Assert.Contains("1 of 2 eigenvectors that the lines follow did not converge within 200 products", Assert.Single(LandscapeFindings.Examine(landscape)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_budget_cuts_points_where_samples_are_given()
+    {
+        CommandRun run = CommandRun.Of(["measure", "landscape", .. CommandRun.Digits, "--samples", "1797", "--steps", "1001", "--budget", "0.0001", "--json"]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        JsonElement json = run.Json(), cut = json.GetProperty("findings").EnumerateArray().Single(finding => finding.GetProperty("id").GetString() == "cut-budget");
+        Assert.Contains("the points along each direction are cut from 1,001 to ", cut.GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Equal(cut.GetProperty("evidence").GetProperty("steps").GetInt32(), json.GetProperty("landscape").GetProperty("surface").GetProperty("across").GetArrayLength());
+        Assert.Equal(1797, json.GetProperty("environment").GetProperty("samples").GetInt32());
+    }
+
+    [Theory]
+    [InlineData(21, 30, 21)]
+    [InlineData(21, 10, 9)]
+    [InlineData(7, 1, 5)]
+    public void On_the_line_to_another_checkpoint_both_ends_stay_among_fewer_points(int steps, double evaluations, int kept) => Assert.Equal(kept, LandscapeWork.StepsWithin(steps, evaluations));
 
     [Theory]
     [InlineData("--steps", "4", "expected an odd number")]

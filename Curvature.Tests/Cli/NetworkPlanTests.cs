@@ -99,11 +99,14 @@ public class NetworkPlanTests
     [InlineData("--limit avg-bits=4 --bits 4,16", "Expected different widths from 2 to 8 bits, got [4, 16]")]
     [InlineData("--limit avg-bits=4 --layers missing.json", "nothing of that name")]
     [InlineData("--accuracy 99% --group a=conv1,fc", "layers of a group go together")]
+    [InlineData("--accuracy 99% --fix conv1=8 --fix conv2=8 --fix fc=4", "every layer is fixed, so there are no bits to choose")]
+    [InlineData("--limit avg-bits=4 --sensitivity quadratic --search pairwise --fix fc=3", "layer 'fc' is fixed at 3 bits, and terms between layers are measured at 2, 4, 8. Fix it at one of these, name 3 in --bits")]
     [InlineData("--limit avg-bits=4 --activations 8", "The model is TorchScript, whose modules have no hooks")]
     [InlineData("--limit latency=1ms", "latency=1ms: it needs latency_ms at every width of every layer, and nothing here measures latency")]
     public void What_cannot_be_is_one_line_and_exit_code_1(string options, string expected)
     {
         CommandRun run = CommandRun.Of(["plan", .. Script, .. options.Split(' ')]);
+        Assert.DoesNotContain("Measured losses", run.Error, StringComparison.Ordinal); // found before the work
         Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
         Assert.Empty(run.Output);
         Assert.Contains(expected, run.Message, StringComparison.Ordinal);
@@ -158,9 +161,24 @@ public class NetworkPlanTests
         Assert.InRange(bound.GetProperty("evidence").GetProperty("evaluations").GetInt32(), 2, 9);
         Assert.Equal("bisection", json.GetProperty("environment").GetProperty("search").GetString());
         Assert.True(json.GetProperty("average_bits").GetDouble() <= 8);
+        double Accuracy(int plan) => json.GetProperty("measured")[plan].GetProperty("accuracy").GetDouble();
+        Assert.True(Accuracy(1) >= 0.97 * Accuracy(0)); // on all of the data, of which the sensitivities saw 128 samples
         Assert.Equal(["exact", "greedy", "2 bits", "3 bits", "8 bits", "32 bits"], json.GetProperty("others").EnumerateArray().Select(other => other.GetProperty("plan").GetString()));
         CommandRun fix = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--accuracy", "97", "--fix", "fc2=8", "--json"]);
         Assert.Equal(8, fix.Json().GetProperty("assignment").GetProperty("fc2").GetInt32());
+    }
+
+    [Fact]
+    public void A_layer_in_floating_point_leaves_the_terms_between_the_others_foretold()
+    {
+        using var folder = new TemporaryFolder();
+        string layers = folder.Write("costs.json", """{"bits": [4], "layers": [{"name": "conv1", "parameters": 36, "fixed": 32}]}""");
+        CommandRun run = CommandRun.Of(["plan", .. Script, "--limit", "avg-bits=9", "--bits", "2,3", "--sensitivity", "quadratic", "--layers", layers, "--json"]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        JsonElement json = run.Json();
+        Assert.Equal(32, json.GetProperty("assignment").GetProperty("conv1").GetInt32());
+        Assert.NotEqual(json.GetProperty("objective").GetDouble(), json.GetProperty("predicted_increase").GetDouble()); // the sum of the layers' own terms
+        Assert.Equal(64, json.GetProperty("environment").GetProperty("layers_sha256").GetString()!.Length);
     }
 
     [Theory]

@@ -35,6 +35,21 @@ public class OutputFolderTests
         Assert.Single(folder.Entries());
     }
 
+    [Theory]
+    [InlineData("m.safetensors", "d.npz", "m.safetensors")]
+    [InlineData("m.safetensors", "d.npz", "./d.npz")]
+    [InlineData("m.safetensors", "images.npz,labels.npz", "labels.npz")]
+    public void Vectors_are_never_written_over_what_is_read(string model, string data, string name)
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder.Write(Path.GetFileName(name), "precious");
+        string pair = string.Join(',', data.Split(',').Select(folder.File));
+        CommandRun run = CommandRun.Of("measure", "eigs", folder.File(model), "--model-type", "digits-mlp", "--data", pair, "--loss", "cross-entropy", "--out", folder.File(name));
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.Equal($"error: Cannot write '{folder.File(name)}': it is read here. Name another file.", run.Message);
+        Assert.Equal("precious", File.ReadAllText(file));
+    }
+
     [Fact]
     public void Cancelled_half_way_keeps_the_earlier_report()
     {

@@ -82,7 +82,7 @@ public class PlanTests
     [InlineData("--limit avg-bits=6 --fix d=4", "it has no layer 'd' to fix; its layers are 'first', 'a', 'b', 'c'")]
     [InlineData("--limit avg-bits=6 --bits 2,4", "layer 'a' has no sensitivity at 2 bits")]
     [InlineData("--limit avg-bits=6 --search monotone", "'c' has none. Add \"average_trace\"")]
-    [InlineData("--limit avg-bits=6 --out layers.json", "Cannot write 'layers.json': it is the table")]
+    [InlineData("--limit avg-bits=6 --out layers.json", "Cannot write 'layers.json': it is read here. Name another file")]
     public void What_cannot_be_is_one_line_and_exit_code_1(string options, string expected)
     {
         using var folder = new TemporaryFolder();

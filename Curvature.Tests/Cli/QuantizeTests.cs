@@ -85,6 +85,28 @@ public class QuantizeTests
         Assert.Equal(["plan.json"], Directory.GetFiles(folder.File(".")).Select(Path.GetFileName));
     }
 
+    [Fact]
+    public void Scales_that_cannot_be_written_leave_the_model_as_it_was()
+    {
+        using var folder = new TemporaryFolder();
+        string model = folder.File("m.safetensors"), plan = folder.Write("plan.json", Plan);
+        File.Copy(CommandRun.Digits[0], model);
+        Directory.CreateDirectory(folder.File("grids"));
+        CommandRun Run(string scales) => CommandRun.Of(["quantize", model, .. Digits[1..], "--samples", "64", "--plan", plan, "--out", model, "--scales", scales]);
+        Assert.Contains("a folder of that name is in its place", Run(folder.File("grids")).Message, StringComparison.Ordinal);
+        Assert.Contains($"Cannot write '{plan}': it is read here", Run(plan).Message, StringComparison.Ordinal);
+        Assert.Equal(File.ReadAllBytes(CommandRun.Digits[0]), File.ReadAllBytes(model));
+    }
+
+    [Fact]
+    public void A_plan_that_was_measured_with_inputs_quantized_says_so()
+    {
+        using var folder = new TemporaryFolder();
+        string plan = folder.Write("plan.json", Plan.Replace("}, ", "}, \"activation_bits\": 4, ", StringComparison.Ordinal));
+        CommandRun run = CommandRun.Of(["quantize", .. Digits, "--samples", "64", "--plan", plan, "--out", folder.File("q.safetensors")]);
+        Assert.Contains("warning inputs-not-quantized: The plan was measured with layers' inputs at 4 bits", run.Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("plan.json", "it is read here")]
     [InlineData("q.pt", "is written as that")]

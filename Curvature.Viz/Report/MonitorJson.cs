@@ -21,14 +21,19 @@ public static class MonitorJson
                 ["sharpness"] = record.Sharpness,
                 ["critical_sharpness"] = record.CriticalSharpness,
                 ["trace"] = record.Trace?.Value,
+                ["trace_standard_error"] = Finite(record.Trace?.StandardError),
                 ["batch_sharpness"] = record.BatchSharpness?.Value,
+                ["batch_sharpness_standard_error"] = Finite(record.BatchSharpness?.StandardError),
                 ["alignment"] = record.Alignment,
                 ["learning_rate"] = record.LearningRate,
                 ["products"] = record.Products,
                 ["seconds"] = record.Seconds,
-                ["overhead"] = double.IsFinite(record.Overhead) ? record.Overhead : null,
+                ["overhead"] = Finite(record.Overhead),
                 ["problem"] = record.Problem,
             }))
             .Write(content.Findings);
     }
+
+    /// <summary>The number; null where it is not known.</summary>
+    private static double? Finite(double? number) => number is { } known && double.IsFinite(known) ? known : null;
 }

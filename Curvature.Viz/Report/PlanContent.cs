@@ -74,7 +74,7 @@ public static class PlanContent
         yield return new Paragraph(
             "Measured with simulated quantization of the weights: each holds the values of its grid, computed in floating point. " +
             (measured.ActivationBits is { } inputs ? $"Layers' inputs are quantized to {inputs} bits, in ranges seen on {NumberText.Of(measured.Samples, "sample")}." : "Activations are not quantized here.") +
-            (measured.TestName is null ? " All numbers are on the samples that the plan was made from; held-out ones (--test) say more." : $" The figure is on {measured.TestName}, which the plan has not seen."));
+            (measured.TestName is null ? $" All numbers are on {measured.DataName}, of which {NumberText.Of(measured.Samples, "sample")} gave the sensitivities; held-out ones (--test) say more." : $" The figure is on {measured.TestName}, which the sensitivities have not seen."));
         yield return new ReportFigure(new PlanQualityFigure(measured), "The plan beside others, over the bits of a weight on average; the dotted line is floating point.");
         yield return Table(
             "Loss and accuracy",

@@ -32,7 +32,9 @@ internal static class PlanHeadlines
 
         if (plan.Bops is { } bops)
         {
-            yield return new("Bit operations", NumberText.Of(bops, 3), "Of one sample, with as many bits for a layer's input as for its weight unless the table says otherwise.");
+            yield return new("Bit operations", NumberText.Of(bops, 3), report.Measured?.ActivationBits is { } inputs
+                ? $"Of one sample, with {inputs} bits for a layer's input unless the table of costs says otherwise."
+                : "Of one sample, with as many bits for a layer's input as for its weight unless the table says otherwise.");
         }
 
         if (plan.LatencyMs is { } latency)
@@ -44,17 +46,17 @@ internal static class PlanHeadlines
     private static Headline Accuracy(PlanMeasurement measured)
     {
         (NetworkQuality before, NetworkQuality after) = (measured.Baseline.Best, measured.Plans[0].Best);
-        string on = measured.TestName ?? measured.DataName;
+        string on = $"{measured.TestName ?? measured.DataName} with quantized weights{(measured.ActivationBits is null ? "" : " and inputs of layers")}";
         return after.Accuracy is { } accuracy
-            ? new("Accuracy", NumberText.Percent(accuracy), $"Measured on {on} with quantized weights; {NumberText.Percent(before.Accuracy!.Value)} in floating point.")
-            : new("Loss", NumberText.Of(after.Loss), $"Measured on {on} with quantized weights; {NumberText.Of(before.Loss)} in floating point.");
+            ? new("Accuracy", NumberText.Percent(accuracy), $"Measured on {on}; {NumberText.Percent(before.Accuracy!.Value)} in floating point.")
+            : new("Loss", NumberText.Of(after.Loss), $"Measured on {on}; {NumberText.Of(before.Loss)} in floating point.");
     }
 
     private static Headline Increase(PlanMeasurement measured)
     {
         double rise = measured.Plans[0].Data.Loss - measured.Baseline.Data.Loss;
         return new("Rise of the loss", NumberText.Of(rise, 3), measured.Predicted is { } predicted
-            ? $"Measured on {measured.DataName}; the sensitivities foretold {NumberText.Of(predicted, 3)}."
+            ? $"Measured on {measured.DataName}; the sensitivities foretold {NumberText.Of(predicted, 3)}{(measured.ActivationBits is null ? "" : " of the weights alone")}."
             : $"Measured on {measured.DataName}; the sensitivity '{measured.Sensitivity}' only ranks, and foretells none.");
     }
 }

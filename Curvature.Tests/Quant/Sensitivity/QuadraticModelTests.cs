@@ -54,6 +54,17 @@ public sealed class QuadraticModelTests : IDisposable
     }
 
     [Fact]
+    public void A_layer_at_32_bits_has_no_error()
+    {
+        using HessianOperator hessian = new(_objective);
+        using WeightErrors errors = WeightErrors.Of(_weights, Widths);
+        QuadraticModel model = QuadraticModel.Of(errors, hessian);
+        Assert.Equal(0, model.Increase([32, 32, 32]));
+        Assert.Equal((0.5 * (model.Term(0, 0, 0, 0) + model.Term(2, 1, 2, 1))) + model.Term(0, 0, 2, 1), model.Increase([2, 32, 4]), 1e-10);
+        Assert.Throws<CurvatureException>(() => model.Increase([2, 16, 4]));
+    }
+
+    [Fact]
     public void Terms_are_those_of_the_dense_matrix()
     {
         using HessianOperator hessian = new(_objective);

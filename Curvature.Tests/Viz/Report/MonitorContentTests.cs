@@ -72,6 +72,8 @@ public class MonitorContentTests
         JsonElement json = JsonDocument.Parse(File.ReadAllText(folder.File("page/report.json"))).RootElement;
         Assert.Equal(["environment", "command", "observations", "findings"], json.EnumerateObject().Select(member => member.Name));
         Assert.Equal(50, json.GetProperty("observations").GetArrayLength());
+        string[] members = [.. json.GetProperty("observations")[0].EnumerateObject().Select(member => member.Name)];
+        Assert.Equal(["trace", "trace_standard_error", "batch_sharpness", "batch_sharpness_standard_error"], members[5..9]);
         Assert.True(File.Exists(folder.File("page/sharpness.svg")));
 
         Assert.Contains("takes no option but --out", CommandRun.Of("report", recording, "--seed", "1").Error, StringComparison.Ordinal);

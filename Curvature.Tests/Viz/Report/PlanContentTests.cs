@@ -26,6 +26,16 @@ public class PlanContentTests
     }
 
     [Fact]
+    public void Quantized_inputs_and_the_samples_of_the_numbers_are_said_as_they_are()
+    {
+        PlanReport weights = PlanSamples.Report;
+        string text = HtmlReport.Write(PlanContent.Of(weights with { Measured = weights.Measured! with { ActivationBits = 4, TestName = null } })).Replace('\u00A0', ' ');
+        Assert.Contains("with quantized weights and inputs of layers;", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("with as many bits for a layer's input as for its weight", text.Replace("&#39;", "'", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Contains($"All numbers are on {weights.Measured!.DataName}, of which", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_table_alone_makes_a_page_without_accuracy()
     {
         XElement page = Parse(HtmlReport.Write(PlanContent.Of(PlanSamples.OfTable)));
