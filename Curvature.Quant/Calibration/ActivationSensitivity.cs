@@ -27,14 +27,14 @@ public sealed record ActivationSensitivity
     public CurvatureOptions? Options { get; init; }
 
     /// <summary>A table of the layers whose inputs have ranges.</summary>
-    /// <param name="network">The network in floating point, in evaluation mode.</param>
+    /// <param name="network">The network in floating point; in evaluation mode while it is looked at, and then in the mode it was in.</param>
     /// <param name="objective">A mean over the samples of <paramref name="inputs"/>, evaluated by the same network.</param>
     /// <param name="inputs">The same samples, in batches.</param>
     /// <param name="activations">Their ranges.</param>
     /// <param name="bits">Widths, 2 to 8.</param>
     /// <param name="progress">Told after each layer, how many are done.</param>
     /// <param name="cancellation">Looked at before each batch and product.</param>
-    /// <exception cref="CurvatureException">An objective that is a sum or over other samples, a layer that is called several times a batch.</exception>
+    /// <exception cref="CurvatureException">An objective that is a sum or over other samples, a layer that is called several times a batch, a model that owns a weight itself.</exception>
     public LayerTable Table(
         QuantizableNetwork network,
         Objective objective,
@@ -49,6 +49,12 @@ public sealed record ActivationSensitivity
             throw new CurvatureException("Expected an objective that is a mean over samples: a sum's Hessian in the activations grows with their number. Use the mean-reduced loss.");
         }
 
+        if (network.SeesModules && network.Layers.Any(layer => ReferenceEquals(layer.Module, network.Module)))
+        {
+            throw new CurvatureException($"The model {network.Module.GetType().Name} owns a weight itself, so that the layer has no path to find it by. Put it into nn.Sequential((\"layer\", model)).");
+        }
+
+        using var evaluation = new EvaluationMode(network.Module);
         long samples = inputs.Sum(batch => batch.shape[0]);
         Dictionary<string, double[]> errors = SquaredErrors(network, inputs, activations, bits, cancellation);
         int done = 0;

@@ -17,7 +17,7 @@ namespace Curvature.Quant.Calibration;
 /// </para>
 /// <para>
 /// Departures: rates are relative, V's to the grid's step, a bias's to the standard deviation of the outputs, ranges' to themselves, so that no unit matters, and fall linearly to 0 (CalibTIP: absolute
-/// and constant); it ends early where <see cref="Patience"/> looks in a row find nothing better.
+/// and constant); Adam's epsilon is 1e-16, so that neither does a layer's size (1e-8 holds back layers of a million weights); it ends early where <see cref="Patience"/> looks in a row find nothing better.
 /// </para>
 /// </summary>
 public sealed record AdaQuant
@@ -67,7 +67,8 @@ public sealed record AdaQuant
     /// <param name="progress">Told after each layer.</param>
     /// <param name="cancellation">Looked at before each step.</param>
     /// <returns>The layers, in the order of the network's. The caller disposes them.</returns>
-    /// <exception cref="CurvatureException">TorchScript, no inputs, unknown layers, bits or settings out of range.</exception>
+    /// <exception cref="CurvatureException">TorchScript, no inputs, unknown layers, bits or settings out of range: all before any work.</exception>
+    /// <exception cref="NonFiniteException">A layer whose outputs are not finite on the calibration data.</exception>
     public IReadOnlyList<QuantizedLayer> Calibrate(
         QuantizableNetwork network,
         IReadOnlyList<Tensor> inputs,
@@ -82,7 +83,7 @@ public sealed record AdaQuant
     /// <summary>Calibrates every layer at each of several widths, as a choice for a planner; see <see cref="MeasuredIncrease"/>. The variant is parallel.</summary>
     /// <param name="network">As in <see cref="Calibrate"/>.</param>
     /// <param name="inputs">As in <see cref="Calibrate"/>.</param>
-    /// <param name="widths">Bits of weights.</param>
+    /// <param name="widths">Bits of weights, each once.</param>
     /// <param name="activations">As in <see cref="Calibrate"/>.</param>
     /// <param name="inputBits">Bits of all inputs; null: those of the weight.</param>
     /// <param name="progress">Told after each layer and width.</param>

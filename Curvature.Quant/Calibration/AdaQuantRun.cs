@@ -18,6 +18,7 @@ internal sealed class AdaQuantRun(
     public IReadOnlyList<QuantizedLayer> Layers(IReadOnlyList<(WeightLayer Layer, int Bits, int InputBits)> asked)
     {
         options.Check();
+        Check(asked);
         QuantizedActivations.RequireModules(network);
         if (inputs.Count == 0)
         {
@@ -50,6 +51,20 @@ internal sealed class AdaQuantRun(
         {
             _done.ForEach(layer => layer.Dispose());
             throw;
+        }
+    }
+
+    private void Check(IReadOnlyList<(WeightLayer Layer, int Bits, int InputBits)> asked)
+    {
+        var seen = new HashSet<(string Layer, int Bits)>();
+        foreach ((WeightLayer layer, int bits, int inputBits) in asked)
+        {
+            bool inputFits = activations is null || inputBits is (>= 2 and <= 8) or QuantizedWeights.Unquantized;
+            if (bits is < 2 or > 8 || !inputFits || !seen.Add((layer.Name, bits)))
+            {
+                throw new CurvatureException(
+                    $"Layer '{layer.Name}': expected different widths from 2 to 8 bits for its weight, and 2 to 8 or {QuantizedWeights.Unquantized} for its input; got {string.Join(", ", asked.Where(a => a.Layer.Name == layer.Name).Select(a => activations is null ? $"{a.Bits}" : $"{a.Bits} with inputs at {a.InputBits}"))}.");
+            }
         }
     }
 

@@ -23,7 +23,8 @@ public sealed class BatchNormTuning : IDisposable
     /// <param name="module">The network, quantized as it is to run.</param>
     /// <param name="inputs">Calibration batches of some 50 samples or more each, enumerated once: a norm sees a batch's own statistics.</param>
     /// <param name="cancellation">Looked at before each batch; then everything is as it was.</param>
-    /// <exception cref="CurvatureException">TorchScript, whose norms cannot be reached, or no inputs.</exception>
+    /// <exception cref="CurvatureException">TorchScript, whose norms cannot be reached, inputs that the model does not take, or none.</exception>
+    /// <exception cref="NonFiniteException">New statistics that are not finite: batches with one value a channel have no variance. The old ones are back then.</exception>
     public static BatchNormTuning Apply(nn.Module module, IEnumerable<Tensor> inputs, CancellationToken cancellation = default)
     {
         if (module is jit.ScriptModule)
@@ -90,6 +91,7 @@ public sealed class BatchNormTuning : IDisposable
         using IDisposable noGrad = no_grad();
         using var evaluation = new EvaluationMode(module);
         long samples = 0;
+        int index = 0;
         foreach (Tensor batch in inputs)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -101,12 +103,23 @@ public sealed class BatchNormTuning : IDisposable
                 norm.momentum = (double)batch.shape[0] / samples; // r = (1 - m) r + m batch: the weighted mean so far, the first batch alone to begin with
             }
 
-            callable.call(EvaluationMode.Placed(batch, module));
+            CalibrationPass.Call(callable, EvaluationMode.Placed(batch, module), index++);
         }
 
         if (samples == 0)
         {
             throw new CurvatureException("There are no calibration inputs. Give at least one batch; some hundreds of samples are usual.");
+        }
+
+        foreach (BatchNorm norm in norms)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            if (!norm.running_mean!.isfinite().all().ToBoolean() || !norm.running_var!.isfinite().all().ToBoolean())
+            {
+                string name = module.named_modules().FirstOrDefault(m => ReferenceEquals(m.module, norm)).name ?? "";
+                throw new NonFiniteException(
+                    $"The new statistics of batch norm '{name}' are not finite: a batch has one value a channel, which has no variance, or there are NaN or infinity before the norm. Give batches of two samples or more, the last one too, and look at the data.");
+            }
         }
     }
 

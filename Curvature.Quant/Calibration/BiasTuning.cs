@@ -43,30 +43,21 @@ public sealed record BiasTuning
     /// <param name="cancellation">Looked at before each step; then the biases are as they were.</param>
     /// <returns>What was there before, to bring back.</returns>
     /// <exception cref="CurvatureException">No biases, outputs that are no rows of class scores, or settings out of range.</exception>
+    /// <exception cref="NonFiniteException">The divergence at the start is not finite.</exception>
     public TunedBiases Tune(nn.Module module, Tensor inputs, Tensor outputs, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
-        if (Epochs < 0 || BatchSize < 1 || !double.IsFinite(LearningRate) || LearningRate < 0)
-        {
-            throw new CurvatureException($"Expected epochs from 0, at least one sample a step and a finite rate that is not negative; got {Epochs}, {BatchSize} and {LearningRate}.");
-        }
-
-        if (outputs.dim() != 2 || outputs.shape[0] != inputs.shape[0] || outputs.shape[1] < 2)
-        {
-            throw new CurvatureException($"Expected class scores [{inputs.shape[0]}, C] with two classes or more, one row a sample, got [{string.Join(", ", outputs.shape)}]. Other outputs have no divergence between distributions.");
-        }
-
-        Parameter[] biases = [.. module.named_parameters().Where(p => p.name == "bias" || p.name.EndsWith(".bias", StringComparison.Ordinal)).Select(p => p.parameter)];
-        if (biases.Length == 0)
-        {
-            throw new CurvatureException("The network has no parameter called 'bias', so there is nothing to tune.");
-        }
-
+        Parameter[] biases = Check(module, inputs.shape[0], outputs);
         using DisposeScope scope = NewDisposeScope();
         using var evaluation = new EvaluationMode(module);
         var tuned = new TunedBiases(biases);
         try
         {
             double start = Divergence(module, inputs, outputs, cancellation);
+            if (!double.IsFinite(start))
+            {
+                throw new NonFiniteException($"The divergence before biases are tuned is {start}: outputs of the network, in floating point or as it is quantized, are not finite. Look at the calibration data and the weights.");
+            }
+
             return tuned.Found(start, Descend(module, biases, inputs, outputs, start, progress, cancellation));
         }
         catch
@@ -74,6 +65,27 @@ public sealed record BiasTuning
             tuned.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The biases to train.</summary>
+    /// <param name="module">The network.</param>
+    /// <param name="samples">Of the calibration inputs.</param>
+    /// <param name="outputs">What the network in floating point gave for them.</param>
+    /// <exception cref="CurvatureException">As in <see cref="Tune"/>.</exception>
+    internal Parameter[] Check(nn.Module module, long samples, Tensor outputs)
+    {
+        if (Epochs < 0 || BatchSize < 1 || !double.IsFinite(LearningRate) || LearningRate < 0)
+        {
+            throw new CurvatureException($"Expected epochs from 0, at least one sample a step and a finite rate that is not negative; got {Epochs}, {BatchSize} and {LearningRate}.");
+        }
+
+        if (outputs.dim() != 2 || outputs.shape[0] != samples || outputs.shape[1] < 2)
+        {
+            throw new CurvatureException($"Expected class scores [{samples}, C] with two classes or more, one row a sample, got [{string.Join(", ", outputs.shape)}]. Other outputs have no divergence between distributions.");
+        }
+
+        Parameter[] biases = [.. module.named_parameters().Where(p => p.name == "bias" || p.name.EndsWith(".bias", StringComparison.Ordinal)).Select(p => p.parameter)];
+        return biases.Length > 0 ? biases : throw new CurvatureException("The network has no parameter called 'bias', so there is nothing to tune. Leave out the tuning of biases.");
     }
 
     /// <summary>Trains, and leaves the best of the epochs' ends in place.</summary>

@@ -52,7 +52,7 @@ internal static class CalibrationPass
     public static nn.IModule<Tensor, Tensor> Callable(nn.Module module) => module as nn.IModule<Tensor, Tensor>
         ?? throw new CurvatureException($"The model {module.GetType().Name} does not map one tensor to one tensor (IModule<Tensor, Tensor>), so it cannot be calibrated on batches of inputs.");
 
-    private static Tensor Call(nn.IModule<Tensor, Tensor> callable, Tensor inputs, int index)
+    public static Tensor Call(nn.IModule<Tensor, Tensor> callable, Tensor inputs, int index)
     {
         try
         {

@@ -31,6 +31,7 @@ internal static class LayerInputs
         QuantizableNetwork network, IReadOnlyCollection<WeightLayer> layers, IReadOnlyList<Tensor> inputs, CancellationToken cancellation)
     {
         var parts = layers.ToDictionary(layer => layer.Name, _ => new List<Tensor>(), StringComparer.Ordinal);
+        var joined = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         try
         {
             CalibrationPass.Run(
@@ -43,14 +44,30 @@ internal static class LayerInputs
                 },
                 inputs,
                 cancellation);
-            return parts.ToDictionary(entry => entry.Key, entry => Joined(entry.Key, entry.Value));
+            foreach ((string name, List<Tensor> list) in parts)
+            {
+                joined.Add(name, Joined(name, list));
+                DisposeAll(list); // before the next layer's are joined: the parts of all and the whole of all are twice the memory
+            }
+
+            return joined;
+        }
+        catch
+        {
+            DisposeAll(joined.Values);
+            throw;
         }
         finally
         {
-            foreach (Tensor part in parts.Values.SelectMany(list => list))
-            {
-                part.Dispose();
-            }
+            DisposeAll(parts.Values.SelectMany(list => list));
+        }
+    }
+
+    private static void DisposeAll(IEnumerable<Tensor> tensors)
+    {
+        foreach (Tensor tensor in tensors)
+        {
+            tensor.Dispose();
         }
     }
 

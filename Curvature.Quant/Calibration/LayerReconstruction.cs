@@ -9,6 +9,12 @@ namespace Curvature.Quant.Calibration;
 /// <summary>One layer's outputs in floating point, and the search for the quantized layer that gives them best.</summary>
 internal sealed class LayerReconstruction : IDisposable
 {
+    /// <summary>
+    /// Adam's. Gradients in V shrink as one over the weight's entries: 1e-8 would hold back a million of them, and this nothing. Squares of gradients from 1e-17 are normal numbers of float32,
+    /// weighted by 1e-3 as Adam does too.
+    /// </summary>
+    private const double Epsilon = 1e-16;
+
     private readonly AdaQuant _options;
     private readonly WeightLayer _layer;
     private readonly Func<Tensor, Tensor, Tensor?, Tensor> _function;
@@ -44,6 +50,12 @@ internal sealed class LayerReconstruction : IDisposable
         using DisposeScope scope = NewDisposeScope();
         using var candidate = new Candidate(this, rounded);
         double start = Error(candidate), best = start;
+        if (!double.IsFinite(start))
+        {
+            throw new NonFiniteException(
+                $"Layer '{_layer.Name}' at {bits} bits: the mean squared error of its outputs is {start} before anything is learned. Its inputs or bias hold NaN or infinity, or its outputs overflow {_targets.dtype}: look at the calibration data and the layers before it.");
+        }
+
         Kept kept = Keep(candidate);
         using var order = new SampleOrder(Samples, _options.BatchSize, _options.Seed);
         int step = 0;
@@ -143,7 +155,7 @@ internal sealed class LayerReconstruction : IDisposable
             _unit = WeightGrid.Steps().mul(options.WeightRate);
             _v = new Parameter(zeros_like(weight));
             _b = of._bias is null ? null : new Parameter(zeros_like(of._bias));
-            Optimizer = optim.Adam([.. WeightGrid.Parameters, .. InputGrid?.Parameters ?? [], _v, .. _b is null ? (Parameter[])[] : [_b]], lr: 1);
+            Optimizer = optim.Adam([.. WeightGrid.Parameters, .. InputGrid?.Parameters ?? [], _v, .. _b is null ? (Parameter[])[] : [_b]], lr: 1, eps: Epsilon);
         }
 
         public LearnedGrid WeightGrid { get; }

@@ -50,7 +50,8 @@ public sealed record PostTrainingQuantization
     /// <param name="limits">What a plan keeps to; none where <see cref="Bits"/> is a single width.</param>
     /// <param name="progress">Told what is being done.</param>
     /// <param name="cancellation">Then the network is as it was.</param>
-    /// <exception cref="CurvatureException">TorchScript with quantized inputs, limits that cannot be kept, settings out of range.</exception>
+    /// <exception cref="CurvatureException">TorchScript with quantized inputs, limits that cannot be kept, settings out of range, biases that cannot be tuned.</exception>
+    /// <exception cref="NonFiniteException">NaN or infinity in a layer or its inputs, or batches of one value a channel where there are batch norms to tune.</exception>
     public QuantizationResult Run(
         QuantizableNetwork network,
         IReadOnlyList<Batch> calibration,
@@ -66,6 +67,7 @@ public sealed record PostTrainingQuantization
         progress?.Report("ranges of inputs");
         using QuantizedActivations? activations = InputBits == QuantizedWeights.Unquantized ? null : QuantizedActivations.Calibrate(network, inputs, Activations, cancellation);
         Tensor outputs = BiasTuning.Outputs(network.Module, inputs, cancellation);
+        CheckTuning(network, inputs, outputs, cancellation);
         var candidates = new List<QuantizedLayer>();
         var result = new QuantizationResult();
         try
@@ -151,6 +153,16 @@ public sealed record PostTrainingQuantization
         }
     }
 
+    /// <summary>What cannot be tuned is said before layers are calibrated, for the price of a forward pass.</summary>
+    private void CheckTuning(QuantizableNetwork network, Tensor[] inputs, Tensor outputs, CancellationToken cancellation)
+    {
+        _ = BiasTuning?.Check(network.Module, inputs.Sum(batch => batch.shape[0]), outputs);
+        if (TunesBatchNorm && network.SeesModules)
+        {
+            BatchNormTuning.Apply(network.Module, inputs, cancellation).Dispose();
+        }
+    }
+
     private IReadOnlyList<QuantizedLayer> Layers(
         QuantizableNetwork network, IReadOnlyList<Tensor> inputs, Dictionary<string, int> bits, QuantizedActivations? activations, AdaQuant? adaQuant, CancellationToken cancellation) =>
         adaQuant is null
@@ -162,13 +174,21 @@ public sealed record PostTrainingQuantization
     {
         double before = Distance();
         var tuning = BatchNormTuning.Apply(module, inputs, cancellation);
-        if (tuning.Norms > 0 && Distance() < before)
+        bool held = false;
+        try
         {
-            result.Hold(tuning);
+            if (tuning.Norms > 0 && Distance() < before)
+            {
+                result.Hold(tuning);
+                held = true;
+            }
         }
-        else
+        finally
         {
-            tuning.Dispose();
+            if (!held)
+            {
+                tuning.Dispose();
+            }
         }
 
         double Distance()
@@ -178,10 +198,11 @@ public sealed record PostTrainingQuantization
         }
     }
 
-    /// <summary>The table with the layers that are not up to the plan, in the network's order.</summary>
+    /// <summary>The table with the layers that are not up to the plan, in the network's order, all with the bits that inputs have.</summary>
     private LayerTable WithFixed(LayerTable table, QuantizableNetwork network) => table with
     {
-        Layers = [.. network.Layers.Select(layer => table.Layers.FirstOrDefault(row => row.Name == layer.Name)
-            ?? new TableLayer { Name = layer.Name, Parameters = layer.Parameters, Macs = layer.Macs, Fixed = Fixed[layer.Name], ActivationBits = InputBits })],
+        Layers = [.. network.Layers
+            .Select(layer => table.Layers.FirstOrDefault(row => row.Name == layer.Name) ?? new TableLayer { Name = layer.Name, Parameters = layer.Parameters, Macs = layer.Macs, Fixed = Fixed[layer.Name] })
+            .Select(row => row with { ActivationBits = row.ActivationBits ?? InputBits })],
     };
 }

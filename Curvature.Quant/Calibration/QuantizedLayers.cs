@@ -9,7 +9,7 @@ namespace Curvature.Quant.Calibration;
 /// </summary>
 public sealed class QuantizedLayers : IDisposable
 {
-    private readonly List<(Tensor Parameter, Tensor Before)> _kept = [];
+    private readonly Stack<(Tensor Parameter, Tensor Before)> _kept = [];
     private readonly List<Action> _hooks = [];
 
     private QuantizedLayers()
@@ -62,13 +62,11 @@ public sealed class QuantizedLayers : IDisposable
         using IDisposable noGrad = no_grad();
         _hooks.ForEach(remove => remove());
         _hooks.Clear();
-        foreach ((Tensor parameter, Tensor before) in _kept)
+        while (_kept.TryPop(out (Tensor Parameter, Tensor Before) last)) // a bias that layers share is kept for each of them, and the first was the network's
         {
-            parameter.copy_(before);
-            before.Dispose();
+            last.Parameter.copy_(last.Before);
+            last.Before.Dispose();
         }
-
-        _kept.Clear();
     }
 
     private void Replace(string name, Tensor parameter, Tensor value)
@@ -79,7 +77,7 @@ public sealed class QuantizedLayers : IDisposable
         }
 
         using IDisposable noGrad = no_grad();
-        _kept.Add((parameter, parameter.detach().clone().DetachFromDisposeScope()));
+        _kept.Push((parameter, parameter.detach().clone().DetachFromDisposeScope()));
         parameter.copy_(value);
     }
 }

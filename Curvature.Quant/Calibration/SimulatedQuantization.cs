@@ -21,7 +21,7 @@ internal static class SimulatedQuantization
         using (no_grad())
         {
             q = Rounded(x, grid, out Tensor steps);
-            inside = q.div(grid.Scale).round().eq(steps).to(x.dtype);
+            inside = Steps(q, grid.Scale).eq(steps).to(x.dtype);
         }
 
         return q.add(inside.mul(x.sub(x.detach())));
@@ -29,7 +29,19 @@ internal static class SimulatedQuantization
 
     private static Tensor Rounded(Tensor x, AffineCodes grid, out Tensor steps)
     {
-        steps = x.div(grid.Scale).round();
+        steps = Steps(x, grid.Scale);
         return steps.clamp(grid.Lowest - grid.Zero, grid.Highest - grid.Zero).mul_(grid.Scale);
+    }
+
+    /// <summary><c>round(x / s)</c>. CUDA divides by a number as it multiplies by its reciprocal, and ties fall to the other side; by a tensor it divides. In half precision a tensor would round the scale, which matters more.</summary>
+    private static Tensor Steps(Tensor x, double scale)
+    {
+        if (x.dtype is not (ScalarType.Float32 or ScalarType.Float64))
+        {
+            return x.div(scale).round();
+        }
+
+        using Tensor divisor = full(1, scale, x.dtype, x.device);
+        return x.div(divisor).round();
     }
 }

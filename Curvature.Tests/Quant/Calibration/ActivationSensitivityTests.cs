@@ -63,6 +63,29 @@ public class ActivationSensitivityTests
         Assert.Contains("20 samples, the inputs have 12", Assert.Throws<CurvatureException>(() => new ActivationSensitivity().Table(network, other, [x.narrow(0, 0, 12)], activations, [4])).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void The_network_is_looked_at_in_evaluation_mode_and_a_model_that_is_a_layer_is_refused()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (Sequential plain, Tensor x, Tensor y) = Regression();
+        Sequential model = nn.Sequential(("fc1", (Linear)plain[0]), ("norm", nn.BatchNorm1d(5, dtype: ScalarType.Float64)), ("fc2", (Linear)plain[2]));
+        var network = QuantizableNetwork.Of(model);
+        using var activations = QuantizedActivations.Calibrate(network, [x]);
+        var objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(x, y)]);
+        double[] Traces() => [.. new ActivationSensitivity { Estimator = new HutchinsonTrace { MaxProbes = 1000 } }.Table(network, objective, [x], activations, [4]).Layers.Select(layer => layer.AverageTrace!.Value)];
+        model.train();
+        double[] training = Traces();
+        Assert.All(model.modules(), module => Assert.True(module.training));
+        model.eval();
+        Assert.Equal(Traces(), training);
+
+        Linear alone = nn.Linear(4, 3, dtype: ScalarType.Float64);
+        var single = QuantizableNetwork.Of(alone);
+        using var ranges = QuantizedActivations.Calibrate(single, [x]);
+        var ofAlone = Objective.Supervised(alone, new MeanSquaredError(), [new Batch(x, y)]);
+        Assert.Contains("nn.Sequential", Assert.Throws<CurvatureException>(() => new ActivationSensitivity().Table(single, ofAlone, [x], ranges, [4])).Message, StringComparison.Ordinal);
+    }
+
     private static (Sequential Model, Tensor X, Tensor Y) Regression()
     {
         manual_seed(6);

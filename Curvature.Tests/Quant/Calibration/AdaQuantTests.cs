@@ -171,10 +171,60 @@ public class AdaQuantTests
         Sequential model = nn.Sequential(("fc", nn.Linear(new Parameter(rand(4, 8, ScalarType.Float64).add(-0.3)))));
         Tensor[] inputs = [randn(128, 8, ScalarType.Float64)];
         var network = QuantizableNetwork.Of(model);
-        QuantizedLayer layer = new AdaQuant { Quantizer = bits => new Quantizer { Bits = bits, Symmetric = false }, WeightRangeRate = 1e-2, Steps = 100 }.Calibrate(network, inputs, All(network, 2)).Single();
-        Assert.InRange(layer.Error!.Value, 0, 0.9 * layer.StartError!.Value);
+        Quantizer shifted = new() { Bits = 4, Symmetric = false, Range = new ShiftedRange(-0.3) };
+        AffineCodes[] start = [.. shifted.Quantize(network["fc"].Weight).Channels];
+        QuantizedLayer layer = new AdaQuant { Quantizer = _ => shifted, WeightRate = 0, WeightRangeRate = 1e-2, Steps = 100 }.Calibrate(network, inputs, All(network, 4)).Single();
+        Assert.InRange(layer.Error!.Value, 0, 0.5 * layer.StartError!.Value); // by the ranges alone
+        Assert.All(layer.Grids.Zip(start), pair => Assert.True(pair.First.Zero < pair.Second.Zero, $"{pair.Second} {pair.First}")); // the grid comes up again
         Assert.All(layer.Grids, grid => Assert.Equal(0, grid.Value(grid.Code(0))));
         layer.Dispose();
+    }
+
+    [Fact]
+    public void A_layer_of_many_outputs_learns_as_much_as_one_of_few()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        manual_seed(8);
+        const int Copies = 1 << 15; // gradients in V are as much smaller
+        Tensor weight = randn(2, 3, ScalarType.Float64), repeated = weight.repeat(Copies, 1), x = randn(16, 3, ScalarType.Float64);
+        AdaQuant adaQuant = new() { Steps = 12, BatchSize = 8, Looks = 1, WeightRangeRate = 5e-3, Quantizer = bits => Quantizer.HawqWeights(bits) with { Range = new WiderRange(1.06) } };
+        QuantizedLayer Calibrated(Tensor W)
+        {
+            var network = QuantizableNetwork.Of(nn.Sequential(("fc", nn.Linear(new Parameter(W)))));
+            return adaQuant.Calibrate(network, [x], All(network, 3)).Single();
+        }
+
+        using QuantizedLayer few = Calibrated(weight), many = Calibrated(repeated);
+        Assert.True(few.Error < few.StartError);
+        Assert.True(many.Weight.narrow(0, 0, 2).allclose(few.Weight, 1e-6, 0), $"{few.StartError} {few.Error} {many.Error}");
+    }
+
+    [Fact]
+    public void Widths_that_make_no_sense_are_refused_before_any_work_and_outputs_that_are_not_finite_named()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Sequential model = nn.Sequential(("fc", nn.Linear(4, 3)), ("out", nn.Linear(3, 2)));
+        Tensor[] inputs = [randn(8, 4)];
+        var network = QuantizableNetwork.Of(model);
+        using var activations = QuantizedActivations.Calibrate(network, inputs);
+        int calls = 0;
+        model.register_forward_pre_hook((_, input) =>
+        {
+            calls++;
+            return input;
+        });
+        AdaQuant adaQuant = new() { Steps = 2 };
+        Assert.Contains("'fc': expected different widths from 2 to 8 bits", Assert.Throws<CurvatureException>(() => adaQuant.CalibrateEach(network, inputs, [4, 4])).Message, StringComparison.Ordinal);
+        Assert.Contains("got 4, 9", Assert.Throws<CurvatureException>(() => adaQuant.CalibrateEach(network, inputs, [4, 9])).Message, StringComparison.Ordinal);
+        Assert.Contains("4 with inputs at 16", Assert.Throws<CurvatureException>(() => adaQuant.CalibrateEach(network, inputs, [4], activations, inputBits: 16)).Message, StringComparison.Ordinal);
+        Assert.Equal(0, calls);
+
+        using (no_grad())
+        {
+            ((Linear)model[1]).bias!.fill_(double.NaN);
+        }
+
+        Assert.Contains("'out' at 4 bits", Assert.Throws<NonFiniteException>(() => adaQuant.Calibrate(network, inputs, All(network, 4))).Message, StringComparison.Ordinal);
     }
 
     internal static Dictionary<string, int> All(QuantizableNetwork network, int bits) => network.Layers.ToDictionary(layer => layer.Name, _ => bits);
@@ -209,6 +259,15 @@ public class AdaQuantTests
         {
             (double low, double high) = new MinMaxRange().Of(values, codes);
             return (Factor * low, Factor * high);
+        }
+    }
+
+    private sealed record ShiftedRange(double By) : IQuantizationRange
+    {
+        public (double Low, double High) Of(ReadOnlySpan<double> values, Func<double, double, AffineCodes> codes)
+        {
+            (double low, double high) = new MinMaxRange().Of(values, codes);
+            return (low + By, high + By);
         }
     }
 

@@ -79,5 +79,19 @@ public class BatchNormTuningTests
         Assert.Contains("TorchScript", Assert.Throws<CurvatureException>(() => BatchNormTuning.Apply(script.Module, [])).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Statistics_that_are_not_finite_and_inputs_that_do_not_fit_are_refused()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Sequential model = nn.Sequential(("fc", nn.Linear(4, 3)), ("bn", nn.BatchNorm1d(3)));
+        double[] before = State(model);
+        CurvatureException single = Assert.ThrowsAny<CurvatureException>(() => BatchNormTuning.Apply(model, CalibrationNetworks.Batches(randn(5, 4), 2))); // 2, 2 and 1
+        Assert.Equal(before, State(model));
+        Assert.Contains("'bn'", Assert.Throws<NonFiniteException>(() => BatchNormTuning.Apply(model, [full([2, 4], double.NaN)])).Message, StringComparison.Ordinal);
+        Assert.Contains("rejected calibration batch 0", Assert.Throws<CurvatureException>(() => BatchNormTuning.Apply(model, [randn(5, 7)])).Message, StringComparison.Ordinal);
+        Assert.Equal(before, State(model));
+        Assert.Contains(single is NonFiniteException ? "two samples or more" : "more than 1 value per channel", single.Message, StringComparison.Ordinal); // some engines refuse such a batch themselves
+    }
+
     private static double[] State(Sequential model) => [.. model.state_dict().Values.SelectMany(CalibrationNetworks.Values)];
 }

@@ -72,6 +72,8 @@ public class BiasTuningTests
 
         Sequential biased = nn.Sequential(("fc", nn.Linear(4, 3)));
         double[] before = [.. biased.parameters().SelectMany(CalibrationNetworks.Values)];
+        Assert.Contains("not finite", Assert.Throws<NonFiniteException>(() => new BiasTuning().Tune(biased, x, full([10, 3], double.NaN))).Message, StringComparison.Ordinal);
+        Assert.Equal(before, biased.parameters().SelectMany(CalibrationNetworks.Values));
         using var cancel = new CancellationTokenSource();
         Assert.Throws<OperationCanceledException>(() => new BiasTuning { BatchSize = 5 }.Tune(biased, x, randn(10, 3), new Cancelling(cancel), cancel.Token));
         Assert.Equal(before, biased.parameters().SelectMany(CalibrationNetworks.Values));

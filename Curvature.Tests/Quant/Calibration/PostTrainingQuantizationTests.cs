@@ -72,6 +72,12 @@ public class PostTrainingQuantizationTests
         using (QuantizationResult planned = (pipeline with { Bits = [2, 4], AdaQuant = null }).Run(network, batches, Loss, [Limit.Parse("avg-bits=30")]))
         {
             Assert.Equal([8, 4, 32], planned.Plan!.Bits); // the limit is loose, and what is fixed stays
+            Assert.All(planned.Table!.Layers, layer => Assert.Equal(8, layer.ActivationBits));
+        }
+
+        using (QuantizationResult weightsOnly = (PostTrainingQuantization.Light with { Bits = [2, 4], InputBits = 32, Fixed = pipeline.Fixed }).Run(network, batches, Loss, [Limit.Parse("avg-bits=30")]))
+        {
+            Assert.All(weightsOnly.Table!.Layers, layer => Assert.Equal(32, layer.ActivationBits)); // not the weight's, in bit operations
         }
 
         using var cancel = new CancellationTokenSource();
@@ -84,9 +90,84 @@ public class PostTrainingQuantizationTests
         }), cancel.Token));
         Assert.Equal(before, State(model));
         Assert.Throws<CurvatureException>(() => (pipeline with { Bits = [] }).Run(network, batches, Loss, []));
-        Assert.Throws<CurvatureException>(() => (pipeline with { Fixed = new Dictionary<string, int> { ["conv9"] = 8 } }).Run(network, batches, Loss, []));
+        foreach (AdaQuant? adaQuant in (AdaQuant?[])[pipeline.AdaQuant, new AdaQuant(), null])
+        {
+            Assert.Contains("'conv9'", Assert.Throws<CurvatureException>(() => (pipeline with { AdaQuant = adaQuant, Fixed = new Dictionary<string, int> { ["conv9"] = 8 } }).Run(network, batches, Loss, [])).Message, StringComparison.Ordinal);
+        }
+
         Assert.Throws<InfeasibleLimitException>(() => (PostTrainingQuantization.Light with { Bits = [4, 8] }).Run(network, batches, Loss, [Limit.Parse("avg-bits=3")]));
         Assert.Equal(before, State(model));
+    }
+
+    [Fact]
+    public void Batch_norms_keep_statistics_that_bring_the_outputs_nearer()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (PostTrainingQuantization pipeline, Sequential model, QuantizableNetwork network, Batch[] batches) = Coarse();
+        double[] before = State(model);
+        using Tensor exact = BiasTuning.Outputs(model, batches.Select(batch => batch.Inputs));
+        double Distance(bool tunes)
+        {
+            using QuantizationResult result = (pipeline with { TunesBatchNorm = tunes }).Run(network, batches, Loss, []);
+            Assert.Equal(tunes ? 2 : null, result.BatchNorm?.Norms);
+            using Tensor outputs = BiasTuning.Outputs(model, batches.Select(batch => batch.Inputs));
+            return outputs.sub(exact).square().sum().ToDouble();
+        }
+
+        double old = Distance(tunes: false), tuned = Distance(tunes: true);
+        Assert.True(tuned < 0.9 * old, $"{old} {tuned}");
+        Assert.Equal(before, State(model));
+    }
+
+    [Fact]
+    public void Cancelling_while_new_statistics_are_weighed_brings_the_old_ones_back()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (PostTrainingQuantization pipeline, Sequential model, QuantizableNetwork network, Batch[] batches) = Coarse();
+        double[] before = State(model);
+        var norm = (BatchNorm2d)model[1];
+        double[] mean = CalibrationNetworks.Values(norm.running_mean!);
+        using var cancel = new CancellationTokenSource();
+        model.register_forward_pre_hook((_, input) =>
+        {
+            if (!norm.training && !mean.SequenceEqual(CalibrationNetworks.Values(norm.running_mean!)))
+            {
+                cancel.Cancel();
+            }
+
+            return input;
+        });
+        Assert.Throws<OperationCanceledException>(() => pipeline.Run(network, batches, Loss, [], cancellation: cancel.Token));
+        Assert.True(cancel.IsCancellationRequested);
+        Assert.Equal(before, State(model));
+    }
+
+    [Fact]
+    public void What_cannot_be_tuned_is_said_before_layers_are_calibrated()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        manual_seed(5);
+        Tensor x = randn(9, 4);
+        Refused("two classes", nn.Linear(4, 1));
+        Refused("'bias'", nn.Linear(4, 3, hasBias: false));
+        Refused("", nn.Linear(4, 3), nn.BatchNorm1d(3)); // the last batch is one sample, by whoever says it
+
+        void Refused(string why, params nn.Module<Tensor, Tensor>[] modules)
+        {
+            Sequential model = nn.Sequential(modules);
+            var told = new List<string>();
+            Batch[] batches = [.. CalibrationNetworks.Batches(x, 4).Select(inputs => new Batch(inputs, zeros(inputs.shape[0], ScalarType.Int64)))];
+            Assert.Contains(why, Assert.ThrowsAny<CurvatureException>(() => new PostTrainingQuantization { Bits = [4] }.Run(QuantizableNetwork.Of(model), batches, Loss, [], new Told(told.Add))).Message, StringComparison.Ordinal);
+            Assert.Equal(["ranges of inputs"], told);
+        }
+    }
+
+    /// <summary>Convolutions rounded to 2 bits below a last layer in floating point: their norms' means and variances move far.</summary>
+    private static (PostTrainingQuantization Pipeline, Sequential Model, QuantizableNetwork Network, Batch[] Batches) Coarse()
+    {
+        Sequential model = CalibrationNetworks.Convolutional();
+        Batch[] batches = [.. CalibrationNetworks.Batches(CalibrationNetworks.Images(200, 9), 50).Select(inputs => new Batch(inputs, model.call(inputs).argmax(1)))];
+        return (PostTrainingQuantization.Light with { Bits = [2], InputBits = 32, Fixed = new Dictionary<string, int> { ["fc"] = 32 } }, model, QuantizableNetwork.Of(model), batches);
     }
 
     private static double[] State(nn.Module model) => [.. model.state_dict().Values.SelectMany(CalibrationNetworks.Values)];
