@@ -12,7 +12,7 @@ namespace Curvature.Krylov;
 /// <see cref="ConjugateGradient"/>, but with no inner products, and as a fixed polynomial in A it is linear in b.
 /// <para>
 /// One product a term, four vectors. A residual that grows tenfold is divergence: the series is stopped and <see cref="LinearSolution.Remark"/> says
-/// what to change, as it does where the last of the terms asked for left the residual larger than it had been.
+/// what to change, as it does where, without a preconditioner, the last of the terms asked for left the residual larger than it had been.
 /// </para>
 /// </summary>
 public sealed record NeumannSeries : IterativeSolver
@@ -23,7 +23,7 @@ public sealed record NeumannSeries : IterativeSolver
     /// <summary>Growth of the residual over its smallest value that cannot be mended by further terms.</summary>
     private const double Divergence = 10;
 
-    /// <summary>Growth by the last term that rounding does not make.</summary>
+    /// <summary>Growth by the last term that rounding does not make, without a preconditioner.</summary>
     private const double Growth = 1.01;
 
     /// <value>
@@ -74,8 +74,9 @@ public sealed record NeumannSeries : IterativeSolver
             smallest = Math.Min(smallest, residual);
         }
 
-        // Within (0, 2/alpha) no term of a symmetric system makes the residual larger: few terms that diverge slowly are told from many that would do.
-        return residual <= Growth * smallest ? null : FormattableString.Invariant(
+        // Within (0, 2/alpha) no term of a symmetric system makes the residual larger: few terms that diverge slowly are told from many that would do. With a preconditioner AP is not symmetric, and a residual may grow
+        // before it falls.
+        return residual <= (work.IsPreconditioned ? Divergence : Growth) * smallest ? null : FormattableString.Invariant(
             $"The series diverges: the residual grew from {smallest:g3} to {residual:g3} by term {work.Iterations} with alpha = {alpha:g3}. The eigenvalues must lie in ")
             + $"(0, 2/alpha): take a smaller StepSize, a positive definite matrix (damping by A.Shift, or the GGN), or {nameof(Minres)}.";
     }

@@ -245,6 +245,13 @@ public abstract partial class Objective
             $"{wanted} needs model and loss apart, and this objective gives only the loss's value. Make it with Objective.FromSplit, or with "
             + $"Objective.Supervised and one of the losses {string.Join(", ", KnownLosses.Names)}.");
 
+    /// <summary>Refuses an objective that sums its terms: its batches' Hessians grow with the batch, and none is near that of all samples.</summary>
+    /// <param name="wanted">What compares batches, e.g. <c>The noise between samples</c>.</param>
+    /// <exception cref="CurvatureException">Its reduction is the sum.</exception>
+    internal Objective RequireMean(string wanted) => Reduction == Reduction.Mean
+        ? this
+        : throw new CurvatureException($"{wanted} is about batches that stand for all samples: expected {nameof(Reduction)}.{nameof(Reduction.Mean)}; got {Reduction}. Make the objective with the mean, and multiply by the number of terms what you need of the sum.");
+
     /// <summary>Hands <paramref name="use"/> a batch of few rows where that can be had, else the first, with model and loss apart, while its enumerator still holds it.</summary>
     internal virtual T OnFewRows<T>(Func<SplitBatch, T> use)
     {

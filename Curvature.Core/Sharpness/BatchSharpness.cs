@@ -20,9 +20,9 @@ public sealed record BatchSharpness(Estimate MeanOfRatios, Estimate RatioOfMeans
     /// <param name="batches">At most so many, the first ones.</param>
     /// <param name="progress">Told after each batch.</param>
     /// <param name="cancellation">Ends between two batches.</param>
-    /// <exception cref="CurvatureException">Below one batch, or every gradient is zero.</exception>
+    /// <exception cref="CurvatureException">Below one batch.</exception>
     /// <exception cref="NoSecondDerivativeException">The model cannot be differentiated twice.</exception>
-    /// <exception cref="NonFiniteException">A product is NaN or infinite; the message names the batch.</exception>
+    /// <exception cref="NonFiniteException">A product is NaN or infinite, and the message names the batch; or every gradient is zero, and each ratio 0/0.</exception>
     public static BatchSharpness Of(
         Objective objective, int batches = int.MaxValue, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
     {
@@ -54,7 +54,7 @@ public sealed record BatchSharpness(Estimate MeanOfRatios, Estimate RatioOfMeans
 
         return all.Count > 0
             ? new BatchSharpness(Estimate.FromSamples([.. all.Select(b => b.Curvature / b.Square)], products), Ratio(all, products))
-            : throw new CurvatureException("The gradient of every batch is zero: there is no direction to measure the curvature along.");
+            : throw new NonFiniteException("The gradient of every batch is zero: there is no direction to measure the curvature along, and the batch sharpness is 0/0.");
     }
 
     /// <summary><c>g_B^T H_B g_B</c> and <c>|g_B|^2</c>.</summary>

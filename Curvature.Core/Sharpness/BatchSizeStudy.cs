@@ -51,7 +51,7 @@ public sealed record BatchSizeStudy
     /// <param name="chunk">Samples computed at once, which the result does not depend on.</param>
     /// <param name="progress">Told after each batch.</param>
     /// <param name="cancellation">Ends between two products.</param>
-    /// <exception cref="CurvatureException">No size, a size below 1, or so few samples that there are no two batches.</exception>
+    /// <exception cref="CurvatureException">No size, a size below 1, so few samples that there are no two batches, or an objective that sums its terms.</exception>
     /// <exception cref="NonFiniteException">A product is NaN or infinite.</exception>
     public BatchSizeMeasurement Measure(
         Dataset data, Func<IReadOnlyList<Batch>, Objective> objective, int chunk = 256, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
@@ -76,7 +76,7 @@ public sealed record BatchSizeStudy
         (SpectrumEnds Ends, long Parameters) Ends(Dataset samples, int most)
         {
             using DisposeScope scope = NewDisposeScope();
-            using HessianOperator hessian = new(objective(samples.Batches(chunk)), new CurvatureOptions { Cancellation = cancellation });
+            using HessianOperator hessian = new(objective(samples.Batches(chunk)).RequireMean("A study of batch sizes"), new CurvatureOptions { Cancellation = cancellation });
             SpectrumEnds ends = SpectrumEnds.Of(hessian, Tolerance, most, Seed, cancellation);
             Tell((double)ends.Products * samples.Count);
             return (ends, hessian.Columns);
@@ -91,17 +91,20 @@ public sealed record BatchSizeStudy
         foreach (int size in sizes)
         {
             List<double> largest = [], smallest = [];
+            bool converged = size < data.Count || (full.Largest.Converged && full.Smallest.Converged);
             for (int draw = 0; size < data.Count && draw < DrawsOf(size, data.Count); draw++)
             {
                 using Dataset batch = data.Sample(size, unchecked((Seed * 7919) + (size * 31) + draw));
                 using SpectrumEnds ends = Ends(batch, MaxProducts).Ends;
                 largest.Add(ends.Largest.Value);
                 smallest.Add(ends.Smallest.Value);
+                converged &= ends.Largest.Converged && ends.Smallest.Converged;
             }
 
-            measured.Add(size == data.Count
+            BatchEigenvalues found = size == data.Count
                 ? new BatchEigenvalues(size, Estimate.Exact(full.Largest.Value, full.Products), Estimate.Exact(full.Smallest.Value, full.Products))
-                : new BatchEigenvalues(size, Estimate.FromSamples(largest, largest.Count), Estimate.FromSamples(smallest, smallest.Count)));
+                : new BatchEigenvalues(size, Estimate.FromSamples(largest, largest.Count), Estimate.FromSamples(smallest, smallest.Count));
+            measured.Add(found with { Converged = converged });
         }
 
         return new BatchSizeMeasurement(data.Count, parameters, full.Largest, full.Smallest, noise, measured, sampleProducts / data.Count);

@@ -25,10 +25,12 @@ public sealed record ExampleCurvature(IReadOnlyList<double> Losses, IReadOnlyLis
     /// <param name="progress">Told after each batch.</param>
     /// <param name="cancellation">Ends between two batches.</param>
     /// <exception cref="CurvatureException">The objective is not split, a wrong shape, or an operator without a third derivative.</exception>
+    /// <exception cref="NonDeterministicException">The model draws random numbers: an example has no fixed loss.</exception>
     /// <exception cref="NonFiniteException">A number is NaN or infinite; the message names the example.</exception>
     public static ExampleCurvature Along(Objective objective, Tensor direction, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
     {
         objective.RequireSplit("The curvature of single examples").EnsureTwiceDifferentiable();
+        objective.EnsureDeterministic();
         using DisposeScope scope = NewDisposeScope();
         IReadOnlyList<Tensor> v = objective.Parameters.Split(direction.detach());
         List<double> losses = [], slopes = [], curvatures = [], terms = [];

@@ -23,10 +23,11 @@ public sealed record GradientCoherence(double Value, int Batches)
     /// <param name="progress">Told after each batch.</param>
     /// <param name="cancellation">Ends between two batches.</param>
     /// <exception cref="CurvatureException">Every gradient is zero.</exception>
+    /// <exception cref="NonDeterministicException">The model draws random numbers, which would count as disagreement.</exception>
     /// <exception cref="NonFiniteException">A gradient is NaN or infinite; the message names the batch.</exception>
     public static GradientCoherence Of(Objective objective, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
     {
-        objective.EnsureDifferentiable();
+        objective.EnsureDeterministic();
         ParameterSpace theta = objective.Parameters;
         using DisposeScope scope = NewDisposeScope();
         Tensor sum = zeros(theta.Count, theta.DType, theta.Device);

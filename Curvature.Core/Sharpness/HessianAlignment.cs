@@ -13,12 +13,11 @@ namespace Curvature.Sharpness;
 /// Departures from the authors' code: <c>H g</c> is <c>d(|g|^2 / 2)</c>, defined where the gradient is zero, in place of <c>|g| d|g|</c>; they detach the means, which changes no gradient, the deviations adding up to zero.
 /// Their defaults are kept (alpha 1e-4 for products and 1e-3 for diagonals, beta 5e-3, 300 probes); how large they should be depends on the head's size and the loss, and their own search goes up to 1e4 and 1e6.
 /// </para>
-/// <para>Cost: for each domain a gradient and one differentiation of it (products), or one for each probe (diagonals), in the head alone; the caller's <c>backward</c> goes through all of it.</para>
+/// <para>Cost: for each domain a gradient and one differentiation of it (products), or one for each probe (diagonals), in the head alone, and once more as much as of one probe to make sure that there is a second derivative; the caller's <c>backward</c> goes through all of it.</para>
 /// </summary>
 public sealed class HessianAlignment
 {
     private readonly ParameterSpace _head;
-    private bool _checked;
 
     /// <param name="head">The head's parameters, e.g. <c>ParameterSpace.Of(model, "fc2.*")</c>.</param>
     /// <param name="kind">What is aligned beside the gradients.</param>
@@ -53,11 +52,16 @@ public sealed class HessianAlignment
             throw new CurvatureException($"Alignment takes at least two domains and one probe; got {losses.Count} and {Probes}.");
         }
 
-        using IDisposable grad = enable_grad();
-        if (!_checked)
+        int bad = Enumerable.Range(0, losses.Count).FirstOrDefault(e => losses[e].numel() != 1, -1);
+        if (bad >= 0)
         {
-            Gradients.Check(() => losses[0].alias(), _head.Parameters, twice: true, keepGraph: true);
-            _checked = true;
+            throw new CurvatureException($"The loss of a domain is a scalar; that of domain {bad} is [{string.Join(", ", losses[bad].shape)}].");
+        }
+
+        using IDisposable grad = enable_grad();
+        foreach (Tensor loss in losses) // each has a graph of its own, and another one in the next step
+        {
+            Gradients.Check(() => loss.alias(), _head.Parameters, twice: true, keepGraph: true);
         }
 
         using DisposeScope scope = NewDisposeScope();

@@ -34,7 +34,8 @@ public sealed record HessianNoise(Estimate Isotropic, Estimate? Transverse, Esti
     /// <param name="seed">Of the directions.</param>
     /// <param name="progress">Told after each batch.</param>
     /// <param name="cancellation">Ends between two batches.</param>
-    /// <exception cref="CurvatureException">Less than two batches, no probe, or a direction of another shape.</exception>
+    /// <exception cref="CurvatureException">Less than two batches, no probe, a direction of another shape, or an objective that sums its terms.</exception>
+    /// <exception cref="NonDeterministicException">The model draws random numbers, which would count as noise between samples.</exception>
     /// <exception cref="NoSecondDerivativeException">The model cannot be differentiated twice.</exception>
     /// <exception cref="NonFiniteException">A product is NaN or infinite; the message names the batch.</exception>
     public static HessianNoise Of(
@@ -55,7 +56,8 @@ public sealed record HessianNoise(Estimate Isotropic, Estimate? Transverse, Esti
                 + $"{(direction is null ? "none" : $"[{string.Join(", ", direction.shape)}]")}.");
         }
 
-        objective.EnsureTwiceDifferentiable();
+        objective.RequireMean("The noise between samples").EnsureTwiceDifferentiable();
+        objective.EnsureDeterministic();
         using DisposeScope scope = NewDisposeScope();
         List<double> isotropic = [], transverse = [], along = [];
         double first = 0;

@@ -19,7 +19,8 @@ public sealed record LandscapeCurve(IReadOnlyList<double> Positions, IReadOnlyLi
 
     /// <summary>
     /// How far the loss rises above the straight line between its values at 0 and at 1, at most, over the positions between: of a line between two networks the barrier that keeps them apart (Frankle, Dziugaite, Roy
-    /// and Carbin 2020, Linear Mode Connectivity and the Lottery Ticket Hypothesis, section 3). 0 where it lies below; NaN where 0 or 1 is no position, and infinite where the loss is not finite between them.
+    /// and Carbin 2020, Linear Mode Connectivity and the Lottery Ticket Hypothesis, section 3; a departure: their instability is the rise of the largest loss above the mean of the two ends, which is positive without any
+    /// barrier where the ends differ). 0 where it lies below; NaN where 0 or 1 is no position, and infinite where the loss is not finite between them.
     /// </summary>
     public double Barrier
     {

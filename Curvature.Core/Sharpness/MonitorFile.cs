@@ -14,6 +14,9 @@ public sealed class MonitorFile : IDisposable
 {
     private const long Largest = 1 << 30;
 
+    // What each line begins with.
+    private static readonly byte[] Beginning = "{\"step\":"u8.ToArray();
+
     private readonly FileStream _stream;
     private readonly string _path;
 
@@ -29,20 +32,32 @@ public sealed class MonitorFile : IDisposable
         }
 
         _path = path;
+        FileStream? stream = null;
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            _stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 1);
-            _stream.SetLength(EndOfLastLine(_stream));
-            _stream.Seek(0, SeekOrigin.End);
+            stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 1);
+            long end = EndOfLastLine(stream);
+            if (!IsUnfinishedLine(stream, end))
+            {
+                throw new CurvatureException($"{path}: what follows the last line feed is not the beginning of a line of a monitor, which would be cut off. Name the file that SharpnessMonitor wrote, or a new one.");
+            }
+
+            stream.SetLength(end);
+            stream.Seek(0, SeekOrigin.End);
+            (_stream, stream) = (stream, null);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new CurvatureException($"Cannot write '{path}': {e.Message} Choose another file.", e);
         }
+        finally
+        {
+            stream?.Dispose();
+        }
     }
 
-    /// <summary>Adds a line.</summary>
+    /// <summary>Adds a line, whole or not at all.</summary>
     /// <param name="record">What was seen.</param>
     /// <param name="parameters">Size of the Hessian.</param>
     /// <exception cref="CurvatureException">The disk is full, or the file was taken away.</exception>
@@ -50,6 +65,7 @@ public sealed class MonitorFile : IDisposable
     {
         ArgumentNullException.ThrowIfNull(record);
         byte[] line = Encoding.UTF8.GetBytes(Line(record, parameters) + "\n");
+        long before = _stream.Position;
         try
         {
             _stream.Write(line);
@@ -57,6 +73,7 @@ public sealed class MonitorFile : IDisposable
         }
         catch (IOException e)
         {
+            CutTo(before);
             throw new CurvatureException($"Cannot write '{_path}': {e.Message} Make room, or watch without a file.", e);
         }
     }
@@ -174,10 +191,54 @@ public sealed class MonitorFile : IDisposable
                 Problem = json.TryGetProperty("problem", out JsonElement problem) && problem.ValueKind == JsonValueKind.String ? problem.GetString() : null,
             };
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter for text that is no Unicode
         {
             return null;
         }
+    }
+
+    /// <summary>Takes away what a write that failed has left of a line, or leaves it to whoever opens the file next.</summary>
+    private void CutTo(long length)
+    {
+        try
+        {
+            _stream.SetLength(length);
+            _stream.Seek(0, SeekOrigin.End);
+        }
+        catch (IOException)
+        {
+            // The error of the write is the one to report.
+        }
+    }
+
+    /// <summary>Whether what follows is the beginning of a line, or of one of which zeros came to the disk in place of the rest.</summary>
+    private static bool IsUnfinishedLine(FileStream stream, long from)
+    {
+        stream.Seek(from, SeekOrigin.Begin);
+        int matched = 0, next;
+        while (matched < Beginning.Length && (next = stream.ReadByte()) >= 0)
+        {
+            if (next == Beginning[matched])
+            {
+                matched++;
+            }
+            else
+            {
+                return next == 0 && IsZeroToTheEnd(stream);
+            }
+        }
+
+        return true;
+    }
+
+    private static bool IsZeroToTheEnd(FileStream stream)
+    {
+        int next;
+        while ((next = stream.ReadByte()) == 0)
+        {
+        }
+
+        return next < 0;
     }
 
     /// <summary>The length up to and with the last line feed.</summary>

@@ -35,6 +35,22 @@ public sealed class NotConverged : IFindingRule
                 "The products ran out before the search could confirm that no eigenvalue, or copy of a multiple one, is missing. Allow more products.",
                 ("eigenvalues", 0));
         }
+
+        if (summary.BatchSizes is { } measured && Open(measured) is { Length: > 0 } sizes)
+        {
+            yield return Finding.Of(
+                Id,
+                Severity.Warning,
+                $"Eigenvalues of batches of {string.Join(", ", sizes)} did not all converge: they are too small in magnitude, beyond their standard errors. Allow more products (BatchSizeStudy.MaxProducts), or ask for a looser tolerance.",
+                ("batch_sizes", sizes));
+        }
+    }
+
+    /// <summary>Batch sizes, that of all samples among them, with an eigenvalue that did not converge.</summary>
+    private static long[] Open(BatchSizeMeasurement measured)
+    {
+        IEnumerable<long> sizes = measured.Measured.Where(size => !size.Converged).Select(size => (long)size.BatchSize);
+        return [.. sizes.Concat(measured.Largest.Converged && measured.Smallest.Converged ? [] : [measured.Samples]).Distinct()];
     }
 
     private static string Remedy(SharpnessSummary summary, double worst) =>

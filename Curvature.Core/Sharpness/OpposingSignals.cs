@@ -43,6 +43,7 @@ public sealed record OpposingSignals
     /// <param name="count">How many rows a group has.</param>
     /// <param name="cancellation">Ends between two batches.</param>
     /// <exception cref="CurvatureException">The objective is not split, a wrong shape, or no row asked for.</exception>
+    /// <exception cref="NonDeterministicException">The model draws random numbers: rows of different passes are matched.</exception>
     /// <exception cref="NonFiniteException">A number is NaN or infinite; the message names the example.</exception>
     public static OpposingSignals Of(Objective objective, Tensor update, Tensor direction, int count = 10, CancellationToken cancellation = default)
     {
@@ -51,7 +52,7 @@ public sealed record OpposingSignals
             throw new CurvatureException($"A group has at least one row; got {count}.");
         }
 
-        objective.RequireSplit("The losses of single examples");
+        objective.RequireSplit("The losses of single examples").EnsureDeterministic();
         double[] after = Perturbation.At(objective, update.detach(), () => Losses(objective, cancellation));
         ExampleCurvature examples = ExampleCurvature.Along(objective, direction, cancellation: cancellation);
         double[] changes = [.. after.Zip(examples.Losses, (end, start) => end - start)];

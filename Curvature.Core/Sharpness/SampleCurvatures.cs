@@ -95,17 +95,24 @@ public sealed class SampleCurvatures : IDisposable
     /// </summary>
     /// <param name="objective">Split (<see cref="Objective.IsSplit"/>), a batch a row: <c>dataset.Batches(1)</c>.</param>
     /// <param name="cancellation">Ends between two rows.</param>
-    /// <exception cref="CurvatureException">Not split, or a batch with several rows.</exception>
+    /// <exception cref="CurvatureException">Not split, a batch with several rows, an objective that sums its terms, or rows of different weight: SGD's batches would not be means of samples alike.</exception>
     public static SampleCurvatures Of(Objective objective, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(objective);
-        objective.RequireSplit("A sample's Gauss-Newton matrix").EnsureLinearizable("a sample's Gauss-Newton matrix");
+        objective.RequireSplit("A sample's Gauss-Newton matrix").RequireMean("A sample's share of the stability").EnsureLinearizable("a sample's Gauss-Newton matrix");
         using DisposeScope scope = NewDisposeScope();
         List<Tensor> samples = [];
+        double terms = 0;
         foreach (ObjectiveBatch batch in objective.Pass(cancellation))
         {
             using DisposeScope inner = NewDisposeScope();
+            terms = samples.Count == 0 ? batch.Terms : terms;
             samples.Add(Factor(objective, batch).MoveToOuterDisposeScope());
+            if (batch.Terms != terms)
+            {
+                throw new CurvatureException(FormattableString.Invariant(
+                    $"Samples count alike in the threshold: row {batch.Index} has {batch.Terms:G4} loss terms, row 0 has {terms:G4}. Leave out class weights, and rows whose targets are ignored in part."));
+            }
         }
 
         return FromFactors(stack(samples));

@@ -24,7 +24,6 @@ public sealed class SharpnessMonitor : IDisposable
 
     private readonly Objective _objective;
     private readonly MonitorOptions _options;
-    private readonly HessianOperator _hessian;
     private readonly MonitorFile? _file;
     private Tensor? _vector;
     private long _observations;
@@ -45,7 +44,6 @@ public sealed class SharpnessMonitor : IDisposable
         }
 
         _objective = objective;
-        _hessian = new HessianOperator(objective);
         _file = _options.Path is { } path ? new MonitorFile(path) : null;
     }
 
@@ -119,7 +117,6 @@ public sealed class SharpnessMonitor : IDisposable
     public void Dispose()
     {
         _vector?.Dispose();
-        _hessian.Dispose();
         _file?.Dispose();
     }
 
@@ -148,11 +145,12 @@ public sealed class SharpnessMonitor : IDisposable
             Tensor g = _objective.Gradient(cancellation);
             double norm = Precision.Norm(g);
             seen = seen with { GradientNorm = norm };
-            (Eigenvalue top, Tensor u, int products) = Sharpest(cancellation);
+            using HessianOperator hessian = new(_objective, new CurvatureOptions { Cancellation = cancellation }); // its graphs last no longer than the observation
+            (Eigenvalue top, Tensor u, int products) = Sharpest(hessian, cancellation);
             seen = seen with { Sharpness = top, Products = products, Alignment = norm > 0 ? Math.Abs(Precision.Dots((g, u))[0]) / norm : null };
             if (_options.TraceProbes > 0)
             {
-                seen = seen with { Trace = Trace(), Products = products + _options.TraceProbes };
+                seen = seen with { Trace = Trace(hessian), Products = products + _options.TraceProbes };
             }
 
             if (_options.Batches is { } batches)
@@ -169,43 +167,43 @@ public sealed class SharpnessMonitor : IDisposable
     }
 
     /// <summary>Lanczos from the last eigenvector until the residual is small enough.</summary>
-    private (Eigenvalue Top, Tensor Vector, int Products) Sharpest(CancellationToken cancellation)
+    private (Eigenvalue Top, Tensor Vector, int Products) Sharpest(HessianOperator hessian, CancellationToken cancellation)
     {
         using IDisposable noGrad = no_grad();
-        int most = (int)Math.Min(_hessian.Columns, (_vector is null ? FirstTimes : 1) * _options.MaxProducts);
-        Tensor start = Probes.Draw(ProbeKind.Gaussian, _hessian.Columns, (int)(_observations % int.MaxValue), 1, _options.Seed, _hessian.DType, _hessian.Device).squeeze(1);
+        int most = (int)Math.Min(hessian.Columns, (_vector is null ? FirstTimes : 1) * _options.MaxProducts);
+        Tensor start = Probes.Draw(ProbeKind.Gaussian, hessian.Columns, (int)(_observations % int.MaxValue), 1, _options.Seed, hessian.DType, hessian.Device).squeeze(1);
         if (_vector is { } before)
         {
             // A little of a random direction, in case the sharpest one has become another that the last is orthogonal to.
             start = start.mul(0.1 / Precision.Norm(start)).add(before);
         }
 
-        using KrylovBasis basis = new(_hessian, most, zeros([0, _hessian.Columns], _hessian.DType, _hessian.Device), start);
+        using KrylovBasis basis = new(hessian, most, zeros([0, hessian.Columns], hessian.DType, hessian.Device), start);
         while (true)
         {
             cancellation.ThrowIfCancellationRequested();
             basis.Expand();
             (double[] values, double[] residuals, var s) = basis.Ritz();
-            double scale = values.Max(Math.Abs);
-            bool converged = basis.Length > 2 && residuals[^1] <= _options.Tolerance * scale;
-            if (!converged && basis.Length < most && !basis.IsInvariant)
+            double limit = Math.Max(_options.Tolerance * Math.Abs(values[^1]), RayleighRitz.Reachable(0, hessian.DType) * values.Max(Math.Abs));
+            bool converged = residuals[^1] <= limit;
+            if (!(converged && basis.Length > 2) && basis.Length < most && !basis.IsInvariant)
             {
                 continue;
             }
 
             Tensor vector = basis.Vectors(s, [values.Length - 1]).squeeze(0);
             Keep(vector.clone());
-            return (new Eigenvalue(values[^1], residuals[^1], residuals[^1] <= _options.Tolerance * scale), vector, basis.Length);
+            return (new Eigenvalue(values[^1], residuals[^1], converged), vector, basis.Length);
         }
     }
 
-    private Estimate Trace()
+    private Estimate Trace(HessianOperator hessian)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGrad = no_grad();
         int probes = _options.TraceProbes;
-        Tensor z = Probes.Draw(ProbeKind.Rademacher, _hessian.Columns, (int)(_observations * probes % int.MaxValue), probes, _options.Seed, _hessian.DType, _hessian.Device);
-        double[] forms = z.mul(_hessian.Apply(z)).sum(dim: 0, type: ScalarType.Float64).cpu().data<double>().ToArray();
+        Tensor z = Probes.Draw(ProbeKind.Rademacher, hessian.Columns, (int)(_observations * probes % int.MaxValue), probes, _options.Seed, hessian.DType, hessian.Device);
+        double[] forms = z.mul(hessian.Apply(z)).sum(dim: 0, type: ScalarType.Float64).cpu().data<double>().ToArray();
         return Estimate.FromSamples(forms, probes);
     }
 

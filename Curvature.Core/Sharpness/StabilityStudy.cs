@@ -38,6 +38,7 @@ public sealed record StabilityStudy(OptimizerSetting Setting)
     /// <param name="chunk">Samples computed at once where the result does not depend on it.</param>
     /// <param name="progress">Told after each product.</param>
     /// <param name="cancellation">Ends between two products.</param>
+    /// <exception cref="CurvatureException">Batches of fewer samples than all, and an objective that sums its terms.</exception>
     /// <exception cref="NonFiniteException">A gradient or product is NaN or infinite.</exception>
     public StabilitySummary Measure(
         Dataset data, Func<IReadOnlyList<Batch>, Objective> objective, int chunk = 256, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
@@ -45,12 +46,13 @@ public sealed record StabilityStudy(OptimizerSetting Setting)
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(objective);
         using DisposeScope scope = NewDisposeScope();
-        using HessianOperator hessian = new(objective(data.Batches(chunk)), new CurvatureOptions { Cancellation = cancellation });
+        long batchSize = Math.Min(Setting.BatchSize ?? data.Count, data.Count);
+        Objective all = objective(data.Batches(chunk));
+        using HessianOperator hessian = new(batchSize < data.Count ? all.RequireMean("Stability with mini-batches") : all, new CurvatureOptions { Cancellation = cancellation });
         LanczosEigensolver solver = new() { Count = 1, Which = Spectrum.Largest, MaxProducts = MaxProducts, Tolerance = 1e-4, Seed = Seed };
         using Eigenpairs top = solver.Solve(hessian, progress, cancellation);
         StabilitySummary summary = new() { Setting = Setting, Sharpness = top.Values[0], Samples = data.Count, Parameters = hessian.Columns };
 
-        long batchSize = Math.Min(Setting.BatchSize ?? data.Count, data.Count);
         if (Setting.Rule.IsAdaptive)
         {
             using DiagonalOperator root = new(Preconditioner(data, objective, batchSize, cancellation).pow(-0.5));

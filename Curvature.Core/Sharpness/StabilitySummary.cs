@@ -46,8 +46,9 @@ public sealed record StabilitySummary
     public double? CriticalSharpness => Setting.LearningRate is { } rate ? Setting.Rule.Limit(1, Setting.Momentum) / rate : null;
 
     /// <summary>
-    /// Limits by rule, then those that noise sets. With momentum beta the noise adds up over <c>1 / (1 - beta)</c> steps: its limits are multiplied with <c>1 - beta</c>, which holds for rates that are small against
-    /// the full batch's limit.
+    /// Limits by rule, then those that noise sets. With momentum beta the noise adds up over <c>1 / (1 - beta)</c> steps, the curvature itself does not: with <c>eta_1 = c / lambda</c> the rule's limit with full batches
+    /// (c is <c>2 + 2 beta</c> for momentum) and V the variance of the curvature, <c>1 / eta = 1 / eta_1 + V / (2 (1 - beta) lambda)</c>. Along one direction that is exactly where the mean square of momentum's
+    /// distance ceases to shrink; with Nesterov's it holds where either part is small. The batch sharpness is what <c>2 / eta</c> is compared with, and has no limit with momentum.
     /// </summary>
     public IReadOnlyList<StabilityLimit> Limits => [.. Rules(), .. NoiseLimits()];
 
@@ -81,25 +82,29 @@ public sealed record StabilitySummary
             yield break;
         }
 
-        double rest = 1 - Setting.Momentum;
-        string rule = rest == 1 ? $"SGD, batches of {batch}" : FormattableString.Invariant($"SGD, batches of {batch}, momentum {Setting.Momentum:G4} (× {rest:G4})");
-        if (BatchSharpness?.MeanOfRatios is { Value: > 0 } along)
+        // The rule's limit at lambda = 1 with full batches, and what noise has in place of 2 there.
+        double full = Setting.Rule.Limit(1, Setting.Momentum), noisy = 2 * (1 - Setting.Momentum), lambda = Sharpness.Value;
+        bool plain = Setting.Momentum == 0;
+        string rule = plain ? $"SGD, batches of {batch}" : FormattableString.Invariant($"SGD, batches of {batch}, momentum {Setting.Momentum:G4}");
+        if (plain && BatchSharpness?.MeanOfRatios is { Value: > 0 } along)
         {
-            yield return new(rule, "2 / batch sharpness", rest * 2 / along.Value, rest * 2 * along.StandardError / (along.Value * along.Value), true);
+            yield return new(rule, "2 / batch sharpness", 2 / along.Value, 2 * along.StandardError / (along.Value * along.Value), true);
         }
 
         double part = Math.Max(0, (1.0 / batch) - (1.0 / Samples));
-        if (Noise?.Along is { } variance && Sharpness.Value > 0)
+        if (Noise?.Along is { } variance && lambda > 0)
         {
             // M = u u^T in SgdThreshold's condition.
-            yield return new(rule, "2 / (λ + Var uᵀH_B u / λ)", rest * 2 / (Sharpness.Value + (Math.Max(0, variance.Value) * part / Sharpness.Value)), 0, true);
+            double spread = Math.Max(0, variance.Value) * part / lambda;
+            yield return new(rule, plain ? "2 / (λ + Var uᵀH_B u / λ)" : "1 / (1 / η₁ + Var uᵀH_B u / (2 (1 − β) λ))", 1 / ((lambda / full) + (spread / noisy)), 0, true);
         }
 
         if (Noise is { Isotropic: var isotropic } && Trace is { Value: > 0 } trace)
         {
-            // M = I, with |H|_F at least lambda_max: no larger than the condition's own limit would be.
-            double frobenius = (Sharpness.Value * Sharpness.Value) + (Parameters * Math.Max(0, isotropic.Value) * part);
-            yield return new(rule, "2 tr H / E|H_B|²", rest * 2 * trace.Value / frobenius, 0, true);
+            // M = I, with lambda_max^2 for |H|_F^2, which is no smaller: no smaller than the condition's own limit would be.
+            double spread = Parameters * Math.Max(0, isotropic.Value) * part / trace.Value;
+            string condition = plain ? "2 tr H / E|H_B|²" : "1 / (λ / (η₁ tr H) + E|H_B − H|² / (2 (1 − β) tr H))";
+            yield return new(rule, condition, 1 / ((lambda * lambda / trace.Value / full) + (spread / noisy)), 0, true);
         }
     }
 }

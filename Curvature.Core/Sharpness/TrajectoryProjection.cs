@@ -55,7 +55,7 @@ public sealed class TrajectoryProjection : IDisposable
             throw new CurvatureException("The checkpoints lie on a line, which spans no plane. Look along it (LandscapeCurve.Between), or take more of the run.");
         }
 
-        Tensor a = Component(M, C * eigen.EigenVectors.Column(n - 1)), b = Component(M, C * eigen.EigenVectors.Column(n - 2));
+        Tensor a = Component(M, C * eigen.EigenVectors.Column(n - 1)), b = Component(M, C * eigen.EigenVectors.Column(n - 2), a);
         double[] x = Coordinates(M, a), y = Coordinates(M, b);
         return new TrajectoryProjection(a, b)
         {
@@ -72,10 +72,16 @@ public sealed class TrajectoryProjection : IDisposable
         B.Dispose();
     }
 
-    private static Tensor Component(Tensor M, Vector<double> weights)
+    /// <summary>The unit vector <c>M w / |M w|</c>; in float32 the rounding of a far longer first component is taken out of the second.</summary>
+    private static Tensor Component(Tensor M, Vector<double> weights, Tensor? first = null)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor u = M.mv(tensor(weights.ToArray(), M.dtype, M.device));
+        if (first is not null)
+        {
+            u.sub_(first.mul(Precision.Dots((first, u))[0]));
+        }
+
         u.div_(Precision.Norm(u));
         return (Coordinates(M, u)[0] < 0 ? u.neg() : u).MoveToOuterDisposeScope();
     }

@@ -57,6 +57,19 @@ public sealed class NeumannSeriesTests
     }
 
     [Fact]
+    public void With_a_preconditioner_a_residual_that_grows_before_it_falls_is_no_divergence()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator a = new(tensor(new double[,] { { 100, 9 }, { 9, 1 } }));
+        using DiagonalOperator p = new(tensor([1.0, 100]));  // PA has the eigenvalues 10 and 190
+        Tensor b = tensor([0.0, 1]);
+        using LinearSolution one = new NeumannSeries { StepSize = 1 / 190.0, MaxProducts = 2 }.Solve(a, b, p), many = new NeumannSeries { StepSize = 1 / 190.0, Tolerance = 1e-8 }.Solve(a, b, p);
+        Assert.InRange(one.Residual, 4, 6);
+        Assert.DoesNotContain("diverges", one.Remark ?? "", StringComparison.Ordinal);
+        Assert.True(many.Converged);
+    }
+
+    [Fact]
     public void A_step_far_too_long_is_divergence_and_not_a_number_that_is_not_finite()
     {
         using DisposeScope scope = NewDisposeScope();

@@ -37,12 +37,14 @@ public sealed class BatchSizeTests
         const int N = 24, Size = 300;
         const double Noise = 20;
         Tensor[] samples = [.. Enumerable.Range(0, N).Select(i => Goe(Size, Math.Sqrt(Noise / Size), (ulong)i))];
-        Tensor mean = stack(samples).mean([0]), H = Diagonal([5, .. new double[Size - 1]]);
+        Tensor mean = stack(samples).mean([0]), H = Diagonal([5, .. new double[Size - 2], -4]);
         foreach (int b in (int[])[6, 12, 20, 24])
         {
             Tensor batch = stack(samples.Take(b)).mean([0]).sub(mean).add(H); // of N samples whose mean is H exactly
-            BatchSizeLaw law = new(5, 0, Noise, N);
-            Assert.Equal(law.LargestAt(b), linalg.eigvalsh(batch).max().ToDouble(), 0.05 * law.LargestAt(b));
+            BatchSizeLaw law = new(5, -4, Noise, N);
+            Tensor values = linalg.eigvalsh(batch);
+            Assert.Equal(law.LargestAt(b), values.max().ToDouble(), 0.05 * law.LargestAt(b));
+            Assert.Equal(law.SmallestAt(b), values.min().ToDouble(), 0.05 * -law.SmallestAt(b));
         }
     }
 
@@ -89,6 +91,11 @@ public sealed class BatchSizeTests
         Assert.Null(HessianNoise.Of(Quadratic(samples, data.Batches(3), Size), 3).Along);
         Assert.Contains("smaller batches", Assert.Throws<CurvatureException>(() => HessianNoise.Of(Quadratic(samples, data.Batches(N), Size), N)).Message, StringComparison.Ordinal);
         Assert.Throws<CurvatureException>(() => HessianNoise.Of(Quadratic(samples, data.Batches(3), Size), 3, zeros(3)));
+        Objective sum = Quadratic(samples, data.Batches(3), Size, Curvature.Objectives.Reduction.Sum);
+        Assert.Contains("Reduction.Mean", Assert.Throws<CurvatureException>(() => HessianNoise.Of(sum, 3)).Message, StringComparison.Ordinal);
+        Assert.Contains("Reduction.Mean", Assert.Throws<CurvatureException>(() => new BatchSizeStudy().Measure(data, _ => sum)).Message, StringComparison.Ordinal);
+        StabilityStudy stability = new(OptimizerSetting.Of("sgd", batchSize: 3));
+        Assert.Contains("Reduction.Mean", Assert.Throws<CurvatureException>(() => stability.Measure(data, _ => sum)).Message, StringComparison.Ordinal);
 
         static void Within(Curvature.Estimators.Estimate estimate, double expected)
         {
@@ -122,6 +129,12 @@ public sealed class BatchSizeTests
             Assert.Equal(found.Isotropic.SmallestAt(size.BatchSize), size.Smallest.Value, 0.12 * size.Largest.Value);
         }
 
+        Assert.All(found.Measured, size => Assert.True(size.Converged));
+        BatchSizeMeasurement few = (study with { Sizes = [16, N], Draws = 2, MaxProducts = 4 }).Measure(data, batches => Quadratic(samples, batches, Size), chunk: 50);
+        Assert.All(few.Measured, size => Assert.False(size.Converged));
+        Finding finding = Assert.Single(KnownFindings.Examine(new SharpnessSummary { Parameters = Size, BatchSizes = few }), f => f.Id == "not-converged");
+        Assert.Equal((Severity.Warning, true), (finding.Severity, finding.Message.Contains("batches of 16, 128", StringComparison.Ordinal)));
+
         Assert.Equal(4, found.HoldsFrom(found.Isotropic));
         Assert.Null((found with { Measured = [.. found.Measured.Select(size => size with { Largest = size.Largest with { Value = double.NaN } })] }).HoldsFrom(found.Isotropic));
         Assert.Equal(found, study.Measure(data, batches => Quadratic(samples, batches, Size), chunk: 50) with { Measured = found.Measured });
@@ -143,14 +156,15 @@ public sealed class BatchSizeTests
     }
 
     /// <summary><c>mean_i theta^T H_i theta / 2</c>.</summary>
-    private static Objective Quadratic(Tensor samples, IReadOnlyList<Batch> batches, int size)
+    private static Objective Quadratic(Tensor samples, IReadOnlyList<Batch> batches, int size, Curvature.Objectives.Reduction reduction = Curvature.Objectives.Reduction.Mean)
     {
         Parameter theta = new(ones(size, ScalarType.Float64));
         return Objective.FromClosure(
             new ParameterSpace([("theta", theta)]),
             batches,
             batch => samples.index_select(0, batch.Targets).mean([0]).mv(theta).dot(theta).div(2),
-            batch => batch.Targets.numel());
+            batch => batch.Targets.numel(),
+            reduction: reduction);
     }
 
     /// <summary>A symmetric matrix of normal entries of this deviation (root two of it on the diagonal).</summary>

@@ -119,6 +119,19 @@ public sealed class HessianAlignmentTests
         Assert.Throws<CurvatureException>(() => new HessianAlignment(domains.Head).Penalty([domains.Loss(0).reshape(1).mul(ones(2, ScalarType.Float64)), domains.Loss(1)]));
     }
 
+    [Fact]
+    public void Every_domain_of_every_step_is_checked_for_a_second_derivative()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Domains domains = new();
+        HessianAlignment alignment = new(domains.Head);
+        Assert.True(alignment.Penalty(domains.Losses()).ToDouble() > 0);
+        Tensor image = arange(16, ScalarType.Float64).square().reshape(1, 1, 4, 4), at = domains.Head.Parameters[0].reshape(-1).narrow(0, 0, 2).reshape(1, 1, 1, 2);
+        Tensor none = nn.functional.grid_sample(image, at.mul(0.1)).pow(2).sum();
+        Assert.Contains("grid_sampler", Assert.Throws<NoSecondDerivativeException>(() => alignment.Penalty([domains.Loss(0), none])).Message, StringComparison.Ordinal);
+        Assert.Contains("domain 1", Assert.Throws<CurvatureException>(() => alignment.Penalty([domains.Loss(0), domains.Loss(1).mul(ones(2, ScalarType.Float64))])).Message, StringComparison.Ordinal);
+    }
+
     private static double Spread(Tensor[] x)
     {
         Tensor all = stack(x);

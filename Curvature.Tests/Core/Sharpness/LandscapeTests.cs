@@ -188,6 +188,15 @@ public sealed class LandscapeTests
     }
 
     [Fact]
+    public void In_float32_the_second_component_of_a_long_run_is_orthogonal_to_the_first_all_the_same()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor a = randn([200], generator: new Generator(1)), b = randn([200], generator: new Generator(2));
+        using TrajectoryProjection plane = TrajectoryProjection.Of([.. Enumerable.Range(0, 9).Select(i => a.mul(8 - i).add(b, (i % 3) * 1e-3))]);
+        Assert.InRange(Math.Abs(plane.A.to(ScalarType.Float64).dot(plane.B.to(ScalarType.Float64)).ToDouble()), 0, 2e-7);
+    }
+
+    [Fact]
     public void What_is_no_axis_or_direction_is_refused()
     {
         using DisposeScope scope = NewDisposeScope();

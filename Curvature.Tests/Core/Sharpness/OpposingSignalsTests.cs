@@ -107,6 +107,21 @@ public sealed class OpposingSignalsTests
     }
 
     [Fact]
+    public void A_model_that_draws_random_numbers_has_no_rows_to_match_over_passes()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        manual_seed(4);
+        Sequential model = nn.Sequential(nn.Linear(3, 8, dtype: ScalarType.Float64), nn.Dropout(0.5), nn.Linear(8, 1, dtype: ScalarType.Float64));
+        model.train();
+        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(ones([4, 3], ScalarType.Float64), ones([4, 1], ScalarType.Float64))]);
+        Tensor v = ones(objective.Parameters.Count, ScalarType.Float64);
+        Assert.Throws<NonDeterministicException>(() => GradientCoherence.Of(objective));
+        Assert.Throws<NonDeterministicException>(() => ExampleCurvature.Along(objective, v));
+        Assert.Throws<NonDeterministicException>(() => OpposingSignals.Of(objective, v.mul(0.01), v));
+        Assert.Throws<NonDeterministicException>(() => HessianNoise.Of(objective, 1));
+    }
+
+    [Fact]
     public void Coherence_is_one_for_equal_gradients_one_over_n_for_orthogonal_ones_and_zero_where_they_cancel()
     {
         using DisposeScope scope = NewDisposeScope();

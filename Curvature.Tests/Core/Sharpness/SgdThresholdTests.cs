@@ -161,6 +161,9 @@ public sealed class SgdThresholdTests
             return one.ToDense();
         })));
         Assert.Equal(SgdThreshold.Of(dense, 2, tolerance: 1e-9).Rate, SgdThreshold.Of(samples, 2, tolerance: 1e-9).Rate, 1e-6);
+        Objective Of(LossOptions options) => Objective.Supervised(model, new CrossEntropy(options), rows);
+        Assert.Contains("Mean", Assert.Throws<CurvatureException>(() => SampleCurvatures.Of(Of(new LossOptions { Reduction = Curvature.Objectives.Reduction.Sum }))).Message, StringComparison.Ordinal);
+        Assert.Contains("count alike", Assert.Throws<CurvatureException>(() => SampleCurvatures.Of(Of(new LossOptions { ClassWeights = tensor([1.0, 2, 5, 1]) }))).Message, StringComparison.Ordinal);
         Assert.Contains("batches of one", Assert.Throws<CurvatureException>(() => SampleCurvatures.Of(ggn.Objective)).Message, StringComparison.Ordinal);
     }
 

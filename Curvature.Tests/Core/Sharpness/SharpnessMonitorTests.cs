@@ -1,4 +1,5 @@
 using Curvature.Data;
+using Curvature.Krylov;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Sharpness;
@@ -53,7 +54,8 @@ public sealed class SharpnessMonitorTests
             using DisposeScope scope = NewDisposeScope();
             manual_seed(5);
             Dropout dropout = nn.Dropout(0.5);
-            Sequential model = nn.Sequential(nn.Linear(4, 6), dropout, nn.Tanh(), nn.Linear(6, 2));
+            BatchNorm1d norm = nn.BatchNorm1d(6);
+            Sequential model = nn.Sequential(nn.Linear(4, 6), norm, dropout, nn.Tanh(), nn.Linear(6, 2));
             using Generator generator = new(1);
             Batch batch = new(empty([12, 4]).normal_(0, 1, generator), empty([12, 2]).normal_(0, 1, generator));
             Objective objective = Objective.Supervised(model, new MeanSquaredError(), [batch]);
@@ -62,7 +64,11 @@ public sealed class SharpnessMonitorTests
             using SGD sgd = optim.SGD(model.parameters(), 0.1, momentum: 0.9);
             for (int step = 0; step < 9; step++)
             {
-                sgd.zero_grad();
+                if (step % 2 == 0)
+                {
+                    sgd.zero_grad(); // otherwise the gradient adds to the one that was there while the monitor looked
+                }
+
                 nn.functional.mse_loss(model.call(batch.Inputs), batch.Targets).backward();
                 sgd.step();
                 if (watched)
@@ -72,7 +78,7 @@ public sealed class SharpnessMonitorTests
                 }
             }
 
-            return objective.Parameters.Snapshot().MoveToOuterDisposeScope();
+            return cat([objective.Parameters.Snapshot(), norm.running_mean!, norm.running_var!]).MoveToOuterDisposeScope();
         }
 
         using Tensor with = End(true), without = End(false);
@@ -164,6 +170,54 @@ public sealed class SharpnessMonitorTests
         Assert.Null(broken.Loss);
         Assert.Contains("theta", broken.Problem, StringComparison.Ordinal);
         Assert.Equal(broken.Problem, MonitorFile.Read(folder.File("m.jsonl"))[1].Problem);
+    }
+
+    [Fact]
+    public void A_loss_without_slope_has_no_batch_sharpness_and_training_goes_on()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Parameter theta = new(ones(3, ScalarType.Float64));
+        Objective flat = Objective.FromClosure(new Curvature.Tensors.ParameterSpace([("theta", theta)]), [1], _ => theta.square().sum().mul(0), terms: _ => 1);
+        using SharpnessMonitor monitor = new(flat, new MonitorOptions { Batches = flat });
+        MonitorRecord seen = monitor.Observe(0)!;
+        Assert.Equal(0, seen.Sharpness!.Value);
+        Assert.Null(seen.BatchSharpness);
+        Assert.Contains("0/0", seen.Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Its_sharpness_has_converged_beside_itself_and_not_beside_a_far_larger_negative_curvature()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor curvature = tensor([.. Enumerable.Range(1, 29).Select(i => -1000.0 / i), 1.0]);
+        Parameter theta = new(ones(30, ScalarType.Float64));
+        Objective objective = Objective.FromClosure(new Curvature.Tensors.ParameterSpace([("theta", theta)]), [1], _ => theta.square().mul(curvature).sum().div(2), terms: _ => 1);
+        using SharpnessMonitor monitor = new(objective, new MonitorOptions { MaxProducts = 12 });
+        Eigenvalue found = monitor.Observe(0)!.Sharpness!;
+        Assert.True(found.Converged);
+        Assert.Equal(1, found.Value, 0.02);
+    }
+
+    [Fact]
+    public void A_file_that_ends_in_something_else_stays_as_it_is()
+    {
+        using TemporaryFolder folder = new();
+        foreach (string foreign in (string[])["notes without a line feed", "{\"loss\": 1", "\0\0notes"])
+        {
+            string path = folder.Write("foreign", foreign);
+            Assert.Contains("line feed", Assert.Throws<CurvatureException>(() => new MonitorFile(path)).Message, StringComparison.Ordinal);
+            Assert.Equal(foreign, File.ReadAllText(path));
+        }
+
+        foreach (string unfinished in (string[])["", "{\"st", "{\"step\":3,\"los", "\0\0\0\0\0\0\0\0\0\0", "{\"s\0\0"])
+        {
+            string path = folder.Write("unfinished", "{\"step\":1}\n" + unfinished);
+            new MonitorFile(path).Dispose();
+            Assert.Equal("{\"step\":1}\n", File.ReadAllText(path));
+        }
+
+        string surrogate = folder.Write("surrogate", "{\"step\":1,\"problem\":\"\\ud800\"}\n");
+        Assert.Contains("line 1", Assert.Throws<CurvatureException>(() => MonitorFile.Read(surrogate)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Curvature.Data;
+using Curvature.Estimators;
 using Curvature.Krylov;
 using Curvature.Objectives;
 using Curvature.Sharpness;
@@ -38,6 +39,10 @@ public sealed class StabilityTests
         StabilityLimit direction = Assert.Single(found.Limits, limit => limit.Condition.Contains("Var", StringComparison.Ordinal));
         Assert.Equal(2 / (lambda + (found.Noise.Along.Value * ((1 / 4.0) - (1.0 / N)) / lambda)), direction.Rate, 1e-9);
 
+        StabilityLimit isotropic = Assert.Single(found.Limits, limit => limit.Condition == "2 tr H / E|H_B|²");
+        double square = (found.Sharpness.Value * found.Sharpness.Value) + (P * found.Noise.Isotropic.Value * ((1 / 4.0) - (1.0 / N)));
+        Assert.Equal(2 * found.Trace.Value / square, isotropic.Rate, 1e-12);
+
         // What is necessary lies above the exact threshold, the noise of the estimates aside.
         using SampleCurvatures samples = SampleCurvatures.FromFactors(data.Inputs.unsqueeze(1).mul(Math.Sqrt(2)));
         double exact = SgdThreshold.Of(samples, 4).Rate;
@@ -46,7 +51,48 @@ public sealed class StabilityTests
 
         StabilitySummary fast = found with { Setting = OptimizerSetting.Of("sgd", 0.1, 0.9, 4) };
         Assert.Equal(3.8 / lambda, fast.Limit, 1e-6);
-        Assert.Equal(found.NoiseLimit.Rate / 10, fast.NoiseLimit!.Rate, 1e-9);
+        Assert.InRange(fast.NoiseLimit!.Rate, found.NoiseLimit.Rate / 10, fast.Limit);
+        Assert.DoesNotContain(fast.Limits, limit => limit.Condition.Contains("batch", StringComparison.Ordinal)); // 2 / eta is not what momentum is about
+    }
+
+    [Theory]
+    [InlineData(0.0, 3.0)]
+    [InlineData(0.9, 3.0)]
+    [InlineData(0.9, 1e-6)] // next to no noise: (2 + 2 beta) / lambda
+    [InlineData(0.5, 40.0)]
+    public void With_momentum_the_mean_square_shrinks_just_inside_the_limit_of_the_noise_and_grows_just_outside(double beta, double variance)
+    {
+        const double Lambda = 2;
+        StabilitySummary summary = new()
+        {
+            Setting = OptimizerSetting.Of("sgd", momentum: beta, batchSize: 1),
+            Sharpness = new Eigenvalue(Lambda, 0, true),
+            Trace = Estimate.Exact(Lambda, 1),
+            Noise = new HessianNoise(Estimate.Exact(variance, 1), null, Estimate.Exact(variance, 1)),
+            Samples = long.MaxValue,
+            Parameters = 1,
+        };
+        double limit = summary.NoiseLimit!.Rate;
+        Assert.All(summary.Limits.Where(one => one.IsNoise), one => Assert.Equal(limit, one.Rate, 1e-12)); // of one direction both conditions are it
+        Assert.True(After(0.99 * limit) < 1e-2, $"{After(0.99 * limit)}");
+        Assert.True(After(1.01 * limit) > 1e2, $"{After(1.01 * limit)}");
+        if (variance < 1e-3)
+        {
+            Assert.Equal((2 + (2 * beta)) / Lambda, limit, 1e-5);
+        }
+
+        // E x_t^2, E x_t x_{t-1} and E x_{t-1}^2 of x_{t+1} = (1 + beta - eta h) x_t - beta x_{t-1}, h of this mean and variance.
+        double After(double eta)
+        {
+            double a = 1 + beta - (eta * Lambda), now = 1, mixed = 1, before = 1;
+            for (int step = 0; step < 5000 && now < 1e100; step++)
+            {
+                double next = (((a * a) + (eta * eta * variance)) * now) + (beta * beta * before) - (2 * beta * a * mixed);
+                (now, mixed, before) = (next, (a * now) - (beta * mixed), now);
+            }
+
+            return now;
+        }
     }
 
     [Fact]
