@@ -103,7 +103,7 @@ public sealed class BatchNormTuning : IDisposable
                 norm.momentum = (double)batch.shape[0] / samples; // r = (1 - m) r + m batch: the weighted mean so far, the first batch alone to begin with
             }
 
-            CalibrationPass.Call(callable, EvaluationMode.Placed(batch, module), index++);
+            EvaluationMode.Call(callable, EvaluationMode.Placed(batch, module), $"calibration batch {index++}");
         }
 
         if (samples == 0)

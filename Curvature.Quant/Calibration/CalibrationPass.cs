@@ -1,6 +1,4 @@
-using System.Runtime.InteropServices;
 using Curvature.Quant.Networks;
-using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -40,7 +38,7 @@ internal static class CalibrationPass
         {
             cancellation.ThrowIfCancellationRequested();
             using DisposeScope scope = NewDisposeScope();
-            see(Call(callable, EvaluationMode.Placed(batch, module), index++));
+            see(EvaluationMode.Call(callable, EvaluationMode.Placed(batch, module), $"calibration batch {index++}"));
         }
 
         if (index == 0)
@@ -51,17 +49,4 @@ internal static class CalibrationPass
 
     public static nn.IModule<Tensor, Tensor> Callable(nn.Module module) => module as nn.IModule<Tensor, Tensor>
         ?? throw new CurvatureException($"The model {module.GetType().Name} does not map one tensor to one tensor (IModule<Tensor, Tensor>), so it cannot be calibrated on batches of inputs.");
-
-    public static Tensor Call(nn.IModule<Tensor, Tensor> callable, Tensor inputs, int index)
-    {
-        try
-        {
-            return callable.call(inputs);
-        }
-        catch (Exception error) when (error is ExternalException or ArgumentException)
-        {
-            throw new CurvatureException(
-                $"The model rejected calibration batch {index} of shape [{string.Join(", ", inputs.shape)}], {inputs.dtype}: {EngineError.Summary(error)}. Give inputs as the model takes them, samples first.", error);
-        }
-    }
 }

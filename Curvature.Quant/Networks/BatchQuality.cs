@@ -1,7 +1,5 @@
-using System.Runtime.InteropServices;
 using Curvature.Data;
 using Curvature.Objectives;
-using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -43,17 +41,8 @@ internal sealed record BatchQuality(double Loss, double Terms, long? Right, long
 
     private static BatchQuality Of(nn.Module module, nn.IModule<Tensor, Tensor> callable, Batch batch, int index, ISupervisedLoss loss)
     {
-        Tensor inputs = EvaluationMode.Placed(batch.Inputs, module), targets = EvaluationMode.Placed(batch.Targets, module), outputs;
-        try
-        {
-            outputs = callable.call(inputs);
-        }
-        catch (Exception error) when (error is ExternalException or ArgumentException)
-        {
-            throw new CurvatureException(
-                $"The model rejected batch {index}: inputs of shape [{string.Join(", ", inputs.shape)}], {inputs.dtype}. The engine says: {EngineError.Summary(error)}. Check that x has the shape the model takes, samples first.", error);
-        }
-
+        Tensor targets = EvaluationMode.Placed(batch.Targets, module);
+        Tensor outputs = EvaluationMode.Call(callable, EvaluationMode.Placed(batch.Inputs, module), $"batch {index}");
         loss.Check(outputs, targets);
         double terms = loss.Terms(targets), value = terms > 0 ? loss.Value(outputs, targets).ToDouble() : 0;
         if (!double.IsFinite(value))

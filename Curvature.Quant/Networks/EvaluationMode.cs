@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using Curvature.Tensors;
 using static TorchSharp.torch;
 
 namespace Curvature.Quant.Networks;
@@ -19,6 +21,23 @@ internal sealed class EvaluationMode : IDisposable
         foreach ((nn.Module module, bool training) in _modes)
         {
             module.train(training);
+        }
+    }
+
+    /// <summary>The model's outputs for inputs that are <see cref="Placed"/>; what it rejects is an error that names them.</summary>
+    /// <param name="callable">The model.</param>
+    /// <param name="inputs">Samples first.</param>
+    /// <param name="what">What messages call the inputs.</param>
+    public static Tensor Call(nn.IModule<Tensor, Tensor> callable, Tensor inputs, string what)
+    {
+        try
+        {
+            return callable.call(inputs);
+        }
+        catch (Exception error) when (error is ExternalException or ArgumentException)
+        {
+            throw new CurvatureException(
+                $"The model rejected {what}: inputs of shape [{string.Join(", ", inputs.shape)}], {inputs.dtype}. The engine says: {EngineError.Summary(error)}. Check that they have the shape the model takes, samples first.", error);
         }
     }
 

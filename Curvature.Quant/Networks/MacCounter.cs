@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using Curvature.Tensors;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -51,15 +49,7 @@ internal static class MacCounter
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         using var evaluation = new EvaluationMode(model);
-        try
-        {
-            callable.call(EvaluationMode.Placed(sample, model));
-        }
-        catch (Exception error) when (error is ExternalException or ArgumentException)
-        {
-            throw new CurvatureException(
-                $"The model rejected a sample of shape [{string.Join(", ", sample.shape)}]: {EngineError.Summary(error)}. Give inputs as the model takes them, samples first.", error);
-        }
+        EvaluationMode.Call(callable, EvaluationMode.Placed(sample, model), "a sample");
     }
 
     private static bool Knows(nn.Module module) => module is nn.Module<Tensor, Tensor> && module is Linear or Embedding or Convolution || IsTransposed(module);

@@ -28,7 +28,7 @@ public static class PlanContent
     {
         >= 1e6 and var bytes => $"{NumberText.Of(bytes / 1e6)} MB",
         >= 1e3 and var bytes => $"{NumberText.Of(bytes / 1e3)} kB",
-        var bytes => $"{NumberText.Of(bytes)} bytes",
+        var bytes => $"{NumberText.Of((long)Math.Ceiling(bytes))} bytes",
     };
 
     private static IEnumerable<ReportSection> Sections(PlanReport report)

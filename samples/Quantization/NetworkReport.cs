@@ -9,9 +9,6 @@ namespace Curvature.Samples.Quantization;
 /// <summary>What the page says of one network.</summary>
 internal sealed class NetworkReport
 {
-    // Quantile of Student's t at 97.5 % for the mean of three differences.
-    private const double Quantile = 4.303;
-
     private readonly QuantizationResults _results;
 
     public NetworkReport(StudyNetwork network, QuantizationResults results)
@@ -53,8 +50,8 @@ internal sealed class NetworkReport
     /// <summary>1: a method's plans are better than the uniform one beyond what three seeds leave open; -1: worse; 0: neither can be said.</summary>
     public int Verdict(PlanKind kind, string method)
     {
-        Estimate gain = Gain(kind, method, kind, PlanRuns.Uniform);
-        return Math.Abs(gain.Value) > Quantile * gain.StandardError ? Math.Sign(gain.Value) : 0;
+        (double low, double high) = Gain(kind, method, kind, PlanRuns.Uniform).ConfidenceInterval();
+        return low > 0 ? 1 : high < 0 ? -1 : 0;
     }
 
     /// <summary>Kendall's tau-b between a sensitivity and the increase of the test loss, over the layers at one width, or, with null, over all layers and widths.</summary>

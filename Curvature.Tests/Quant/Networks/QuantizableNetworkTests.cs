@@ -27,7 +27,7 @@ public sealed class QuantizableNetworkTests : IDisposable
         Assert.All(QuantizableNetwork.Of(model).Layers, layer => Assert.Null(layer.Macs));
         Assert.IsType<Conv2d>(network["conv2"].Module);
         Assert.Contains("no layer 'conv3'", Assert.Throws<CurvatureException>(() => network["conv3"]).Message, StringComparison.Ordinal);
-        Assert.Contains("The model rejected a sample of shape [1, 5]", Assert.Throws<CurvatureException>(() => QuantizableNetwork.Of(model, zeros(1, 5))).Message, StringComparison.Ordinal);
+        Assert.Contains("The model rejected a sample: inputs of shape [1, 5]", Assert.Throws<CurvatureException>(() => QuantizableNetwork.Of(model, zeros(1, 5))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
