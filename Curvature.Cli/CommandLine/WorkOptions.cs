@@ -5,13 +5,14 @@ using Curvature.Checkpoints;
 using Curvature.Cli.Work;
 using Curvature.Objectives;
 using Curvature.Operators;
+using Curvature.Tensors;
 
 namespace Curvature.Cli.CommandLine;
 
 /// <summary>What <c>report</c>, every <c>measure</c>, <c>prune</c>, <c>plan</c> and <c>quantize</c> ask alike: a model, data, a loss, and how to compute.</summary>
 /// <param name="kind">What for.</param>
 /// <param name="recordings">Whether the model may also be a monitor's recording of a training, which needs neither data nor loss.</param>
-internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordings = false)
+internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordings = false)
 {
     private const string Recording = ".jsonl";
 
@@ -44,7 +45,8 @@ internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure, bool
     private readonly Option<double?> _budget = Choices.Real("--budget", "MINUTES", "plan the work to end within this time [10]", "minutes from 0 (exclusive) to 100000", minutes => minutes is > 0 and <= 100_000);
     private readonly Option<int?> _seed = Choices.Integer("--seed", "of every random choice [0]");
     private readonly Option<string?> _precision = Choices.Word("--dtype", "compute in this precision [the model's]", "float32", "float64");
-    private readonly Option<string?> _device = Choices.Word("--device", "DEVICE", "cpu, cuda or cuda:INDEX [cpu]", "cpu, cuda or cuda:INDEX", Device());
+    private readonly Option<string?> _device = Choices.Word("--device", "DEVICE", "cpu, cuda, cuda:INDEX or cuda:local (one for each rank on a machine) [cpu]", ComputeDevice.Expected, ComputeDevice.Names);
+    private readonly Option<bool> _tf32 = new("--tf32") { Description = "let float32 products on a GPU round their factors to 10 bits" };
     private readonly Option<int?> _threads = Choices.Count("--threads", "CPU threads [all cores]", most: 1024);
     private readonly Option<bool> _trainMode = new("--train-mode") { Description = "leave dropout and batch norm in training mode" };
     private readonly Option<double?> _l2 = Choices.Real("--l2", "LAMBDA", "adds LAMBDA/2 |theta|^2 to the loss [0]", "a number of at least 0", lambda => lambda >= 0);
@@ -77,7 +79,7 @@ internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure, bool
         {
             Option[] all =
             [
-                _data, _loss, _modelType, _target, _scale, _matrix, _fisherSamples, _parameters, _batchSize, _samples, _budget, _seed, _precision, _device, _threads, _trainMode,
+                _data, _loss, _modelType, _target, _scale, _matrix, _fisherSamples, _parameters, _batchSize, _samples, _budget, _seed, _precision, _device, _tf32, _threads, _trainMode,
                 _l2, _ignoreIndex, _smoothing, _classWeights,
             ];
             Option[] kept = kind switch
@@ -163,6 +165,7 @@ internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure, bool
         Seed = parse.GetValue(_seed) ?? 0,
         Precision = parse.GetValue(_precision),
         Device = parse.GetValue(_device) ?? "cpu",
+        TF32 = parse.GetValue(_tf32),
         Threads = parse.GetValue(_threads) ?? Environment.ProcessorCount,
         TrainMode = parse.GetValue(_trainMode),
         L2 = parse.GetValue(_l2) ?? 0,
@@ -192,9 +195,6 @@ internal sealed partial class WorkOptions(WorkKind kind = WorkKind.Measure, bool
 
     /// <summary>A type in an assembly, or a short name.</summary>
     private static Regex ModelType() => new($"!|^({string.Join('|', KnownNetworks.Names.Select(Regex.Escape))})$", RegexOptions.CultureInvariant);
-
-    [GeneratedRegex("^(cpu|cuda|cuda:[0-9]{1,3})$")]
-    private static partial Regex Device();
 
     /// <summary>A word as a shell would need it.</summary>
     private static string Quoted(string word) =>

@@ -46,6 +46,9 @@ internal sealed record WorkRequest
 
     public string Device { get; init; } = "cpu";
 
+    /// <summary>Whether float32 products on a GPU may round their factors to TF32.</summary>
+    public bool TF32 { get; init; }
+
     public int Threads { get; init; } = Environment.ProcessorCount;
 
     public bool TrainMode { get; init; }

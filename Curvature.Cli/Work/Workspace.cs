@@ -60,7 +60,7 @@ internal sealed class Workspace : IDisposable
     {
         set_num_threads(request.Threads);
         manual_seed(request.Seed); // for models that draw: --train-mode
-        return new Workspace(request, Find(request.Device));
+        return new Workspace(request, ComputeDevice.Open(request.Device, request.TF32));
     }
 
     /// <summary>The model, in the mode asked for.</summary>
@@ -148,7 +148,8 @@ internal sealed class Workspace : IDisposable
     /// <summary>Adds what was read to the head of the report.</summary>
     public void Describe(EnvironmentReport environment)
     {
-        environment.Add("device", _request.Device);
+        environment.Add("device", Parameters.Device.ToString());
+        environment.Add("tf32", ComputeDevice.AllowsTF32);
         environment.Add("dtype", Parameters.DType == ScalarType.Float64 ? "float64" : "float32");
         environment.Add("mode", _request.TrainMode ? "train" : "eval");
         environment.Add("seed", _request.Seed);
@@ -171,8 +172,4 @@ internal sealed class Workspace : IDisposable
         "float64" => ScalarType.Float64,
         _ => null,
     };
-
-    private static Device Find(string name) => name == "cpu" || cuda_is_available()
-        ? device(name)
-        : throw new CurvatureException($"--device {name}: this libtorch finds no CUDA device. Use --device cpu, or a CUDA build of libtorch (LIBTORCH).");
 }

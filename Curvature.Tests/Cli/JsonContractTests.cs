@@ -97,7 +97,7 @@ public class JsonContractTests
         JsonElement environment = Measure("trace", "--probes", "2", "--seed", "7").GetProperty("environment");
         string[] expected =
         [
-            "curvature", "dotnet", "libtorch", "blas", "blas_gigaflops_per_second", "threads", "device", "dtype", "mode", "seed",
+            "curvature", "dotnet", "libtorch", "blas", "blas_gigaflops_per_second", "threads", "device", "tf32", "dtype", "mode", "seed",
             "model", "model_sha256", "data", "data_sha256", "samples", "samples_available", "products", "seconds",
         ];
         Assert.Equal(expected, Names(environment).Intersect(expected));
@@ -106,6 +106,7 @@ public class JsonContractTests
             (environment.GetProperty("seed").GetInt32(), environment.GetProperty("threads").GetInt32(), environment.GetProperty("samples").GetInt64(),
                 environment.GetProperty("samples_available").GetInt64(), environment.GetProperty("products").GetInt32(),
                 environment.GetProperty("dtype").GetString(), environment.GetProperty("mode").GetString()));
+        Assert.Equal(("cpu", false), (environment.GetProperty("device").GetString(), environment.GetProperty("tf32").GetBoolean()));
         Assert.Equal(64, environment.GetProperty("model_sha256").GetString()!.Length);
     }
 

@@ -63,7 +63,7 @@ public class UsageErrorTests
     [InlineData(Given + " --seed x", "--seed x: expected a whole number")]
     [InlineData(Given + " --seed 5000000000", "--seed 5000000000: expected")]
     [InlineData(Given + " --dtype float16", "--dtype float16: expected one of float32, float64")]
-    [InlineData(Given + " --device tpu", "--device tpu: expected cpu, cuda or cuda:INDEX")]
+    [InlineData(Given + " --device tpu", "--device tpu: expected cpu, cuda, cuda:INDEX or cuda:local")]
     [InlineData(Given + " --threads 0", "--threads 0: expected")]
     [InlineData(Given + " --l2 -0.1", "--l2 -0.1: expected a number of at least 0")]
     [InlineData(Given + " --label-smoothing 1", "--label-smoothing 1: expected a number in [0, 1)")]

@@ -84,6 +84,9 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial int cv_get_threads();
     [LibraryImport(Library)] internal static partial int cv_set_threads(int count);
     [LibraryImport(Library)] internal static partial int cv_cuda_count();
+    [LibraryImport(Library)] internal static partial int cv_get_tf32(int cudnn);
+    [LibraryImport(Library)] internal static partial void cv_set_tf32(int cudnn, int on);
+    [LibraryImport(Library)] internal static partial void cv_enable_flash_sdp(int on);
 
     /// <summary>Turns the result code of a call into an exception with libtorch's own message.</summary>
     internal static void Check(int code)

@@ -110,6 +110,17 @@ CV_API int cv_set_threads(int32_t count) {
   return cv::guarded([&] { at::set_num_threads(count); });
 }
 
+// Products in TF32 (a mantissa of 10 bits): of cuBLAS, and of cuDNN's convolutions, where libtorch allows it unless told otherwise.
+CV_API int32_t cv_get_tf32(int32_t cudnn) { return cudnn ? at::globalContext().allowTF32CuDNN() : at::globalContext().allowTF32CuBLAS(); }
+CV_API void cv_set_tf32(int32_t cudnn, int32_t on) {
+  if (cudnn) {
+    at::globalContext().setAllowTF32CuDNN(on != 0);
+  } else {
+    at::globalContext().setAllowTF32CuBLAS(on != 0);
+  }
+}
+CV_API void cv_enable_flash_sdp(int32_t on) { at::globalContext().setSDPUseFlash(on != 0); }
+
 CV_API int32_t cv_cuda_count() {
   int32_t count = 0;
   cv::guarded([&] { count = static_cast<int32_t>(torch::cuda::device_count()); });

@@ -1,0 +1,52 @@
+using Curvature.Tensors;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Core.Tensors;
+
+public sealed class ComputeDeviceTests : IDisposable
+{
+    private readonly (bool Products, bool Convolutions) _before = (backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32);
+
+    [Fact]
+    public void Opening_a_device_forbids_tf32_unless_it_is_asked_for()
+    {
+        backends.cudnn.allow_tf32 = true; // libtorch's own default
+        Assert.True(ComputeDevice.AllowsTF32);
+        Assert.Equal(CPU.type, ComputeDevice.Open("cpu").type);
+        Assert.Equal((false, false), (ComputeDevice.AllowsTF32, backends.cudnn.allow_tf32));
+        ComputeDevice.Open("cpu", tf32: true);
+        Assert.Equal((true, true), (backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32));
+    }
+
+    [Theory]
+    [InlineData("cuda", 1, "cuda")]
+    [InlineData("cuda:3", 4, "cuda:3")]
+    [InlineData("cuda:local", 4, "cuda:0")]
+    [InlineData("cuda:local", 4, "cuda:2", "OMPI_COMM_WORLD_LOCAL_RANK", "2")]
+    [InlineData("cuda:local", 4, "cuda:1", "MPI_LOCALRANKID", "1")]
+    [InlineData("cuda:local", 8, "cuda:7", "SLURM_LOCALID", "7")]
+    [InlineData("cuda:local", 8, "cuda:5", "LOCAL_RANK", "5")]
+    [InlineData("cuda:local", 8, "cuda:0", "LOCAL_RANK", "-1")] // none
+    public void Each_process_of_a_job_gets_a_device_of_its_own(string name, int devices, string expected, string? variable = null, string? value = null) =>
+        Assert.Equal(expected, ComputeDevice.Resolve(name, devices, asked => asked == variable ? value : null));
+
+    [Theory]
+    [InlineData("cuda", 0, "'cuda' cannot be used: this libtorch finds no CUDA device. Use cpu")]
+    [InlineData("cuda:local", 0, "finds no CUDA device")]
+    [InlineData("cuda:2", 2, "'cuda:2' cannot be used: this machine has 2 CUDA devices, counted from 0")]
+    [InlineData("cuda:local", 1, "this is process 4 of a job on this machine, which has 1 CUDA device. Start one process a device, e.g. mpirun --map-by ppr:1:node")]
+    public void A_device_that_is_not_there_is_an_error_that_says_what_to_do(string name, int devices, string expected) =>
+        Assert.Contains(expected, Assert.Throws<CurvatureException>(() => ComputeDevice.Resolve(name, devices, asked => asked == "SLURM_LOCALID" ? "3" : null)).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("gpu")]
+    [InlineData("cuda:")]
+    [InlineData("cuda:-1")]
+    [InlineData("cuda:1000")]
+    [InlineData("")]
+    public void A_name_that_is_none_is_refused(string name) =>
+        Assert.Contains("expected cpu, cuda, cuda:INDEX or cuda:local", Assert.Throws<CurvatureException>(() => ComputeDevice.Open(name)).Message, StringComparison.Ordinal);
+
+    public void Dispose() => (backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32) = _before;
+}
