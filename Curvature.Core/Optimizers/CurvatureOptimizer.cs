@@ -159,6 +159,9 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
     /// <param name="options">Its group's, all filled.</param>
     protected abstract void Update(Parameter parameter, Tensor g, Tensor? D, NamedState state, TOptions options);
 
+    /// <summary>Whether this step's loss may be evaluated once more after it: what the model draws (dropout) is then drawn again.</summary>
+    private protected virtual bool MayLookBack => false;
+
     /// <summary>Whether the loss of the step that was just taken is to be evaluated once more, on the same batch.</summary>
     private protected virtual bool LooksBack => false;
 
@@ -190,6 +193,7 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
             throw new CurvatureException($"{GetType().Name} got no parts of a batch to step on.");
         }
 
+        using Tensor? drawn = MayLookBack ? random.get_rng_state() : null;
         LossPass? only = parts.Count == 1 ? Evaluate(parts[0], 0) : null;
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
@@ -207,7 +211,7 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
         if (Finish(gradient, [sum!.to(_parameters[0].dtype)]) && LooksBack)
         {
             using IDisposable? statistics = Preserve();
-            LookBack(sum!, Again(parts));
+            LookBack(sum!, Again(parts, drawn!));
         }
 
         return only?.Loss ?? sum!.MoveToOuterDisposeScope();
@@ -311,17 +315,26 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
         return false;
     }
 
-    /// <summary>The loss at the parameters as they are now, without graph.</summary>
-    private static Tensor Again(IReadOnlyList<Func<LossPass>> parts)
+    /// <summary>The loss at the parameters as they are now, without graph, with the draws of a random state; the state stays as it is.</summary>
+    private static Tensor Again(IReadOnlyList<Func<LossPass>> parts, Tensor drawn)
     {
-        Tensor? sum = null;
-        foreach (Func<LossPass> part in parts)
+        using Tensor now = random.get_rng_state();
+        random.set_rng_state(drawn);
+        try
         {
-            using DisposeScope scope = NewDisposeScope();
-            sum = Sum(sum, part().Loss);
-        }
+            Tensor? sum = null;
+            foreach (Func<LossPass> part in parts)
+            {
+                using DisposeScope scope = NewDisposeScope();
+                sum = Sum(sum, part().Loss);
+            }
 
-        return sum!;
+            return sum!;
+        }
+        finally
+        {
+            random.set_rng_state(now);
+        }
     }
 
     private LossPass Pass(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss, double weight)

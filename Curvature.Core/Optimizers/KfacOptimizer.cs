@@ -77,6 +77,9 @@ public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
     protected override bool TakesGradients => Settings is { Schedule: null, Factors.Gradients: FactorGradients.Empirical or FactorGradients.Identity } && StepRecorder.CanRecord(Model);
 
     /// <inheritdoc/>
+    private protected override bool MayLookBack => Settings.Schedule is { } schedule && (Steps + 1) % schedule.Interval == 0;
+
+    /// <inheritdoc/>
     private protected override bool LooksBack => _lookedAt is not null;
 
     /// <inheritdoc/>
@@ -166,7 +169,7 @@ public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
         Tensor?[] g = [.. gradient.Select((own, i) => own is not null && Settings.L2 > 0 ? own.add(Parameters[i], Settings.L2) : own)];
         Tensor?[] v = _inverses.Apply(g, gradient, Parameters, damping, RememberedSamples());
         Clip(v, g);
-        if (Settings.Schedule is { } schedule && (Steps + 1) % schedule.Interval == 0)
+        if (MayLookBack)
         {
             (_lookedAt, _gradient) = (factors.Parameters.Snapshot(), [.. gradient]);
         }

@@ -251,6 +251,31 @@ public sealed class KfacOptimizerTests
     }
 
     [Fact]
+    public void A_second_look_at_the_loss_draws_what_the_first_drew_and_leaves_no_trace()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(5);
+        nn.Module<Tensor, Tensor> model = nn.Sequential(nn.Dropout(0.5), KroneckerCases.Linear(4, 1));
+        Tensor x = KroneckerCases.Inputs(4);
+        List<double> losses = [];
+        KfacSettings settings = Plain with { Schedule = new LevenbergMarquardt { Interval = 1 }, Factors = new KfacOptions { Gradients = FactorGradients.Empirical } };
+        using KfacOptimizer optimizer = new(model, new KfacOptimizerOptions { LearningRate = 1e-12, Momentum = 0 }, settings);
+        for (int step = 0; step < 3; step++)
+        {
+            optimizer.step(() =>
+            {
+                Tensor loss = model.call(x).square().mean();
+                losses.Add(loss.ToDouble());
+                return loss;
+            });
+        }
+
+        Assert.Equal(6, losses.Count);
+        Assert.All(Enumerable.Range(0, 3), step => Assert.Equal(losses[2 * step], losses[(2 * step) + 1], 1e-6));
+        Assert.Equal(3, losses.Select(loss => Math.Round(loss, 4)).Distinct().Count());
+    }
+
+    [Fact]
     public void A_second_look_at_the_loss_leaves_running_statistics_as_the_first_left_them()
     {
         using DisposeScope scope = NewDisposeScope();
