@@ -9,7 +9,7 @@ namespace Curvature.Samples;
 /// <param name="kind">How the networks were parametrised.</param>
 /// <param name="curves">By width, a value every so many steps.</param>
 /// <param name="every">Steps between two values.</param>
-internal sealed class WidthFigure(Parametrisation kind, IReadOnlyDictionary<int, double[]> curves, int every) : Figure
+internal sealed class WidthFigure(Parametrisation kind, IReadOnlyDictionary<int, double[]> curves, int every) : PlotFigure
 {
     private const double Unstable = 2;
 

@@ -20,7 +20,7 @@ public class LandscapeTests
         using var folder = new TemporaryFolder();
         CommandRun run = CommandRun.Of([.. Quick, "--out", folder.File("slices")]);
         Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
-        Assert.Equal(["landscape-curves.svg", "landscape.json", "landscape.svg"], Directory.GetFiles(folder.File("slices")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(["landscape-curves.svg", "landscape-surface.svg", "landscape.json", "landscape.svg"], Directory.GetFiles(folder.File("slices")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Contains("plane of 5 x 5 points", run.Output, StringComparison.Ordinal);
         Assert.Contains("random direction 2", run.Output, StringComparison.Ordinal);
         Assert.Contains("Planned: 35 points over 64 samples", run.Error, StringComparison.Ordinal);

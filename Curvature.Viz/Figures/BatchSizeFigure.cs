@@ -7,10 +7,11 @@ using OxyPlot.Series;
 namespace Curvature.Viz.Figures;
 
 /// <summary>
-/// The ends of the spectra of mini-batch Hessians by batch size, measured and predicted, on logarithmic axes: the largest eigenvalue, and the smallest with its sign turned.
+/// The ends of the spectra of mini-batch Hessians by batch size, measured and predicted, on logarithmic axes unless told otherwise: the largest eigenvalue, and the smallest with its sign turned.
 /// </summary>
 /// <param name="found">What was measured.</param>
-public sealed class BatchSizeFigure(BatchSizeMeasurement found) : Figure
+/// <param name="scale">Of the eigenvalues.</param>
+public sealed class BatchSizeFigure(BatchSizeMeasurement found, FigureScale scale = FigureScale.Logarithmic) : PlotFigure
 {
     private const int CurvePoints = 80, MostLabels = 8;
     private const double Margin = 0.3;
@@ -22,6 +23,12 @@ public sealed class BatchSizeFigure(BatchSizeMeasurement found) : Figure
 
     /// <inheritdoc/>
     public override string Title => "Eigenvalues by batch size";
+
+    /// <inheritdoc/>
+    public override FigureScale? Scale => scale;
+
+    /// <inheritdoc/>
+    public override Figure? OnOtherScale => new BatchSizeFigure(found, scale == FigureScale.Linear ? FigureScale.Logarithmic : FigureScale.Linear);
 
     /// <inheritdoc/>
     public override string Description => sizes.Length == 0
@@ -43,14 +50,14 @@ public sealed class BatchSizeFigure(BatchSizeMeasurement found) : Figure
                 .Where(value => double.IsFinite(value) && value > 0),
         ];
         double top = heights.DefaultIfEmpty(1).Max(), floor = Math.Max(heights.DefaultIfEmpty(0.1).Min(), 1e-4 * top);
-        (double low, double high) = (floor / 1.5, top * 1.5);
+        (double low, double high) = scale == FigureScale.Linear ? (0, top * 1.05) : (floor / 1.5, top * 1.5);
 
         // Powers of two, which a logarithmic axis to base ten does not label.
         double first = Math.Log2(batches[0]) - Margin, last = Math.Log2(batches[^1]) + Margin;
         LinearAxis across = new() { Position = AxisPosition.Bottom, Title = "batch size", Minimum = first, Maximum = last, MajorStep = Math.Max(1, Math.Ceiling((last - first) / MostLabels)) };
         across.LabelFormatter = value => NumberText.Of((long)Math.Round(Math.Pow(2, value)));
-        LogarithmicAxis up = new() { Position = AxisPosition.Left, Title = "|eigenvalue|", Minimum = low, Maximum = high };
-        up.LabelFormatter = LogLabels(low, high);
+        Axis up = scale == FigureScale.Linear ? new LinearAxis() : new LogarithmicAxis { LabelFormatter = LogLabels(low, high) };
+        (up.Position, up.Title, up.Minimum, up.Maximum) = (AxisPosition.Left, "|eigenvalue|", low, high);
         model.Axes.Add(Styled(across, theme, gridlines: false));
         model.Axes.Add(Styled(up, theme, gridlines: true));
         model.Series.Add(Line("law, noise along the sharpest direction", directional, theme.Exact, LineStyle.Solid, low));
@@ -60,6 +67,8 @@ public sealed class BatchSizeFigure(BatchSizeMeasurement found) : Figure
         model.Series.Add(Points("−λmin", theme, theme.Background, size => size.Smallest, -1));
         return model;
     }
+
+    private protected override string AcrossText(double value) => NumberText.Of(Math.Pow(2, value));
 
     private static LineSeries Line(string? title, (double X, double Y)[] points, OxyColor color, LineStyle style, double low)
     {

@@ -8,7 +8,7 @@ namespace Curvature.Viz.Figures;
 /// <summary>Bits of each layer as bars in the order of the model; fixed ones are pale. Of many layers the <see cref="MostLayers"/> with the most weights are drawn.</summary>
 /// <param name="table">The layers.</param>
 /// <param name="plan">Their bits.</param>
-public sealed class BitsFigure(LayerTable table, BitPlan plan) : Figure
+public sealed class BitsFigure(LayerTable table, BitPlan plan) : PlotFigure
 {
     /// <summary>Layers that fit a page.</summary>
     public const int MostLayers = 60;

@@ -11,7 +11,7 @@ namespace Curvature.Viz.Figures;
 /// <param name="curves">The curves.</param>
 /// <param name="logarithmic">Whether the vertical axis is logarithmic, where there is something above zero; what is not is then a gap.</param>
 /// <param name="across">What goes across.</param>
-public sealed class CurvesFigure(string name, string title, string axis, IReadOnlyList<Curve> curves, bool logarithmic = false, string across = "step") : Figure
+public sealed class CurvesFigure(string name, string title, string axis, IReadOnlyList<Curve> curves, bool logarithmic = false, string across = "step") : PlotFigure
 {
     private const int Stretches = 150;
     private const double Room = 0.08;
@@ -23,6 +23,12 @@ public sealed class CurvesFigure(string name, string title, string axis, IReadOn
 
     /// <inheritdoc/>
     public override string Title => title;
+
+    /// <inheritdoc/>
+    public override FigureScale? Scale => logarithmic && heights.Length > 0 ? FigureScale.Logarithmic : AllPositive ? FigureScale.Linear : null;
+
+    /// <inheritdoc/>
+    public override Figure? OnOtherScale => Scale is null ? null : new CurvesFigure(name, title, axis, curves, !logarithmic, across);
 
     /// <inheritdoc/>
     public override string Description => string.Join(" ", curves.Where(curve => curve.Title.Length > 0).Select(Words));
@@ -45,6 +51,8 @@ public sealed class CurvesFigure(string name, string title, string axis, IReadOn
 
         return model;
     }
+
+    private bool AllPositive => heights.Length > 0 && heights.All(height => height > 0);
 
     private Axis Up()
     {

@@ -7,11 +7,12 @@ namespace Curvature.Viz.Figures;
 
 /// <summary>
 /// Eigenvalues, largest magnitude first, with bars of one residual up and down: an exact eigenvalue lies within each bar. Where the spectrum is known, the
-/// exact partner of each stands beside it. Those that did not converge are hollow.
+/// exact partner of each stands beside it. Those that did not converge are hollow. On a logarithmic scale their magnitudes are drawn, negative ones as squares.
 /// </summary>
 /// <param name="eigenvalues">The eigenvalues, in any order.</param>
 /// <param name="exact">All exact eigenvalues, where known.</param>
-public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IReadOnlyList<double>? exact = null) : Figure
+/// <param name="scale">Of the eigenvalues.</param>
+public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IReadOnlyList<double>? exact = null, FigureScale scale = FigureScale.Linear) : PlotFigure
 {
     private const double Aside = 0.2;
     private const int MostLabels = 12;
@@ -24,6 +25,12 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
 
     /// <inheritdoc/>
     public override string Title => "Eigenvalues";
+
+    /// <inheritdoc/>
+    public override FigureScale? Scale => !HasMagnitudes ? null : IsLogarithmic ? FigureScale.Logarithmic : FigureScale.Linear;
+
+    /// <inheritdoc/>
+    public override Figure? OnOtherScale => HasMagnitudes ? new EigenvalueFigure(eigenvalues, exact, IsLogarithmic ? FigureScale.Linear : FigureScale.Logarithmic) : null;
 
     /// <inheritdoc/>
     public override string Description => ranked.Length == 0
@@ -46,13 +53,19 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
             MajorStep = ranked.Length <= MostLabels ? 1 : double.NaN,
         };
         (double low, double high) = Range();
-        var values = new LinearAxis { Position = AxisPosition.Left, Title = "eigenvalue λ", Minimum = low, Maximum = high };
+        Axis values = IsLogarithmic ? new LogarithmicAxis { LabelFormatter = LogLabels(low, high) } : new LinearAxis();
+        (values.Position, values.Title, values.Minimum, values.Maximum) = (AxisPosition.Left, IsLogarithmic ? "|λ|" : "eigenvalue λ", low, high);
         model.Axes.Add(Styled(ranks, theme, gridlines: false));
         model.Axes.Add(Styled(values, theme, gridlines: true));
-        model.Series.Add(Points("eigenvalue ± residual", theme, theme.Measured, eigenvalue => eigenvalue.Converged));
+        model.Series.Add(Points("eigenvalue ± residual", theme, theme.Measured, low, eigenvalue => eigenvalue.Converged && !(IsLogarithmic && eigenvalue.Value < 0)));
+        if (IsLogarithmic && ranked.Any(eigenvalue => eigenvalue.Converged && eigenvalue.Value < 0))
+        {
+            model.Series.Add(Points("negative", theme, theme.Measured, low, eigenvalue => eigenvalue.Converged && eigenvalue.Value < 0, MarkerType.Square));
+        }
+
         if (ranked.Any(eigenvalue => !eigenvalue.Converged))
         {
-            model.Series.Add(Points("not converged", theme, theme.Background, eigenvalue => !eigenvalue.Converged));
+            model.Series.Add(Points("not converged", theme, theme.Background, low, eigenvalue => !eigenvalue.Converged));
         }
 
         if (exact is not null)
@@ -63,10 +76,22 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
         return model;
     }
 
+    private bool HasMagnitudes => ranked.Length > 0 && ranked.All(eigenvalue => eigenvalue.Value != 0);
+
+    private bool IsLogarithmic => scale == FigureScale.Logarithmic && HasMagnitudes;
+
+    /// <summary>A value as it is drawn.</summary>
+    private double Drawn(double value) => IsLogarithmic ? Math.Abs(value) : value;
+
     /// <summary>The axis from zero to the ends of all bars and beyond by a margin: eigenvalues are read for signs and ratios.</summary>
     private (double Low, double High) Range()
     {
-        const double Margin = 0.05;
+        const double Margin = 0.05, Ratio = 1.5;
+        if (IsLogarithmic)
+        {
+            return (Math.Abs(ranked[^1].Value) / Ratio, Math.Abs(ranked[0].Value) * Ratio);
+        }
+
         IEnumerable<double> ends = ranked.SelectMany(eigenvalue =>
             (double[])[eigenvalue.Value - eigenvalue.Residual, eigenvalue.Value, eigenvalue.Value + eigenvalue.Residual]);
         double[] finite = [0, .. ends.Where(double.IsFinite)];
@@ -74,12 +99,14 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
         return (low < 0 ? low - margin : 0, high > 0 || low == 0 ? high + margin : 0);
     }
 
-    private ScatterErrorSeries Points(string title, FigureTheme theme, OxyColor fill, Func<Eigenvalue, bool> where)
+    private protected override string AcrossText(double value) => NumberText.Of((long)Math.Round(value));
+
+    private ScatterErrorSeries Points(string title, FigureTheme theme, OxyColor fill, double least, Func<Eigenvalue, bool> where, MarkerType marker = MarkerType.Circle)
     {
         var series = new ScatterErrorSeries
         {
             Title = title,
-            MarkerType = MarkerType.Circle,
+            MarkerType = marker,
             MarkerSize = 3.5,
             MarkerFill = fill,
             MarkerStroke = theme.Measured,
@@ -93,7 +120,8 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
         {
             if (where(ranked[i]))
             {
-                series.Points.Add(new ScatterErrorPoint(i + 1 - aside, ranked[i].Value, 0, 2 * ranked[i].Residual)); // a bar's full length
+                double value = Drawn(ranked[i].Value), half = IsLogarithmic ? Math.Min(ranked[i].Residual, value - least) : ranked[i].Residual;
+                series.Points.Add(new ScatterErrorPoint(i + 1 - aside, value, 0, 2 * half)); // a bar's full length
             }
         }
 
@@ -104,7 +132,7 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
     {
         ScatterSeries series = ExactPoints(theme);
         double[] partners = ExactPairing.Of([.. ranked.Select(eigenvalue => eigenvalue.Value)], all);
-        series.Points.AddRange(partners.Select((value, i) => new ScatterPoint(i + 1 + Aside, value)));
+        series.Points.AddRange(partners.Select((value, i) => new ScatterPoint(i + 1 + Aside, Drawn(value))));
         return series;
     }
 }

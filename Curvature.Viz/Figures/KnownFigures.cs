@@ -42,6 +42,12 @@ public static class KnownFigures
             summary => summary.Landscape is { Surface: { } surface } landscape
                 ? new LandscapeContourFigure(surface, landscape.Curves[0].Name, landscape.Curves[1].Name)
                 : null),
+        new(
+            "landscape-surface",
+            "The loss over a plane as a surface, to be turned in the page.",
+            summary => summary.Landscape is { Surface: { } surface } landscape
+                ? new LandscapeSurfaceFigure(surface, landscape.Curves[0].Name, landscape.Curves[1].Name)
+                : null),
     ];
 
     /// <summary>The figures that <paramref name="summary"/> has the quantities for.</summary>

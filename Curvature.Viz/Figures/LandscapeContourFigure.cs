@@ -14,12 +14,13 @@ namespace Curvature.Viz.Figures;
 /// <param name="across">Name of the horizontal direction.</param>
 /// <param name="up">Name of the vertical direction.</param>
 /// <param name="run">Points of a run in the plane, in order.</param>
-public sealed class LandscapeContourFigure(LandscapeSurface surface, string across, string up, IReadOnlyList<(double X, double Y)>? run = null) : Figure
+/// <param name="scale">Of the loss; null: by its values.</param>
+public sealed class LandscapeContourFigure(LandscapeSurface surface, string across, string up, IReadOnlyList<(double X, double Y)>? run = null, FigureScale? scale = null) : PlotFigure
 {
     // Labels keep this share of the picture's width between them.
     private const double Apart = 0.11;
 
-    private readonly LandscapeScale _scale = new(surface.Losses.SelectMany(row => row));
+    private readonly LandscapeScale _scale = new(surface.Losses.SelectMany(row => row), scale);
 
     /// <inheritdoc/>
     public override string Name => "landscape";
@@ -29,6 +30,12 @@ public sealed class LandscapeContourFigure(LandscapeSurface surface, string acro
 
     /// <inheritdoc/>
     public override double Height => 360;
+
+    /// <inheritdoc/>
+    public override FigureScale? Scale => _scale.Drawn;
+
+    /// <inheritdoc/>
+    public override Figure? OnOtherScale => _scale.HasBoth ? new LandscapeContourFigure(surface, across, up, run, _scale.Other) : null;
 
     /// <inheritdoc/>
     public override string Description =>
@@ -69,6 +76,17 @@ public sealed class LandscapeContourFigure(LandscapeSurface surface, string acro
 
         model.Series.Add(Points("checkpoint", theme, theme.Ink, 3.5, [(0, 0)]));
         return model;
+    }
+
+    /// <summary>The losses at the points of the grid, thinned to what can be told apart.</summary>
+    private protected override IEnumerable<MarkedSeries> Marked(PlotModel model, Axis across, Axis up)
+    {
+        int[] columns = [.. LandscapeGrid.Kept(surface.Across.Count)], rows = [.. LandscapeGrid.Kept(surface.Up.Count)];
+        yield return new MarkedSeries("loss", [.. rows.SelectMany(j => columns.Select(i => new FigureMark(
+            across.Transform(surface.Across[i]),
+            up.Transform(surface.Up[j]),
+            NumberText.Of(surface.Across[i], 3),
+            $"{NumberText.Of(surface.Up[j], 3)}, loss {NumberText.Of(surface.Losses[j][i])}")))]);
     }
 
     private static ScatterSeries Points(string title, FigureTheme theme, OxyColor fill, double size, IEnumerable<(double X, double Y)> points)

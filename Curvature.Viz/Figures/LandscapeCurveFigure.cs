@@ -10,16 +10,23 @@ namespace Curvature.Viz.Figures;
 /// </summary>
 /// <param name="curves">The lines, at most two, with their names.</param>
 /// <param name="position">What the horizontal axis measures.</param>
-public sealed class LandscapeCurveFigure(IReadOnlyList<(string Name, LandscapeCurve Curve)> curves, string position = "position along the direction") : Figure
+/// <param name="scale">Of the loss; null: by its values.</param>
+public sealed class LandscapeCurveFigure(IReadOnlyList<(string Name, LandscapeCurve Curve)> curves, string position = "position along the direction", FigureScale? scale = null) : PlotFigure
 {
     private const int ModelPoints = 81, LongestName = 40;
-    private readonly LandscapeScale _scale = new(curves.SelectMany(curve => curve.Curve.Losses));
+    private readonly LandscapeScale _scale = new(curves.SelectMany(curve => curve.Curve.Losses), scale);
 
     /// <inheritdoc/>
     public override string Name => "landscape-curves";
 
     /// <inheritdoc/>
     public override string Title => "Loss along lines";
+
+    /// <inheritdoc/>
+    public override FigureScale? Scale => _scale.Drawn;
+
+    /// <inheritdoc/>
+    public override Figure? OnOtherScale => _scale.HasBoth ? new LandscapeCurveFigure(curves, position, _scale.Other) : null;
 
     /// <inheritdoc/>
     public override string Description => string.Join(" ", curves.Select(curve =>

@@ -7,12 +7,13 @@ public sealed class LandscapeScale
     private const int Most = 10;
 
     /// <param name="losses">Those that are not finite do not count.</param>
-    public LandscapeScale(IEnumerable<double> losses)
+    /// <param name="scale">Which scale, where both are possible; null: by the losses.</param>
+    public LandscapeScale(IEnumerable<double> losses, FigureScale? scale = null)
     {
         double[] finite = [.. losses.Where(double.IsFinite)];
         (Low, High) = finite.Length == 0 ? (0, 1) : (finite.Min(), finite.Max());
         High = High > Low ? High : Low + Math.Max(1e-12, Math.Abs(Low) * 1e-6);
-        IsLogarithmic = Low > 0 && High / Low > FarApart;
+        IsLogarithmic = HasBoth && (scale is { } asked ? asked == FigureScale.Logarithmic : High / Low > FarApart);
     }
 
     /// <summary>The smallest loss.</summary>
@@ -20,6 +21,15 @@ public sealed class LandscapeScale
 
     /// <summary>The largest.</summary>
     public double High { get; }
+
+    /// <summary>Whether the losses can be drawn on either scale: all are positive.</summary>
+    public bool HasBoth => Low > 0;
+
+    /// <summary>The scale drawn; null where there is only the linear one.</summary>
+    public FigureScale? Drawn => !HasBoth ? null : IsLogarithmic ? FigureScale.Logarithmic : FigureScale.Linear;
+
+    /// <summary>The other one.</summary>
+    public FigureScale Other => IsLogarithmic ? FigureScale.Linear : FigureScale.Logarithmic;
 
     /// <summary>Whether heights are drawn by their logarithms.</summary>
     public bool IsLogarithmic { get; }

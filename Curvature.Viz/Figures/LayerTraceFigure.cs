@@ -7,16 +7,18 @@ namespace Curvature.Viz.Figures;
 
 /// <summary>
 /// The trace of each layer's block as a bar with its 95 % interval, in the order of the model, beside the exact trace where known. Of many
-/// layers the <see cref="MostLayers"/> with the largest traces are drawn.
+/// layers the <see cref="MostLayers"/> with the largest traces are drawn. On a logarithmic scale, which has no zero for bars to start from, points stand in their place.
 /// </summary>
 /// <param name="layers">Traces by layer.</param>
 /// <param name="exact">Exact traces by layer name, where known.</param>
-public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnlyDictionary<string, double>? exact = null) : Figure
+/// <param name="scale">Of the traces; logarithmic where all are positive only.</param>
+public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnlyDictionary<string, double>? exact = null, FigureScale scale = FigureScale.Linear) : PlotFigure
 {
     /// <summary>Layers that fit a page.</summary>
     public const int MostLayers = 30;
 
     private const int LongestName = 26;
+    private const string Legend = "estimate, 95 % interval";
 
     private readonly LayerTrace[] drawn = layers.Count <= MostLayers ? [.. layers] : Largest(layers);
 
@@ -26,6 +28,12 @@ public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnly
     /// <inheritdoc/>
     public override string Title =>
         drawn.Length == layers.Count ? "Trace by layer" : $"Trace by layer: the {drawn.Length} largest of {layers.Count}";
+
+    /// <inheritdoc/>
+    public override FigureScale? Scale => !AllPositive ? null : IsLogarithmic ? FigureScale.Logarithmic : FigureScale.Linear;
+
+    /// <inheritdoc/>
+    public override Figure? OnOtherScale => AllPositive ? new LayerTraceFigure(layers, exact, IsLogarithmic ? FigureScale.Linear : FigureScale.Logarithmic) : null;
 
     /// <inheritdoc/>
     public override string Description => string.Join(' ', (string[])
@@ -53,13 +61,18 @@ public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnly
         names.Labels.AddRange(drawn.Select(layer => PrintableName.Of(layer.Name, LongestName)));
         model.Axes.Add(Styled(names, theme, gridlines: false));
         (double low, double high) = Range();
-        var traces = new LinearAxis { Position = AxisPosition.Bottom, Title = "trace", Minimum = low, Maximum = high };
+        Axis traces = IsLogarithmic ? new LogarithmicAxis { LabelFormatter = LogLabels(low, high) } : new LinearAxis();
+        (traces.Position, traces.Title, traces.Minimum, traces.Maximum) = (AxisPosition.Bottom, "trace", low, high);
         model.Axes.Add(Styled(traces, theme, gridlines: true));
 
-        var bars = new BarSeries { Title = "estimate, 95 % interval", FillColor = OxyColor.FromAColor(150, theme.Measured) };
-        bars.Items.AddRange(drawn.Select((layer, i) => new BarItem(layer.Trace.Value, i)));
-        model.Series.Add(bars);
-        model.Series.Add(Intervals(theme));
+        if (!IsLogarithmic)
+        {
+            var bars = new BarSeries { Title = Legend, FillColor = OxyColor.FromAColor(150, theme.Measured) };
+            bars.Items.AddRange(drawn.Select((layer, i) => new BarItem(layer.Trace.Value, i)));
+            model.Series.Add(bars);
+        }
+
+        model.Series.Add(Intervals(theme, low));
         if (exact is not null)
         {
             model.Series.Add(Exact(exact, theme));
@@ -67,6 +80,10 @@ public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnly
 
         return model;
     }
+
+    private bool AllPositive => drawn.All(layer => layer.Trace.Value > 0 && double.IsFinite(layer.Trace.Value));
+
+    private bool IsLogarithmic => scale == FigureScale.Logarithmic && AllPositive;
 
     private static LayerTrace[] Largest(IReadOnlyList<LayerTrace> layers)
     {
@@ -77,22 +94,33 @@ public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnly
     /// <summary>The axis from zero to the ends of all intervals and beyond by a margin.</summary>
     private (double Low, double High) Range()
     {
-        const double Margin = 0.04;
-        IEnumerable<double> ends = drawn.SelectMany(layer =>
+        const double Margin = 0.04, Ratio = 1.3;
+        if (IsLogarithmic)
+        {
+            IEnumerable<double> ends = drawn.SelectMany(layer => (double[])[layer.Trace.Value, layer.Trace.ConfidenceInterval().High, exact?.GetValueOrDefault(layer.Name) ?? 0]);
+            double[] positive = [.. ends.Where(end => end > 0 && double.IsFinite(end))];
+            return (positive.Min() / Ratio, positive.Max() * Ratio);
+        }
+
+        IEnumerable<double> all = drawn.SelectMany(layer =>
         {
             (double low, double high) = layer.Trace.ConfidenceInterval();
             return (double[])[layer.Trace.Value, low, high, exact?.GetValueOrDefault(layer.Name) ?? 0];
         });
-        double[] finite = [0, .. ends.Where(double.IsFinite)];
+        double[] finite = [0, .. all.Where(double.IsFinite)];
         double low = finite.Min(), high = finite.Max(), margin = Margin * (high > low ? high - low : 1);
         return (low < 0 ? low - margin : 0, high + margin);
     }
 
-    private ScatterErrorSeries Intervals(FigureTheme theme)
+    private ScatterErrorSeries Intervals(FigureTheme theme, double least)
     {
         var series = new ScatterErrorSeries
         {
-            MarkerType = MarkerType.None,
+            Title = IsLogarithmic ? Legend : null,
+            MarkerType = IsLogarithmic ? MarkerType.Circle : MarkerType.None,
+            MarkerSize = 3.5,
+            MarkerFill = theme.Measured,
+            MarkerStrokeThickness = 0,
             ErrorBarColor = theme.Ink,
             ErrorBarStrokeThickness = 1.2,
             ErrorBarStopWidth = 3.5,
@@ -100,7 +128,8 @@ public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnly
         for (int i = 0; i < drawn.Length; i++)
         {
             (double low, double high) = drawn[i].Trace.ConfidenceInterval();
-            series.Points.Add(new ScatterErrorPoint(drawn[i].Trace.Value, i, double.IsFinite(high - low) ? high - low : 0, 0));
+            double value = drawn[i].Trace.Value, length = double.IsFinite(high - low) ? high - low : 0;
+            series.Points.Add(new ScatterErrorPoint(value, i, IsLogarithmic ? Math.Min(length, 2 * (value - least)) : length, 0)); // not to zero on a logarithmic scale
         }
 
         return series;

@@ -14,20 +14,29 @@ namespace Curvature.Viz.Figures;
 /// <param name="plan">The chosen plan.</param>
 /// <param name="others">Plans to compare with, by name.</param>
 /// <param name="limit">What the cost may be at most, in the unit of <see cref="PlanCost"/>; null: not drawn.</param>
-public sealed class ParetoFigure(ParetoFrontier frontier, BitPlan plan, IReadOnlyList<(string Name, BitPlan Plan)> others, double? limit = null) : Figure
+/// <param name="scale">Of the objective; null: logarithmic where it is positive.</param>
+public sealed class ParetoFigure(ParetoFrontier frontier, BitPlan plan, IReadOnlyList<(string Name, BitPlan Plan)> others, double? limit = null, FigureScale? scale = null) : PlotFigure
 {
     /// <summary>Points that are drawn.</summary>
     public const int MostPoints = 400;
 
     private readonly (double Scale, string Unit) unit = UnitOf(frontier);
 
-    private readonly bool logarithmic = frontier.Objectives.Append(plan.Objective).All(objective => objective > 0);
+    private readonly bool positive = frontier.Objectives.Append(plan.Objective).All(objective => objective > 0);
+
+    private readonly bool logarithmic = scale != FigureScale.Linear && frontier.Objectives.Append(plan.Objective).All(objective => objective > 0);
 
     /// <inheritdoc/>
     public override string Name => "pareto";
 
     /// <inheritdoc/>
     public override string Title => "Pareto frontier";
+
+    /// <inheritdoc/>
+    public override FigureScale? Scale => !positive ? null : logarithmic ? FigureScale.Logarithmic : FigureScale.Linear;
+
+    /// <inheritdoc/>
+    public override Figure? OnOtherScale => positive ? new ParetoFigure(frontier, plan, others, limit, logarithmic ? FigureScale.Linear : FigureScale.Logarithmic) : null;
 
     /// <inheritdoc/>
     public override string Description =>

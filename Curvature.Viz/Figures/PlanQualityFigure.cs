@@ -8,7 +8,7 @@ namespace Curvature.Viz.Figures;
 
 /// <summary>Measured accuracy (the loss, where the loss knows no accuracy) of plans over their average bits, with floating point as a line; held-out samples where there are any.</summary>
 /// <param name="measured">What was measured.</param>
-public sealed class PlanQualityFigure(PlanMeasurement measured) : Figure
+public sealed class PlanQualityFigure(PlanMeasurement measured) : PlotFigure
 {
     private readonly bool accuracy = measured.Baseline.Best.Accuracy is not null;
 

@@ -9,7 +9,8 @@ namespace Curvature.Viz.Figures;
 /// The sensitivity of each layer at each width as points with bars of 1.96 standard errors, on a logarithmic scale where all are positive. Of many layers the <see cref="MostLayers"/> most sensitive are drawn.
 /// </summary>
 /// <param name="table">Layers with sensitivities; those without, because they are fixed, are left out.</param>
-public sealed class SensitivityFigure(LayerTable table) : Figure
+/// <param name="scale">Of the sensitivities; null: logarithmic where all are positive.</param>
+public sealed class SensitivityFigure(LayerTable table, FigureScale? scale = null) : PlotFigure
 {
     /// <summary>Layers that fit a page.</summary>
     public const int MostLayers = 40;
@@ -27,6 +28,12 @@ public sealed class SensitivityFigure(LayerTable table) : Figure
 
     /// <inheritdoc/>
     public override string Title => drawn.Length == table.Layers.Count ? "Sensitivity by layer" : $"Sensitivity by layer: {drawn.Length} of {table.Layers.Count}";
+
+    /// <inheritdoc/>
+    public override FigureScale? Scale => !AllPositive ? null : IsLogarithmic ? FigureScale.Logarithmic : FigureScale.Linear;
+
+    /// <inheritdoc/>
+    public override Figure? OnOtherScale => AllPositive ? new SensitivityFigure(table, IsLogarithmic ? FigureScale.Linear : FigureScale.Logarithmic) : null;
 
     /// <inheritdoc/>
     public override string Description => drawn.Length == 0
@@ -50,10 +57,8 @@ public sealed class SensitivityFigure(LayerTable table) : Figure
         };
         names.Labels.AddRange(drawn.Select(layer => PrintableName.Of(layer.Name, LongestName)));
         model.Axes.Add(Styled(names, theme, gridlines: false));
-        double[] values = [.. drawn.SelectMany(layer => widths.Select(bits => layer.SensitivityAt(bits)).OfType<double>())];
-        bool logarithmic = values.Length > 0 && values.All(value => value > 0);
-        (double low, double high) = Range(values, logarithmic);
-        Axis across = logarithmic
+        (double low, double high) = Range(Values(), IsLogarithmic);
+        Axis across = IsLogarithmic
             ? new LogarithmicAxis { Position = AxisPosition.Bottom, Title = "sensitivity", Minimum = low, Maximum = high, LabelFormatter = LogLabels(low, high) }
             : new LinearAxis { Position = AxisPosition.Bottom, Title = "sensitivity", Minimum = low, Maximum = high };
         model.Axes.Add(Styled(across, theme, gridlines: true));
@@ -64,6 +69,12 @@ public sealed class SensitivityFigure(LayerTable table) : Figure
 
         return model;
     }
+
+    private bool AllPositive => Values() is { Length: > 0 } values && values.All(value => value > 0);
+
+    private bool IsLogarithmic => scale != FigureScale.Linear && AllPositive;
+
+    private double[] Values() => [.. drawn.SelectMany(layer => widths.Select(bits => layer.SensitivityAt(bits)).OfType<double>()).Where(double.IsFinite)];
 
     private static TableLayer[] Drawn(LayerTable table)
     {

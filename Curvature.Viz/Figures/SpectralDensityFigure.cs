@@ -8,17 +8,19 @@ using OxyPlot.Series;
 namespace Curvature.Viz.Figures;
 
 /// <summary>
-/// The density of a spectrum on a logarithmic scale with its 95 % interval over the runs, the eigenvalues found one by one as points and,
-/// where known, all exact eigenvalues as ticks along the axis. The scale ends a little below the height of a single eigenvalue,
+/// The density of a spectrum, on a logarithmic scale unless told otherwise, with its 95 % interval over the runs, the eigenvalues found one by one as points and,
+/// where known, all exact eigenvalues as ticks along the axis. The logarithmic scale ends a little below the height of a single eigenvalue,
 /// <c>1 / (P sigma sqrt(2 pi))</c>: what is lower is the tail of the smoothing kernel.
 /// </summary>
 /// <param name="density">The density.</param>
 /// <param name="eigenvalues">Eigenvalues found one by one, in any order; may be empty.</param>
 /// <param name="exact">All exact eigenvalues, where known.</param>
+/// <param name="scale">Of the density.</param>
 public sealed class SpectralDensityFigure(
     SpectralDensity density,
     IReadOnlyList<Eigenvalue> eigenvalues,
-    IReadOnlyList<double>? exact = null) : Figure
+    IReadOnlyList<double>? exact = null,
+    FigureScale scale = FigureScale.Logarithmic) : PlotFigure
 {
     private const int FewestPoints = 401, MostPoints = 1201, TickPlaces = 600;
 
@@ -45,8 +47,14 @@ public sealed class SpectralDensityFigure(
     public override string Title => "Spectral density";
 
     /// <inheritdoc/>
+    public override FigureScale? Scale => scale;
+
+    /// <inheritdoc/>
+    public override Figure? OnOtherScale => new SpectralDensityFigure(density, eigenvalues, exact, scale == FigureScale.Linear ? FigureScale.Logarithmic : FigureScale.Linear);
+
+    /// <inheritdoc/>
     public override string Description =>
-        $"Density of the {NumberText.Of(density.Dimension)} eigenvalues on a logarithmic scale from {NumberText.Of(density.Minimum)} to " +
+        $"Density of the {NumberText.Of(density.Dimension)} eigenvalues on a {(scale == FigureScale.Linear ? "linear" : "logarithmic")} scale from {NumberText.Of(density.Minimum)} to " +
         $"{NumberText.Of(density.Maximum)}, by {NumberText.Of(density.Runs.Count, "run")} of stochastic Lanczos quadrature and " +
         $"{NumberText.Of(density.Products, "product")}, smoothed by a Gaussian of width {NumberText.Of(sigma, 2)}." +
         (found.Length == 0 ? "" : $" Those found one by one run from {NumberText.Of(found.Min())} to {NumberText.Of(found.Max())}.");
@@ -57,14 +65,16 @@ public sealed class SpectralDensityFigure(
         double[] grid = Grid();
         Estimate[] heights = [.. grid.Select(HeightAt)];
         double single = 1 / (density.Dimension * sigma * Math.Sqrt(2 * Math.PI));
-        double floor = 0.3 * single;
-        double top = 2 * heights.Select(height => height.Value).Where(double.IsFinite).Append(single).Max();
-        double At(double fraction) => floor * Math.Pow(top / floor, fraction);
+        bool linear = scale == FigureScale.Linear;
+        double floor = linear ? 0 : 0.3 * single;
+        double top = (linear ? 1.1 : 2) * heights.Select(height => height.Value).Where(double.IsFinite).Append(single).Max();
+        double At(double fraction) => linear ? top * fraction : floor * Math.Pow(top / floor, fraction);
+        double Above(double height) => linear ? height + At(Gap) : height * At(Gap) / floor;
 
         PlotModel model = Model(theme);
         var across = new LinearAxis { Position = AxisPosition.Bottom, Title = "eigenvalue λ", Minimum = grid[0], Maximum = grid[^1] };
-        var up = new LogarithmicAxis { Position = AxisPosition.Left, Title = "density", Minimum = floor, Maximum = top };
-        up.LabelFormatter = LogLabels(floor, top);
+        Axis up = linear ? new LinearAxis() : new LogarithmicAxis { LabelFormatter = LogLabels(floor, top) };
+        (up.Position, up.Title, up.Minimum, up.Maximum) = (AxisPosition.Left, "density", floor, top);
         model.Axes.Add(Styled(across, theme, gridlines: false));
         model.Axes.Add(Styled(up, theme, gridlines: true));
         (double, double)[] curve = [.. grid.Zip(heights, (x, height) => (x, Top(height)))];
@@ -73,7 +83,7 @@ public sealed class SpectralDensityFigure(
             .. Labelled(grid).Select(extreme => Label(
                 extreme.Name,
                 extreme.Value,
-                (from, to) => Math.Clamp(Highest(curve, from, to) * At(Gap) / floor, At(0.11), At(HighestLabel)),
+                (from, to) => Math.Clamp(Above(Highest(curve, from, to)), At(0.11), At(HighestLabel)),
                 grid,
                 theme)),
         ];
@@ -124,7 +134,7 @@ public sealed class SpectralDensityFigure(
         }
     }
 
-    private static AreaSeries Curve(double[] grid, Estimate[] heights, double floor, FigureTheme theme)
+    private AreaSeries Curve(double[] grid, Estimate[] heights, double floor, FigureTheme theme)
     {
         var series = new AreaSeries
         {
@@ -139,7 +149,7 @@ public sealed class SpectralDensityFigure(
         return series;
     }
 
-    private static AreaSeries Interval(double[] grid, Estimate[] heights, double floor, FigureTheme theme)
+    private AreaSeries Interval(double[] grid, Estimate[] heights, double floor, FigureTheme theme)
     {
         var series = new AreaSeries
         {
@@ -169,16 +179,17 @@ public sealed class SpectralDensityFigure(
     }
 
     /// <summary>Leaves out points on the straight line, in the picture, between their neighbours: most of the axis is empty.</summary>
-    private static List<DataPoint> Thinned(DataPoint[] points)
+    private List<DataPoint> Thinned(DataPoint[] points)
     {
         const double Tolerance = 5e-4; // of the height of the picture
-        double scale = Tolerance * Math.Log(points.Max(point => point.Y) / points.Min(point => point.Y));
+        Func<double, double> place = scale == FigureScale.Linear ? y => y : Math.Log;
+        double tolerance = Tolerance * (place(points.Max(point => point.Y)) - place(points.Min(point => point.Y)));
         List<DataPoint> kept = [points[0]];
         for (int i = 1; i < points.Length - 1; i++)
         {
             double share = (points[i].X - kept[^1].X) / (points[i + 1].X - kept[^1].X);
-            double straight = ((1 - share) * Math.Log(kept[^1].Y)) + (share * Math.Log(points[i + 1].Y));
-            if (!(Math.Abs(Math.Log(points[i].Y) - straight) <= scale))
+            double straight = ((1 - share) * place(kept[^1].Y)) + (share * place(points[i + 1].Y));
+            if (!(Math.Abs(place(points[i].Y) - straight) <= tolerance))
             {
                 kept.Add(points[i]);
             }
@@ -187,6 +198,9 @@ public sealed class SpectralDensityFigure(
         kept.Add(points[^1]);
         return kept;
     }
+
+    // Ticks and circles stand where there is room: their heights say nothing.
+    private protected override string UpText(string series, double value) => series is "density" or "95 % interval" ? base.UpText(series, value) : "";
 
     private ScatterSeries Points(double height, FigureTheme theme)
     {

@@ -5,8 +5,8 @@ using Curvature.Viz.Figures;
 namespace Curvature.Viz.Report;
 
 /// <summary>
-/// One HTML file that needs nothing else: style and figures are inside, there is no script, and the page's own policy forbids it to fetch
-/// anything. Light or dark by the reader's preference (each figure is there in both), light on paper.
+/// One HTML file that needs nothing else: style, figures and a small script are inside, and the page's own policy forbids it to fetch anything and to run any other script. It reads whole without its script, which
+/// adds sorting of tables, the other scale of figures, values to point at and surfaces to turn. Light or dark by the reader's preference (each figure is there in both), light on paper.
 /// </summary>
 public static class HtmlReport
 {
@@ -19,7 +19,7 @@ public static class HtmlReport
         html.Add($"<head>");
         html.Add($"<meta charset=\"utf-8\" />");
         html.Add($"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />");
-        html.Add($"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\" />");
+        html.Add($"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src '{Markup.Trusted(ReportScript.Hash)}'\" />");
         html.Add($"<title>{content.Kind}: {content.Title}</title>");
         html.Add($"<style>");
         html.Add($"{Markup.Trusted(ReportStyle.Css)}");
@@ -50,6 +50,7 @@ public static class HtmlReport
         Provenance(html, content);
         html.Add($"</main>");
         html.Add($"<footer>Written by Curvature. The same numbers at full precision are in {content.JsonName}.</footer>");
+        html.Add($"<script>{Markup.Trusted(ReportScript.Text)}</script>");
         html.Add($"</body>");
         html.Add($"</html>");
         return html.ToString();
@@ -116,20 +117,40 @@ public static class HtmlReport
 
     private static void Figure(Markup html, ReportFigure block, string id)
     {
-        Markup Svg(FigureTheme theme, string look) => Markup.Trusted(
-            AccessibleSvg.Of(block.Figure.ToSvg(theme), $"{id}-{look}", block.Figure.Title, block.Figure.Description, look));
-
         html.Add($"<figure id=\"{id}\">");
-        html.Add($"{Svg(FigureTheme.Paper, "light")}");
-        html.Add($"{Svg(FigureTheme.Dark, "dark")}");
+        html.Add($"<div class=\"pictures\">");
+        Picture(html, block.Figure, id, "");
+        if (block.Figure.OnOtherScale is { } other)
+        {
+            Picture(html, other, $"{id}-other", " hidden=\"hidden\"");
+        }
+
+        html.Add($"</div>");
         html.Add($"<figcaption><strong>{block.Figure.Title}</strong> {block.Caption}</figcaption>");
         html.Add($"</figure>");
+    }
+
+    private static void Picture(Markup html, Figure figure, string id, string hidden)
+    {
+        Markup Svg(FigureTheme theme, string look) => Markup.Trusted(AccessibleSvg.Of(figure.ToSvg(theme), $"{id}-{look}", figure.Title, figure.Description, look));
+
+        html.Add($"<div class=\"scaled\"{Markup.Trusted(figure.Scale is { } scale ? $" data-scale=\"{scale.ToString().ToLowerInvariant()}\"{hidden}" : "")}>");
+        html.Add($"<div class=\"picture\">");
+        html.Add($"{Svg(FigureTheme.Paper, "light")}");
+        html.Add($"{Svg(FigureTheme.Dark, "dark")}");
+        if (figure.Marks() is { Series.Count: > 0 } marks)
+        {
+            html.Add($"<script type=\"application/json\">{Markup.Trusted(FigureJson.Of(marks))}</script>");
+        }
+
+        html.Add($"</div>");
+        html.Add($"</div>");
     }
 
     private static void Table(Markup html, ReportTable table)
     {
         html.Add($"<div class=\"table\" role=\"region\" tabindex=\"0\" aria-label=\"{table.Caption}\">");
-        html.Add($"<table>");
+        html.Add($"<table class=\"sortable\">");
         html.Add($"<caption>{table.Caption}</caption>");
         html.Add($"<thead><tr>");
         foreach (ReportColumn column in table.Columns)
@@ -142,10 +163,10 @@ public static class HtmlReport
         foreach (IReadOnlyList<string> row in table.Rows)
         {
             html.Add($"<tr>");
-            html.Add($"<th scope=\"row\"{Number(table.Columns[0])}>{row[0]}</th>");
+            html.Add($"<th scope=\"row\"{Cell(table.Columns[0], row[0])}>{row[0]}</th>");
             for (int i = 1; i < table.Columns.Count; i++)
             {
-                html.Add($"<td{Number(table.Columns[i])}>{row[i]}</td>");
+                html.Add($"<td{Cell(table.Columns[i], row[i])}>{row[i]}</td>");
             }
 
             html.Add($"</tr>");
@@ -194,6 +215,11 @@ public static class HtmlReport
     }
 
     private static Markup Number(ReportColumn column) => Markup.Trusted(column.IsNumeric ? " class=\"number\"" : "");
+
+    /// <summary>The class of a cell and, of a number, what it is sorted by.</summary>
+    private static Markup Cell(ReportColumn column, string text) => column.IsNumeric && CellValue.Of(text) is { } value
+        ? Markup.Trusted(string.Create(CultureInfo.InvariantCulture, $" class=\"number\" data-value=\"{value:R}\""))
+        : Number(column);
 
     private static string Words(string name) => name.Replace('_', ' ');
 

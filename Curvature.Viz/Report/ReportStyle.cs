@@ -36,6 +36,20 @@ internal static class ReportStyle
         figure { margin: 1rem 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .9rem;
           display: grid; gap: .4rem 1.5rem; }
         figure svg { width: 100%; max-width: 36rem; height: auto; }
+        .scaled[hidden] { display: none; }
+        .picture { position: relative; max-width: 36rem; border-radius: .35rem; }
+        .picture svg { vertical-align: top; user-select: none; }
+        .turns { cursor: grab; touch-action: pan-y; } .turns:active { cursor: grabbing; }
+        .ring { display: none; fill: none; stroke: var(--ink); stroke-width: 1.5; } .pointed .ring { display: inline; }
+        .tip { display: none; position: absolute; z-index: 1; transform: translate(.8rem, .5rem); width: max-content; max-width: 15rem; pointer-events: none; background: var(--card); color: var(--ink);
+          border: 1px solid var(--soft); border-radius: .35rem; padding: .3rem .6rem; font-size: .85rem; line-height: 1.4; font-variant-numeric: tabular-nums; }
+        .pointed .tip { display: block; } .tip strong, .tip span { display: block; }
+        .tip.leftwards { transform: translate(calc(-100% - .8rem), .5rem); } .tip.upwards { transform: translate(.8rem, calc(-100% - .5rem)); }
+        .tip.leftwards.upwards { transform: translate(calc(-100% - .8rem), calc(-100% - .5rem)); }
+        .tools { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; margin-top: .5rem; } .view { margin: 0; color: var(--soft); font-size: .85rem; }
+        .tools button { font: inherit; font-size: .85rem; color: var(--accent); background: none; border: 1px solid var(--line); border-radius: .35rem; padding: .15rem .6rem; cursor: pointer; }
+        .tools button:hover { border-color: var(--accent); }
+        :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
         figcaption { color: var(--soft); font-size: .9rem; }
         figcaption strong { display: block; color: var(--ink); }
         @media (min-width: 50rem) { figure { grid-template-columns: minmax(0, 36rem) minmax(0, 1fr); } figcaption { padding-top: 1rem; } }
@@ -44,6 +58,10 @@ internal static class ReportStyle
         caption { text-align: left; color: var(--soft); padding: .7rem .9rem; }
         th, td { padding: .4rem .9rem; text-align: left; border-top: 1px solid var(--line); vertical-align: top; }
         thead th { font-size: .8rem; color: var(--soft); vertical-align: bottom; }
+        .sort { all: unset; cursor: pointer; } .sort:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+        .sort::after { content: "\2195"; display: inline-block; width: 1em; text-align: center; opacity: .45; }
+        [aria-sort] .sort { color: var(--ink); } [aria-sort] .sort::after { opacity: 1; }
+        [aria-sort="ascending"] .sort::after { content: "\2191"; } [aria-sort="descending"] .sort::after { content: "\2193"; }
         tbody th { font-weight: 600; overflow-wrap: anywhere; } tbody th:not(.number) { min-width: 8rem; }
         .number { text-align: right; white-space: nowrap; }
         .environment td { overflow-wrap: anywhere; }
@@ -60,6 +78,7 @@ internal static class ReportStyle
           h2, caption { break-after: avoid; }
           figure { grid-template-columns: 10cm 1fr; }
           .table { overflow: visible; }
+          .tools, .tip, .ring, .sort::after { display: none !important; }
         }
         """;
 }

@@ -132,6 +132,8 @@ internal static class SharpnessSections
         {
             yield return new ReportFigure(
                 new LandscapeContourFigure(surface, landscape.Curves[0].Name, landscape.Curves[1].Name), "Lines of equal loss over the plane of the two directions, the checkpoint at the origin.");
+            yield return new ReportFigure(
+                new LandscapeSurfaceFigure(surface, landscape.Curves[0].Name, landscape.Curves[1].Name), "The same losses as heights; the dot is the checkpoint.");
         }
     }
 

@@ -8,7 +8,7 @@ using OxyPlot.Series;
 namespace Curvature.Samples.Quantization;
 
 /// <summary>What each method's plans lose against floating point, at the size of 4 and of 3 bits.</summary>
-internal sealed class AccuracyFigure(NetworkReport report) : Figure
+internal sealed class AccuracyFigure(NetworkReport report) : PlotFigure
 {
     private static readonly PlanKind Four = new(WeightGrid.All[0].Name, EndsAt8: false, AverageBits: 4), Three = Four with { AverageBits = 3 };
 

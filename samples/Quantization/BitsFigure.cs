@@ -6,7 +6,7 @@ using OxyPlot.Series;
 namespace Curvature.Samples.Quantization;
 
 /// <summary>Bits that plans give each layer at the size of 3 bits throughout, the mean over the seeds.</summary>
-internal sealed class BitsFigure(NetworkReport report) : Figure
+internal sealed class BitsFigure(NetworkReport report) : PlotFigure
 {
     /// <summary>The plans that are drawn.</summary>
     public static PlanKind Kind { get; } = new(WeightGrid.All[0].Name, EndsAt8: false, AverageBits: 3);

@@ -9,7 +9,7 @@ namespace Curvature.Samples.Quantization;
 /// <summary>
 /// The increase of the loss that sensitivities predict for one layer at 2, 3 and 4 bits against the one measured over the test images, a point a layer, width and seed.
 /// </summary>
-internal sealed class PredictionFigure(NetworkReport report) : Figure
+internal sealed class PredictionFigure(NetworkReport report) : PlotFigure
 {
     private static readonly (string Method, double Factor)[] Predictions = [.. ((string[])["hessian", "quadratic", "kfac"]).Select(name => (name, KnownSensitivities.Create(name).IncreaseFactor!.Value))];
 

@@ -9,7 +9,7 @@ namespace Curvature.Samples.Study;
 /// <param name="problem">Of the problem.</param>
 /// <param name="standings">A line each.</param>
 /// <param name="bySeconds">Against seconds, on a logarithmic axis, in the place of steps.</param>
-internal sealed class LossFigure(StudyProblem problem, IReadOnlyList<Standing> standings, bool bySeconds) : Figure
+internal sealed class LossFigure(StudyProblem problem, IReadOnlyList<Standing> standings, bool bySeconds) : PlotFigure
 {
     public override string Name => $"{problem.Name}-by-{(bySeconds ? "seconds" : "steps")}";
 

@@ -55,6 +55,39 @@ public class KnownFiguresTests(ITestOutputHelper output)
 
     [Theory]
     [MemberData(nameof(Names))]
+    public void Has_another_scale_whose_other_is_the_first(string name)
+    {
+        Figure figure = Of(name, Samples.Summary), other = figure.OnOtherScale!;
+        Assert.Equal(((FigureScale?[])[FigureScale.Linear, FigureScale.Logarithmic]).Order(), ((FigureScale?[])[figure.Scale, other.Scale]).Order());
+        Assert.NotEqual(figure.ToSvg(FigureTheme.Paper), other.ToSvg(FigureTheme.Paper));
+        Assert.Equal(figure.ToSvg(FigureTheme.Paper), other.OnOtherScale!.ToSvg(FigureTheme.Paper));
+        Assert.Equal((figure.Name, figure.Width, figure.Height), (other.Name, other.Width, other.Height));
+        Assert.NotEmpty(new Svg(other.ToSvg(FigureTheme.Dark)).Texts);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Values_to_point_at_lie_in_the_picture_and_read_the_same_under_a_decimal_comma(string name)
+    {
+        foreach (Figure figure in (Figure[])[Of(name, Samples.Summary), Of(name, Samples.Summary).OnOtherScale!])
+        {
+            FigureMarks marks = figure.Marks();
+            Assert.All(marks.Series.SelectMany(series => series.Marks), mark =>
+            {
+                Assert.InRange(mark.X, 0, figure.Width);
+                Assert.InRange(mark.Y, 0, figure.Height);
+                Assert.NotEmpty(mark.Across);
+            });
+            Assert.NotEmpty(marks.Series);
+            using var culture = new DecimalComma();
+            Assert.Equal(Text(marks), Text(figure.Marks()));
+        }
+
+        static string Text(FigureMarks marks) => marks.Across + marks.Up + string.Join('|', marks.Series.SelectMany(series => series.Marks.Prepend(new FigureMark(0, 0, series.Title, ""))));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
     public void Survives_hostile_names(string name)
     {
         string svg = Of(name, Samples.Named(Samples.Hostile).Summary).ToSvg(FigureTheme.Paper);
@@ -64,8 +97,16 @@ public class KnownFiguresTests(ITestOutputHelper output)
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Survives_numbers_that_are_not_finite(string name) =>
-        Assert.NotEmpty(new Svg(Of(name, Samples.NotFinite).ToSvg(FigureTheme.Paper)).Texts);
+    public void Survives_numbers_that_are_not_finite(string name)
+    {
+        Figure figure = Of(name, Samples.NotFinite);
+        foreach (Figure drawn in ((Figure?[])[figure, figure.OnOtherScale]).OfType<Figure>())
+        {
+            Assert.NotEmpty(new Svg(drawn.ToSvg(FigureTheme.Paper)).Texts);
+            Assert.NotEmpty(drawn.Description);
+            Assert.All(drawn.Marks().Series.SelectMany(series => series.Marks), mark => Assert.True(double.IsFinite(mark.X + mark.Y)));
+        }
+    }
 
     [Theory]
     [InlineData(1e-30)]

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Curvature.Viz.Report;
 using Xunit;
@@ -43,7 +44,12 @@ public class PlanContentTests
     }
 
     [Fact]
-    public void Hostile_names_stay_text() => Assert.DoesNotContain("<script", HtmlReport.Write(PlanContent.Of(PlanSamples.Named(Samples.Hostile))), StringComparison.Ordinal);
+    public void Hostile_names_stay_text()
+    {
+        string page = HtmlReport.Write(PlanContent.Of(PlanSamples.Named(Samples.Hostile)));
+        Assert.DoesNotContain("<script>alert", page, StringComparison.OrdinalIgnoreCase);
+        Assert.Equal(Regex.Count(Page, "</script"), Regex.Count(page, "</script"));
+    }
 
     [Fact]
     public void Files_are_written_together()

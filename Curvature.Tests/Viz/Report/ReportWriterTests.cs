@@ -10,7 +10,7 @@ public class ReportWriterTests
     {
         using var folder = new TemporaryFolder();
         IReadOnlyList<string> written = ReportWriter.Write(Samples.Report, folder.File("new/report"));
-        string[] names = ["report.html", "report.json", "spectral-density.svg", "eigenvalues.svg", "layer-traces.svg", "batch-sizes.svg", "landscape-curves.svg", "landscape.svg"];
+        string[] names = ["report.html", "report.json", "spectral-density.svg", "eigenvalues.svg", "layer-traces.svg", "batch-sizes.svg", "landscape-curves.svg", "landscape.svg", "landscape-surface.svg"];
         Assert.Equal(names, written.Select(Path.GetFileName));
         Assert.Equal(written.Order(), Directory.GetFiles(folder.File("new/report")).Order());
         Assert.Contains("Spectral density", new Svg(File.ReadAllText(written[2])).Root.Elements().First().Value, StringComparison.Ordinal);
@@ -25,7 +25,7 @@ public class ReportWriterTests
         var cancelled = new CancellationToken(canceled: true);
         Assert.Throws<OperationCanceledException>(() => ReportWriter.Write(Samples.Named("other"), folder.File("report"), cancelled));
         Assert.Equal(before, File.ReadAllText(page));
-        Assert.Equal(8, Directory.GetFiles(folder.File("report")).Length);
+        Assert.Equal(9, Directory.GetFiles(folder.File("report")).Length);
     }
 
     [Fact]

@@ -79,7 +79,7 @@ public abstract class Axis : PlotElement
     }
 
     /// <summary>Position of a value in the picture; NaN where the axis has none.</summary>
-    internal double Transform(double value) => IsValid(value) ? offset + (scale * Forward(value)) : double.NaN;
+    public virtual double Transform(double x) => IsValid(x) ? offset + (scale * Forward(x)) : double.NaN;
 
     internal OxyThickness Measure(Canvas canvas)
     {
