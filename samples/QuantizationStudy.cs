@@ -24,6 +24,9 @@ internal static class QuantizationStudy
     /// <summary>Training images that sensitivities see.</summary>
     public const int CalibrationImages = 512;
 
+    /// <summary>Training images that plans are verified on.</summary>
+    public const int VerificationImages = 4096;
+
     private const string Networks = "artifacts/quantization-study";
 
     public static void Run(SampleOptions options, CancellationToken cancellation)
@@ -72,7 +75,8 @@ internal static class QuantizationStudy
         {
             using nn.Module<Tensor, Tensor> model = TrainedNetwork.Get(network, train, calibrations.Seed, networks, cancellation);
             using Dataset calibration = train.Sample(CalibrationImages, calibrations.Seed), learning = train.Sample(LearningImages, calibrations.Seed);
-            plans.Make(model, calibration, test);
+            using Dataset verification = train.Sample(Math.Min(VerificationImages, train.Count), calibrations.Seed);
+            plans.Make(model, calibration, verification, test);
             if (calibrates)
             {
                 calibrations.Make(model, learning, test);

@@ -136,8 +136,8 @@ internal static class Choices
     /// <summary>Free text; what it means is decided where it is used.</summary>
     public static Option<string?> Text(string name, string helpName, string description) => new(name) { HelpName = helpName, Description = description };
 
-    /// <summary>What was written after an option; null where the option was not.</summary>
-    public static string? Given(CommandResult result, Option option) => result.GetResult(option) is { Implicit: false, Tokens: [var word, ..] } ? word.Value : null;
+    /// <summary>What was written after an option, nothing after a flag; null where it was not written.</summary>
+    public static string? Given(CommandResult result, Option option) => result.GetResult(option) is not { Implicit: false } given ? null : given.Tokens is [var word, ..] ? word.Value : "";
 
     private static double? Number(string text) =>
         double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number) ? number : null;

@@ -29,6 +29,7 @@ internal static class PlanCommand
         };
         Option<double?> accuracy = Choices.Percent("--accuracy", "in place of limits: as few bits as keep this much of the measured accuracy in floating point, by bisection");
         Option<int?> activations = Choices.Count("--activations", "bits of layers' inputs, 2 to 8, when plans are measured and for bit operations [floating point; the weight's]", most: 8, least: 2);
+        var unverified = new Option<bool>("--unverified") { Description = "keep the sensitivities' plan even where one width throughout, or another plan within the limits, has a measurably lower loss on DATA" };
         var fix = new Option<KeyValuePair<string, int>[]>("--fix")
         {
             HelpName = "LAYER=BITS",
@@ -54,7 +55,7 @@ internal static class PlanCommand
         var json = new Option<bool>("--json") { Description = "print plan.json" };
         var command = new Command("plan", "bits for every layer, so that the network loses least within limits on size, bit operations and latency");
         work.AddTo(command);
-        Option[] ofModels = [sensitivity, probes, test, layers, accuracy, activations];
+        Option[] ofModels = [sensitivity, probes, test, layers, accuracy, activations, unverified];
         foreach (Option option in (Option[])[table, limits, .. ofModels, fix, group, bits, search, draws, file, json])
         {
             command.Add(option);
@@ -79,6 +80,11 @@ internal static class PlanCommand
                 result.AddError($"--search {other}: --accuracy finds its plan by bisection; leave --search out, or plan within a --limit.");
             }
 
+            if (Choices.Given(result, accuracy) is not null && Choices.Given(result, unverified) is not null)
+            {
+                result.AddError("--unverified: the plan of --accuracy is made of measured accuracies; leave --unverified out.");
+            }
+
             CheckFixed(result, fix, ofModel: Choices.Given(result, table) is null);
             bool limited = Choices.Given(result, limits) is not null;
             if (limited == Choices.Given(result, accuracy) is not null)
@@ -101,6 +107,7 @@ internal static class PlanCommand
                         Test = parse.GetValue(test),
                         Layers = parse.GetValue(layers),
                         Activations = parse.GetValue(activations),
+                        Unverified = parse.GetValue(unverified),
                     },
                     Limits = parse.GetResult(limits) is null ? [] : parse.GetValue(limits)!,
                     Accuracy = parse.GetValue(accuracy) / 100,

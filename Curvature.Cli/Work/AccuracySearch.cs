@@ -39,9 +39,9 @@ internal sealed class AccuracySearch(
     private Func<int, IReadOnlyList<(string Layer, double Score)>> Score(LayerTable table) => bits =>
         [.. (model is null ? table.Layers.Select(layer => (layer.Name, layer.SensitivityAt(bits)!.Value)) : InterLayerScore.Of(table, model, bits)).Where(layer => !_fixed.ContainsKey(layer.Item1))];
 
-    private double AccuracyOf(Dictionary<string, int>? bits, Dataset data) => trial.Of(bits, data).Accuracy is not { } accuracy
-        ? throw new CurvatureException("--accuracy needs a loss that knows right answers, cross-entropy or bce. Plan within a --limit.")
-        : bits is not null || accuracy > 0 ? accuracy : throw new CurvatureException("In floating point no answer is right, so there is no accuracy to keep. Check data and targets.");
+    private double AccuracyOf(Dictionary<string, int>? bits, Dataset data) => trial.Of(bits, data).Accuracy!.Value is var accuracy && (bits is not null || accuracy > 0)
+        ? accuracy
+        : throw new CurvatureException("In floating point no answer is right, so there is no accuracy to keep. Check data and targets.");
 
     private Dictionary<string, int> With(IReadOnlyDictionary<string, int> bits) => bits.Concat(_fixed).ToDictionary(StringComparer.Ordinal);
 

@@ -11,6 +11,9 @@ internal sealed record NetworkPlanRequest
     /// <summary>Products for estimated traces.</summary>
     public int Probes { get; init; } = 64;
 
+    /// <summary>Whether the sensitivities' plan stands even where another within the limits is measurably better.</summary>
+    public bool Unverified { get; init; }
+
     /// <summary>Held-out samples to measure plans on beside those of <see cref="WorkRequest.Data"/>.</summary>
     public string? Test { get; init; }
 

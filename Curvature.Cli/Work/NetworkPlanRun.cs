@@ -1,5 +1,6 @@
 using Curvature.Cli.Output;
 using Curvature.Data;
+using Curvature.Estimators;
 using Curvature.Operators;
 using Curvature.Quant.Calibration;
 using Curvature.Quant.Networks;
@@ -17,10 +18,10 @@ internal sealed class NetworkPlanRun
     /// <summary>The search that takes the terms between layers into account, beside those of <see cref="KnownPlanners"/>.</summary>
     public const string Pairwise = "pairwise";
 
+    private const string ThisPlan = "this plan";
+
     private const int UsualSamples = 1024;
 
-    // Measured increases have standard errors over batches, and few batches tell little of them.
-    private const int FewestBatches = 16;
     private static readonly int[] UsualBits = [2, 4, 8];
 
     private readonly PlanRequest _request;
@@ -64,7 +65,7 @@ internal sealed class NetworkPlanRun
 
     private PlanReport Run()
     {
-        using var problem = new SensitivityProblem(_network, _work.Loss, _samples.Batches(Math.Min(_of.Work.BatchSize, (_samples.Count + FewestBatches - 1) / FewestBatches)), _request.Bits ?? UsualBits);
+        using var problem = new SensitivityProblem(_network, _work.Loss, _samples.Batches(_work.BatchSizeOf(_samples)), _request.Bits ?? UsualBits);
         Foresee(problem);
         using QuantizedActivations? activations = _of.Activations is null ? null : _work.Named(() => QuantizedActivations.Calibrate(_network, Inputs(), cancellation: _terminal.Cancellation));
         var trial = new PlanTrial(_work, _network, activations, activations is null ? new Dictionary<string, int>() : InputBits(activations), _terminal.Cancellation);
@@ -80,6 +81,7 @@ internal sealed class NetworkPlanRun
         bool same = sensitivity is MeasuredSensitivity;
         LayerTable increases = same ? measured : Measure(new MeasuredSensitivity(), problem);
         bool omega = sensitivity is TopEigenvalueSensitivity;
+        (report, PlanQuality[] plans) = Verified(report, [Quality(trial, ThisPlan, report.Plan), .. report.Others.Where(other => IsTold(other, report)).Select(other => Quality(trial, other.Name, other.Plan))]);
         var measurement = new PlanMeasurement
         {
             DataName = _of.Work.DataName,
@@ -91,7 +93,7 @@ internal sealed class NetworkPlanRun
             ActivationBits = _of.Activations,
             Baseline = Quality(trial, "float", null),
             Predicted = model is not null && report.Plan.Bits.All(model.Knows) ? model.Increase(report.Plan.Bits) : sensitivity.IncreaseFactor * report.Plan.Objective,
-            Plans = [Quality(trial, "this plan", report.Plan), .. report.Others.Where(other => IsTold(other, report)).Select(other => Quality(trial, other.Name, other.Plan))],
+            Plans = plans,
             Increases = increases,
             Ranks = same || _network.Layers.Count < 2 ? [] : [.. problem.Bits.Order().Select(bits => (bits, KendallTau.Between(measured, increases, bits)))],
             FineTuning = omega ? TopEigenvalueSensitivity.FineTuningOrder(measured, Widths(report.Plan, problem)) : Order(measured, report.Plan),
@@ -123,6 +125,39 @@ internal sealed class NetworkPlanRun
         return report with { Others = [(Pairwise, pairwise), .. report.Others] };
     }
 
+    /// <summary>
+    /// The plan, unless another that keeps the limits is measurably the better on the data (never on the held-out samples, which only measure): then that one takes its place, and a finding says so.
+    /// </summary>
+    private (PlanReport Report, PlanQuality[] Plans) Verified(PlanReport report, PlanQuality[] plans)
+    {
+        PlanQuality[] within = [.. plans.Skip(1).Where(other => report.Keeps(other.Plan!))];
+        if (_of.Unverified || _request.Accuracy is not null || PlanVerification.Better(plans[0].Data, [.. within.Select(other => other.Data)]) is not { } place)
+        {
+            return (report, plans);
+        }
+
+        PlanQuality better = within[place];
+        Estimate gain = plans[0].Data.LossAbove(better.Data);
+        Finding replaced = Finding.Of(
+            "plan-replaced",
+            Severity.Warning,
+            $"The plan of the sensitivities ('{report.Search}') has a loss of {Format.Number(plans[0].Data.Loss)} on {_of.Work.DataName}; '{better.Name}' keeps the limits too and has {Format.Number(better.Data.Loss)}, which is lower by {Format.Number(gain.Value)} ± {Format.Error(gain.StandardError)}, and so it is the plan. The sensitivities mislead here; --unverified keeps their plan.",
+            ("search", report.Search),
+            ("loss", plans[0].Data.Loss),
+            ("better_loss", better.Data.Loss),
+            ("standard_error", gain.StandardError));
+        return (
+            report with
+            {
+                Plan = better.Plan!,
+                Search = better.Name,
+                Others = [(report.Search, report.Plan), .. report.Others.Where(other => other.Name != better.Name)],
+                Uncertainty = null,
+                Findings = [replaced, .. report.Findings.Where(finding => finding.Id != PlanRun.ChoicesFlip)], // those of choices that are no longer made
+            },
+            [better with { Name = ThisPlan }, plans[0] with { Name = report.Search }, .. plans.Skip(1).Where(other => other != better)]);
+    }
+
     /// <summary>Finds out before long work whether some plan keeps the limits: by sizes and costs alone.</summary>
     private void Foresee(SensitivityProblem problem)
     {
@@ -131,7 +166,7 @@ internal sealed class NetworkPlanRun
             Bits = problem.Bits,
             Layers = [.. _network.Layers.Select(layer => new TableLayer { Name = layer.Name, Parameters = layer.Parameters, Macs = layer.Macs, Sensitivity = problem.Bits.ToDictionary(bits => bits, _ => 0.0) })],
         });
-        PlanDemands.Check(_request, _of, bare);
+        PlanDemands.Check(_request, _of, _work.Loss, bare);
         var sizes = new PlanningProblem(bare);
         if (_request.Limits.FirstOrDefault(limit => !sizes.Has(limit.Cost)) is { } limit)
         {
@@ -215,7 +250,7 @@ internal sealed class NetworkPlanRun
             yield return Finding.Of(
                 "uniform-is-better",
                 Severity.Warning,
-                $"{better.Name} throughout keeps the limits and has a smaller loss ({Format.Number(better.Best.Loss)}) than this plan ({Format.Number(plan.Best.Loss)}): the sensitivity misleads here. Try another, or more samples.",
+                $"{better.Name} throughout keeps the limits and has a smaller loss ({Format.Number(better.Best.Loss)}) than this plan ({Format.Number(plan.Best.Loss)}). Try another sensitivity, or more samples.",
                 ("uniform_loss", better.Best.Loss),
                 ("plan_loss", plan.Best.Loss));
         }

@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using Curvature.Quant.Networks;
 using Curvature.Quant.Planning;
 
@@ -12,9 +13,10 @@ internal static class PlanDemands
     /// <summary>Throws where layers are fixed, grouped or get inputs in a way that what was asked for cannot be done with.</summary>
     /// <param name="request">What was asked.</param>
     /// <param name="of">What was asked of the network.</param>
+    /// <param name="loss">The loss.</param>
     /// <param name="table">The layers with everything that was said of them; sensitivities do not count.</param>
     /// <exception cref="CurvatureException">It cannot be; the message names the layer and the remedy.</exception>
-    public static void Check(PlanRequest request, NetworkPlanRequest of, LayerTable table)
+    public static void Check(PlanRequest request, NetworkPlanRequest of, ISupervisedLoss loss, LayerTable table)
     {
         if (table.Layers.FirstOrDefault(layer => layer.Fixed is { } bits && !IsWidth(bits)) is { } wrong)
         {
@@ -36,6 +38,11 @@ internal static class PlanDemands
         if (request.Accuracy is null)
         {
             return;
+        }
+
+        if (!NetworkQuality.HasAccuracy(loss))
+        {
+            throw new CurvatureException($"--accuracy: the loss '{of.Work.Loss}' knows no right answers; cross-entropy and bce do. Name one of these, or plan within a --limit.");
         }
 
         if (table.Layers.Any(layer => layer.Group is not null))

@@ -8,6 +8,9 @@ namespace Curvature.Cli.Work;
 /// <summary>Reads a table or measures a network, plans, and looks at what else there is.</summary>
 internal static class PlanRun
 {
+    /// <summary>The finding that choices would be others within the error bars.</summary>
+    public const string ChoicesFlip = "choices-flip";
+
     private const double Doubtful = 0.1;
 
     /// <summary>Does what <paramref name="request"/> says; the caller writes what <see cref="PlanJson"/> makes of it.</summary>
@@ -106,7 +109,7 @@ internal static class PlanRun
         if (doubtful.Length > 0)
         {
             yield return Finding.Of(
-                "choices-flip",
+                ChoicesFlip,
                 Severity.Warning,
                 $"{Format.Count(doubtful.Length, "layer")} of {table.Layers.Count} would get other bits in more than {Format.Percent(Doubtful)} of draws within the error bars, most often {doubtful[0].Name} ({Format.Percent(doubtful[0].Flips)}). Smaller standard errors settle them.",
                 ("layers", doubtful.Select(layer => layer.Name)),

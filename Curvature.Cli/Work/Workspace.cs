@@ -13,6 +13,8 @@ namespace Curvature.Cli.Work;
 /// <summary>A model, its data and a loss, read and checked: what every measurement starts from.</summary>
 internal sealed class Workspace : IDisposable
 {
+    private const int FewestBatches = 16;
+
     private readonly WorkRequest _request;
     private readonly LoadedModel _model;
     private readonly ISupervisedLoss _loss;
@@ -86,13 +88,16 @@ internal sealed class Workspace : IDisposable
         return Objective.Supervised(_model.Module, _loss, batches, own, _request.L2);
     }
 
-    /// <summary>How well the model does on some samples, in evaluation mode whatever mode was asked for; the loss with the L2 term.</summary>
+    /// <summary>How well the model does on some samples, in evaluation mode whatever mode was asked for; the loss with the L2 term. In 16 batches or more, so that qualities can be compared over batches.</summary>
     public NetworkQuality Quality(Dataset samples, CancellationToken cancellation)
     {
-        NetworkQuality quality = NetworkQuality.Of(_model.Module, samples.Batches(_request.BatchSize), _loss, cancellation);
+        NetworkQuality quality = NetworkQuality.Of(_model.Module, samples.Batches(BatchSizeOf(samples)), _loss, cancellation);
         using DisposeScope scope = NewDisposeScope();
         return _request.L2 == 0 ? quality : quality with { Loss = quality.Loss + (_request.L2 / 2 * Parameters.Snapshot().to(ScalarType.Float64).square().sum().ToDouble()) };
     }
+
+    /// <summary>The size of batches that was asked for, or what makes 16 of the samples: standard errors over batches need some, and few tell little.</summary>
+    public int BatchSizeOf(Dataset samples) => (int)Math.Min(_request.BatchSize, (samples.Count + FewestBatches - 1) / FewestBatches);
 
     /// <summary>Another checkpoint, read as that of the request is. The caller disposes it.</summary>
     public LoadedModel Another(string path)

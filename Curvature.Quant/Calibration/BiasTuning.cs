@@ -132,7 +132,7 @@ public sealed record BiasTuning
         using IDisposable grad = enable_grad();
         using DisposeScope scope = NewDisposeScope();
         Tensor rows = order.Next();
-        Tensor scores = CalibrationPass.Callable(module).call(EvaluationMode.Placed(inputs.index_select(0, rows.to(inputs.device)), module));
+        Tensor scores = EvaluationMode.Call(CalibrationPass.Callable(module), EvaluationMode.Placed(inputs.index_select(0, rows.to(inputs.device)), module), "a batch of calibration inputs");
         Tensor divergence = Divergences(outputs.index_select(0, rows.to(outputs.device)), scores).mean();
         optimizer.zero_grad();
         autograd.backward([divergence], inputs: biases);

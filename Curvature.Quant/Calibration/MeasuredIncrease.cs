@@ -57,7 +57,7 @@ public sealed record MeasuredIncrease
             {
                 var found = byLayer[layer.Name].ToDictionary(candidate => candidate.Bits, candidate =>
                 {
-                    (double Value, double StandardError) increase = candidate.Bits == Rest ? (0, 0) : MeasuredSensitivity.Increase(before, Measure([.. rest.Where(other => other.Name != layer.Name), candidate]), loss.Reduction);
+                    (double Value, double StandardError) increase = candidate.Bits == Rest ? (0, 0) : BatchQuality.Increase(before, Measure([.. rest.Where(other => other.Name != layer.Name), candidate]), loss.Reduction);
                     progress?.Report(++done);
                     return increase;
                 });

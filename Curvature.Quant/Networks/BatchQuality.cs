@@ -39,6 +39,15 @@ internal sealed record BatchQuality(double Loss, double Terms, long? Right, long
         return each.Count > 0 ? each : throw new CurvatureException("The data has no loss terms: it is empty, or every term is ignored or has weight 0.");
     }
 
+    /// <summary>The paired difference over batches: for means <c>sum w d / sum w</c> with the variance of a weighted mean, for sums <c>sum d</c>. Of one batch the standard error is NaN.</summary>
+    public static (double Value, double StandardError) Increase(IReadOnlyList<BatchQuality> before, IReadOnlyList<BatchQuality> after, Reduction reduction)
+    {
+        double[] weights = [.. before.Select(batch => reduction == Reduction.Mean ? batch.Terms : 1)], differences = [.. before.Zip(after, (a, b) => b.Loss - a.Loss)];
+        double total = weights.Sum(), mean = weights.Zip(differences, (w, d) => w * d).Sum() / total, n = weights.Length;
+        double variance = weights.Zip(differences, (w, d) => Math.Pow(w * (d - mean) / total, 2)).Sum() * n / (n - 1); // 0 / 0 of one batch
+        return reduction == Reduction.Mean ? (mean, Math.Sqrt(variance)) : (mean * n, Math.Sqrt(variance) * n);
+    }
+
     private static BatchQuality Of(nn.Module module, nn.IModule<Tensor, Tensor> callable, Batch batch, int index, ISupervisedLoss loss)
     {
         Tensor targets = EvaluationMode.Placed(batch.Targets, module);

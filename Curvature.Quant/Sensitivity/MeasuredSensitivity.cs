@@ -1,4 +1,3 @@
-using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Quant.Networks;
 using Curvature.Quant.Planning;
@@ -26,21 +25,12 @@ public sealed record MeasuredSensitivity : ISensitivity
             foreach (int bits in problem.Bits)
             {
                 using QuantizedWeights quantized = QuantizedWeights.Apply(problem.Network, new Dictionary<string, int> { [layer.Name] = bits }, problem.Quantizer);
-                (increases[bits], errors[bits]) = Increase(floating, Evaluate(problem, cancellation), problem.Loss.Reduction);
+                (increases[bits], errors[bits]) = BatchQuality.Increase(floating, Evaluate(problem, cancellation), problem.Loss.Reduction);
                 progress?.Report(new ProductProgress("measured losses", ++done, total));
             }
 
             return layer with { Sensitivity = increases, SensitivityStandardError = errors.Values.All(double.IsFinite) ? errors : null };
         });
-    }
-
-    /// <summary>The paired difference over batches: for means <c>sum w d / sum w</c> with the variance of a weighted mean, for sums <c>sum d</c>.</summary>
-    internal static (double Value, double StandardError) Increase(IReadOnlyList<BatchQuality> before, IReadOnlyList<BatchQuality> after, Reduction reduction)
-    {
-        double[] weights = [.. before.Select(batch => reduction == Reduction.Mean ? batch.Terms : 1)], differences = [.. before.Zip(after, (a, b) => b.Loss - a.Loss)];
-        double total = weights.Sum(), mean = weights.Zip(differences, (w, d) => w * d).Sum() / total, n = weights.Length;
-        double variance = weights.Zip(differences, (w, d) => Math.Pow(w * (d - mean) / total, 2)).Sum() * n / (n - 1); // 0 / 0 of one batch
-        return reduction == Reduction.Mean ? (mean, Math.Sqrt(variance)) : (mean * n, Math.Sqrt(variance) * n);
     }
 
     private static IReadOnlyList<BatchQuality> Evaluate(SensitivityProblem problem, CancellationToken cancellation) =>

@@ -16,7 +16,7 @@ public class NetworkPlanTests
     public void Measures_plans_measures_again_and_writes_page_figures_and_numbers()
     {
         using var folder = new TemporaryFolder();
-        CommandRun run = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--bits", "2,4,8", "--limit", "avg-bits=3", "--probes", "16", "--test", Repository.File("data/digits.csv.gz"), "--out", folder.File("plan"), "--json"]);
+        CommandRun run = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--bits", "2,4,8", "--limit", "avg-bits=3", "--probes", "16", "--test", Repository.File("data/digits.csv.gz"), "--unverified", "--out", folder.File("plan"), "--json"]);
         Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
         Assert.Equal(["bits.svg", "pareto.svg", "plan-quality.svg", "plan.html", "plan.json", "sensitivities.svg"], Directory.GetFiles(folder.File("plan")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Equal(run.Output, File.ReadAllText(folder.File("plan/plan.json")));
@@ -42,6 +42,24 @@ public class NetworkPlanTests
         Assert.Contains("Bit-width plan", page, StringComparison.Ordinal);
         Assert.Contains("are in plan.json", page, StringComparison.Ordinal);
         Assert.DoesNotContain("<script", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Where_another_plan_within_the_limits_is_measurably_better_that_is_the_plan_and_the_user_is_told()
+    {
+        string[] options = ["plan", .. CommandRun.Digits, .. Few, "--bits", "2,4,8", "--limit", "avg-bits=3", "--probes", "16", "--json"]; // the errors of both layers at 2 bits partly cancel, which no sum of sensitivities sees
+        JsonElement verified = CommandRun.Of(options).Json(), unverified = CommandRun.Of([.. options, "--unverified"]).Json();
+        double Loss(JsonElement json, int plan) => json.GetProperty("measured")[plan].GetProperty("loss").GetDouble();
+        string Plans(JsonElement json) => string.Join(", ", json.GetProperty("measured").EnumerateArray().Select(plan => plan.GetProperty("plan").GetString()));
+        Assert.Equal(("float, this plan, 2 bits, 4 bits, 8 bits", "float, this plan, exact, 4 bits, 8 bits"), (Plans(unverified), Plans(verified)));
+        Assert.Equal((Loss(unverified, 1), Loss(unverified, 2)), (Loss(verified, 2), Loss(verified, 1)));
+        Assert.True(Loss(verified, 1) < Loss(verified, 2));
+        Assert.Equal([2, 2], verified.GetProperty("assignment").EnumerateObject().Select(layer => layer.Value.GetInt32()));
+        Assert.Equal("2 bits", verified.GetProperty("environment").GetProperty("search").GetString());
+        Assert.Equal("exact", verified.GetProperty("others")[0].GetProperty("plan").GetString());
+        Assert.Equal(JsonValueKind.Null, verified.GetProperty("uncertainty").ValueKind);
+        Assert.Equal("plan-replaced", verified.GetProperty("findings")[0].GetProperty("id").GetString());
+        Assert.Contains("uniform-is-better", unverified.GetProperty("findings").EnumerateArray().Select(finding => finding.GetProperty("id").GetString()));
     }
 
     [Theory]
@@ -110,6 +128,14 @@ public class NetworkPlanTests
         Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
         Assert.Empty(run.Output);
         Assert.Contains(expected, run.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_loss_without_right_answers_has_no_accuracy_to_keep_and_that_is_said_before_the_work()
+    {
+        CommandRun run = CommandRun.Of(["plan", .. Script[..3], "--loss", "mse", "--accuracy", "99%"]);
+        Assert.Equal("error: --accuracy: the loss 'mse' knows no right answers; cross-entropy and bce do. Name one of these, or plan within a --limit.", run.Message);
+        Assert.DoesNotContain("Sensitivity 'hessian'", run.Error, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -26,7 +26,7 @@ public sealed class QuantizationStudyTests
         using (nn.Module<Tensor, Tensor> model = TrainedNetwork.Get(network, train, seed: 0, folder: null, default))
         {
             Dictionary<string, Tensor> before = model.state_dict().ToDictionary(entry => entry.Key, entry => entry.Value.detach().clone());
-            runs.Make(model, calibration, test);
+            runs.Make(model, calibration, verification: train, test);
             Assert.All(model.state_dict(), entry => Assert.True(entry.Value.eq(before[entry.Key]).all().ToBoolean(), entry.Key));
         }
 

@@ -18,7 +18,7 @@ internal sealed class PlanRuns(StudyNetwork network, int seed, WeightGrid grid, 
     /// <summary>The name under which the increase of the loss over the test images is kept, by which nothing is planned.</summary>
     public const string Test = "test";
 
-    private const int BatchSize = 256;
+    private const int BatchSize = 256, VerificationBatchSize = 128;
 
     private static readonly CrossEntropy Loss = new();
 
@@ -39,8 +39,9 @@ internal sealed class PlanRuns(StudyNetwork network, int seed, WeightGrid grid, 
     /// <summary>Makes them, each kept as soon as it is there.</summary>
     /// <param name="model">The trained network.</param>
     /// <param name="calibration">Training images, which sensitivities see.</param>
+    /// <param name="verification">More training images, on which plans are verified.</param>
     /// <param name="test">Test images.</param>
-    public void Make(nn.Module model, Dataset calibration, Dataset test)
+    public void Make(nn.Module model, Dataset calibration, Dataset verification, Dataset test)
     {
         using DisposeScope scope = NewDisposeScope();
         QuantizableNetwork layers = QuantizableNetwork.Of(model);
@@ -65,9 +66,14 @@ internal sealed class PlanRuns(StudyNetwork network, int seed, WeightGrid grid, 
             Add(evaluation, PlanKind.Float, Float, layers.Layers.ToDictionary(layer => layer.Name, _ => QuantizedWeights.Unquantized));
         }
 
+        PlanVerifications verifications = new(layers, grid.Quantizer, () => NetworkQuality.Of(model, verification.Batches(VerificationBatchSize), Loss, cancellation));
         foreach (PlanKind kind in PlanKind.Of(grid))
         {
             Plan(evaluation, kind, quadratic);
+            foreach (PlanMethod method in PlanMethod.All.Where(method => method.Of is not null && !Has(kind, method.Name)))
+            {
+                Add(verifications.Better(PlanOf(kind, method.Of!), PlanOf(kind, Uniform)) with { Method = method.Name });
+            }
         }
     }
 
@@ -81,7 +87,7 @@ internal sealed class PlanRuns(StudyNetwork network, int seed, WeightGrid grid, 
             Add(evaluation, kind, Uniform, uniform);
         }
 
-        foreach (PlanMethod method in PlanMethod.All.Where(method => !Has(kind, method.Name)))
+        foreach (PlanMethod method in PlanMethod.All.Where(method => method.Of is null && !Has(kind, method.Name)))
         {
             LayerLine line = results.Layers(network, grid, method.Sensitivity).First(line => line.Seed == seed);
             LayerTable table = new()
@@ -99,6 +105,8 @@ internal sealed class PlanRuns(StudyNetwork network, int seed, WeightGrid grid, 
             Add(evaluation, kind, method.Name, planner.Plan(new PlanningProblem(table), [limit], cancellation).Assignment);
         }
     }
+
+    private PlanLine PlanOf(PlanKind kind, string method) => results.Plans(network, kind, method).First(line => line.Seed == seed);
 
     private bool Has(string sensitivity) => results.Layers(network, grid, sensitivity).Any(line => line.Seed == seed);
 
@@ -127,7 +135,7 @@ internal sealed class PlanRuns(StudyNetwork network, int seed, WeightGrid grid, 
     private void Add(PlanEvaluation evaluation, PlanKind kind, string method, IReadOnlyDictionary<string, int> bits)
     {
         (NetworkQuality calibration, NetworkQuality test) = evaluation.Of(bits);
-        results.Add(new PlanLine
+        Add(new PlanLine
         {
             Network = network.Name,
             Recipe = network.Recipe,
@@ -141,6 +149,11 @@ internal sealed class PlanRuns(StudyNetwork network, int seed, WeightGrid grid, 
             TestLoss = Rounded(test.Loss),
             TestAccuracy = Rounded(test.Accuracy!.Value),
         });
-        Console.WriteLine($"{network.Name} seed {seed}, {kind.AverageBits} bits{(kind.EndsAt8 ? " between ends at 8" : "")}, {method}: test accuracy {test.Accuracy:P2}, loss {test.Loss:F4}; {string.Join(' ', bits.Values)}");
+    }
+
+    private void Add(PlanLine line)
+    {
+        results.Add(line);
+        Console.WriteLine($"{network.Name} seed {seed}, {line.AverageBits} bits{(line.EndsAt8 ? " between ends at 8" : "")}, {line.Method}: test accuracy {line.TestAccuracy:P2}, loss {line.TestLoss:F4}; {string.Join(' ', line.Bits.Values)}");
     }
 }
