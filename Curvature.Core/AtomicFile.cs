@@ -90,6 +90,9 @@ public static class AtomicFile
         CheckFolder(folder);
     }
 
+    /// <summary>One sentence on what prevents the writing of a file, and one on the remedy.</summary>
+    internal static string Refusal(string path, Exception error) => $"Cannot write '{path}': {Reason(error)}";
+
     private static string FolderOf(string target)
     {
         if (Directory.Exists(target))
@@ -134,7 +137,7 @@ public static class AtomicFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
-            throw new CurvatureException($"Cannot write '{path}': {Reason(e)}", e);
+            throw new CurvatureException(Refusal(path, e), e);
         }
     }
 

@@ -12,7 +12,7 @@ internal static class MeasureLandscape
 {
     public static Command Create(Terminal terminal)
     {
-        var work = new WorkOptions();
+        var work = new WorkOptions(checkpoints: false);
         Option<string?> directions = Choices.Word("--directions", "random ones, filter by filter as long as the weights, or the two sharpest [random]", LandscapeWork.Random, LandscapeWork.Eigenvectors);
         Option<int?> steps = Choices.Count("--steps", "points along each direction [21]", most: 1001);
         Option<double?> range = Choices.Real("--range", "R", "how far, from -R to R [1]; with --to the middle of R times the way [2]", "a number above 0", r => r > 0);

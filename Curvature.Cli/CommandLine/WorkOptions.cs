@@ -12,7 +12,8 @@ namespace Curvature.Cli.CommandLine;
 /// <summary>What <c>report</c>, every <c>measure</c>, <c>prune</c>, <c>plan</c> and <c>quantize</c> ask alike: a model, data, a loss, and how to compute.</summary>
 /// <param name="kind">What for.</param>
 /// <param name="recordings">Whether the model may also be a monitor's recording of a training, which needs neither data nor loss.</param>
-internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordings = false)
+/// <param name="checkpoints">Whether the work is made of products, which a checkpoint keeps.</param>
+internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordings = false, bool checkpoints = true)
 {
     private const string Recording = ".jsonl";
 
@@ -43,6 +44,7 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
     private readonly Option<int?> _batchSize = Choices.Count("--batch-size", "samples computed at once [256]; the result does not depend on it");
     private readonly Option<int?> _samples = Choices.Count("--samples", "a seeded subset of the data [all that fits the budget]");
     private readonly Option<double?> _budget = Choices.Real("--budget", "MINUTES", "plan the work to end within this time [10]", "minutes from 0 (exclusive) to 100000", minutes => minutes is > 0 and <= 100_000);
+    private readonly Option<string?> _checkpoint = Choices.Text("--checkpoint", "DIR", "keep every product there: the same command goes on from where it was killed, to the same numbers");
     private readonly Option<int?> _seed = Choices.Integer("--seed", "of every random choice [0]");
     private readonly Option<string?> _precision = Choices.Word("--dtype", "compute in this precision [the model's]", "float32", "float64");
     private readonly Option<string?> _device = Choices.Word("--device", "DEVICE", "cpu, cuda, cuda:INDEX or cuda:local (one for each rank on a machine) [cpu]", ComputeDevice.Expected, ComputeDevice.Names);
@@ -79,14 +81,14 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
         {
             Option[] all =
             [
-                _data, _loss, _modelType, _target, _scale, _matrix, _fisherSamples, _parameters, _batchSize, _samples, _budget, _seed, _precision, _device, _tf32, _threads, _trainMode,
+                _data, _loss, _modelType, _target, _scale, _matrix, _fisherSamples, _parameters, _batchSize, _samples, _budget, _checkpoint, _seed, _precision, _device, _tf32, _threads, _trainMode,
                 _l2, _ignoreIndex, _smoothing, _classWeights,
             ];
             Option[] kept = kind switch
             {
-                WorkKind.Measure => [],
-                WorkKind.Prune => [_matrix, _fisherSamples, _budget],
-                _ => [_matrix, _fisherSamples, _budget, _parameters, _trainMode, _l2],
+                WorkKind.Measure => checkpoints ? [] : [_checkpoint],
+                WorkKind.Prune => [_matrix, _fisherSamples, _budget, _checkpoint],
+                _ => [_matrix, _fisherSamples, _budget, _checkpoint, _parameters, _trainMode, _l2],
             };
             return all.Except(kept);
         }
@@ -150,6 +152,8 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
     public WorkRequest Read(ParseResult parse) => new()
     {
         CommandLine = Line(parse),
+        Checkpoint = parse.GetValue(_checkpoint),
+        Given = Given(parse),
         Model = parse.GetValue(_model) ?? "",
         Data = parse.GetValue(_data) ?? "",
         Loss = parse.GetValue(_loss) ?? "",
@@ -173,6 +177,20 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
         LabelSmoothing = parse.GetValue(_smoothing) ?? 0,
         ClassWeights = parse.GetResult(_classWeights) is null ? null : parse.GetValue(_classWeights), // an absent list reads as an empty one
     };
+
+    /// <summary>The options on a parsed command line that decide the numbers, without those that a job knows better: files by their hashes, threads, budget and samples by what they come to.</summary>
+    private List<KeyValuePair<string, string>> Given(ParseResult parse)
+    {
+        string[] otherwise = [_data.Name, _checkpoint.Name, _budget.Name, _samples.Name, _threads.Name, _device.Name, "--json", "--out"];
+        return
+        [
+            new("command", parse.CommandResult.Parent is CommandResult { Command.Name: "measure" } ? $"measure {parse.CommandResult.Command.Name}" : parse.CommandResult.Command.Name),
+            .. parse.CommandResult.Children.OfType<OptionResult>()
+                .Where(option => !option.Implicit && !otherwise.Contains(option.Option.Name))
+                .OrderBy(option => option.Option.Name, StringComparer.Ordinal)
+                .Select(option => KeyValuePair.Create(option.Option.Name, option.Tokens.Count == 0 ? "given" : string.Join(' ', option.Tokens.Select(token => token.Value)))),
+        ];
+    }
 
     /// <summary>Whether a file is a monitor's, by its name.</summary>
     public static bool IsRecording(string model) => model.EndsWith(Recording, StringComparison.OrdinalIgnoreCase);

@@ -36,6 +36,16 @@ internal static class Format
         _ => time.TotalMinutes.ToString("F1", Culture) + " min",
     };
 
+    /// <summary>A number of bytes with the unit that fits it, in steps of 1,000.</summary>
+    public static string Bytes(double bytes) => bytes switch
+    {
+        < 1e3 => bytes.ToString("F0", Culture) + " B",
+        < 1e6 => (bytes / 1e3).ToString("g3", Culture) + " kB",
+        < 1e9 => (bytes / 1e6).ToString("g3", Culture) + " MB",
+        < 1e12 => (bytes / 1e9).ToString("g3", Culture) + " GB",
+        _ => (bytes / 1e12).ToString("g3", Culture) + " TB",
+    };
+
     /// <summary>A value and its standard error, both to the error's second digit; an exact value says so.</summary>
     public static string Estimate(Estimate estimate) => estimate.StandardError == 0
         ? $"{Number(estimate.Value)} (exact)"

@@ -25,8 +25,11 @@ internal sealed class EnvironmentReport
     /// <summary>What was added so far.</summary>
     public IReadOnlyList<KeyValuePair<string, object?>> Entries => _entries;
 
-    /// <summary>Time since the work began.</summary>
-    public TimeSpan Elapsed => _clock.Elapsed;
+    /// <summary>What earlier runs of the same work took.</summary>
+    public TimeSpan Before { get; set; }
+
+    /// <summary>Time since the work began, with that of earlier runs.</summary>
+    public TimeSpan Elapsed => Before + _clock.Elapsed;
 
     /// <summary>Adds one circumstance.</summary>
     public void Add(string name, object? value) => _entries.Add(new(name, value));
@@ -34,11 +37,17 @@ internal sealed class EnvironmentReport
     /// <summary>Adds the engine, how fast it multiplies and on how many threads.</summary>
     public void AddEngine(Blas blas)
     {
-        Add("libtorch", torch.__version__);
-        Add("engine", $"{typeof(torch).Assembly.GetName().Name} {Version(typeof(torch).Assembly)}");
+        AddEngine();
         Add("blas", blas.Name);
         Add("blas_gigaflops_per_second", Math.Round(blas.GigaflopsPerSecond, 1));
         Add("threads", blas.Threads);
+    }
+
+    /// <summary>Adds the engine.</summary>
+    public void AddEngine()
+    {
+        Add("libtorch", torch.__version__);
+        Add("engine", $"{typeof(torch).Assembly.GetName().Name} {Version(typeof(torch).Assembly)}");
     }
 
     /// <summary>SHA-256 of a file, or of the two of an IDX pair with a comma between.</summary>

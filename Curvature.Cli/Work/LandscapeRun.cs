@@ -50,7 +50,7 @@ internal sealed class LandscapeRun
         (long samples, LandscapeRequest affordable, Finding? cut) = Plan(asked);
         using Dataset? some = samples < available ? _work.Data.Sample(samples, _request.Work.Seed) : null;
         Objective objective = _work.Over(some ?? _work.Data);
-        LandscapeSummary landscape = _work.Named(() => _terminal.Track(progress => _request.To is { } other ? Towards(other, affordable.Steps, objective, progress) : affordable.Around.Look(objective, progress, _terminal.Cancellation)));
+        LandscapeSummary landscape = _work.Named(() => _terminal.Track(progress => _request.To is { } other ? Towards(other, affordable.Steps, objective, progress) : affordable.Around.Look(objective, record: null, progress, _terminal.Cancellation)));
 
         _environment.AddFile("to", _request.To);
         _environment.Add("samples", samples);

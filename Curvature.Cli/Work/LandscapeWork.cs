@@ -55,12 +55,13 @@ internal sealed record LandscapeWork
         return steps;
     }
 
-    /// <summary>Looks.</summary>
-    public LandscapeSummary Look(Objective objective, IProgress<ProductProgress> progress, CancellationToken cancellation)
+    /// <summary>Looks; products are kept in <paramref name="record"/>, losses are computed again.</summary>
+    public LandscapeSummary Look(Objective objective, JobRecord? record, IProgress<ProductProgress> progress, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
         LandscapeAxis axis = LandscapeAxis.Around(Range, Steps);
-        using var hessian = new HessianOperator(objective, new CurvatureOptions { Cancellation = cancellation, FiniteDifferenceFallback = true });
+        using var computed = new HessianOperator(objective, new CurvatureOptions { Cancellation = cancellation, FiniteDifferenceFallback = true });
+        LinearOperator hessian = record?.Of(computed, "landscape") ?? computed;
         using Eigenpairs? sharpest = Directions == Eigenvectors ? Sharpest(hessian, progress, cancellation) : null;
         (string Name, Tensor Vector)[] directions = sharpest is null ? Filters(objective) : [.. sharpest.Values.Select((pair, i) => ($"eigenvector, λ = {Format.Number(pair.Value)}", sharpest.Vectors.select(1, i)))];
         (string, LandscapeCurve)[] curves = [.. directions.Select(d => (d.Name, LandscapeCurve.Of(objective, d.Vector, axis, hessian, progress, cancellation)))];
@@ -74,7 +75,7 @@ internal sealed record LandscapeWork
     private (string, Tensor)[] Filters(Objective objective) =>
         [.. Enumerable.Range(0, 2).Select(i => ($"random direction {i + 1}", LandscapeDirections.FilterNormalised(objective.Parameters, Seed, i)))];
 
-    private Eigenpairs Sharpest(HessianOperator hessian, IProgress<ProductProgress> progress, CancellationToken cancellation)
+    private Eigenpairs Sharpest(LinearOperator hessian, IProgress<ProductProgress> progress, CancellationToken cancellation)
     {
         if (hessian.Columns < 2)
         {

@@ -16,26 +16,28 @@ internal sealed class Measurement
     private readonly Terminal _terminal;
     private readonly Workspace _work;
     private readonly EnvironmentReport _environment;
+    private readonly JobRecord _record;
     private readonly ProductCost _cost;
     private readonly WorkPlan _whole;
     private readonly WorkPlan _fitting;
     private readonly int _blocks;
     private readonly int _outputs;
 
-    private Measurement(WorkRequest request, Quantities wanted, Workspace work, EnvironmentReport environment, Terminal terminal)
+    private Measurement(WorkRequest request, Quantities wanted, Workspace work, EnvironmentReport environment, JobRecord record, Terminal terminal)
     {
-        (_request, _wanted, _work, _environment, _terminal) = (request, wanted, work, environment, terminal);
-        _cost = work.Time(terminal.Cancellation);
+        (_request, _wanted, _work, _environment, _record, _terminal) = (request, wanted, work, environment, record, terminal);
+        _environment.Before = record.Before;
+        _cost = Cost(record, () => work.Time(terminal.Cancellation));
         _whole = wanted.Plan(Math.Min(request.Samples ?? long.MaxValue, work.Data.Count), work.Parameters.Count);
-        _fitting = wanted.WithinMemory(_whole, ProductBudget.VectorsInMemory(work.Parameters));
+        _fitting = wanted.WithinMemory(_whole, VectorsInMemory());
         _blocks = wanted.MeasuresBlocks ? work.Parameters.Layers.Count : 0;
         _outputs = wanted.IsExact ? work.Outputs() : 0;
     }
 
     /// <summary>The cost of the plan's products: each is made of the whole and of the blocks, or stands for a backward pass an output, which is cheaper.</summary>
-    private ProductCost Cost => _cost.Scaled(_outputs > 0 ? _outputs : 1 + _blocks);
+    private ProductCost PlannedCost => _cost.Scaled(_outputs > 0 ? _outputs : 1 + _blocks);
 
-    private double SecondsLeft => (_request.Budget - _environment.Elapsed).TotalSeconds;
+    private double SecondsLeft => _record.Reading("seconds left", () => (_request.Budget - _environment.Elapsed).TotalSeconds);
 
     /// <summary>Measures what is wanted of the model, data and loss that <paramref name="request"/> names.</summary>
     public static SharpnessReport Run(WorkRequest request, Quantities wanted, Terminal terminal)
@@ -48,33 +50,47 @@ internal sealed class Measurement
 
         var environment = new EnvironmentReport();
         using Workspace work = Workspace.Open(request);
-        return new Measurement(request, wanted, work, environment, terminal).Run();
+        using JobRecord record = JobRecord.Open(request, work, terminal);
+        return new Measurement(request, wanted, work, environment, record, terminal).Run();
     }
+
+    /// <summary>What a product costs: measured, or as the run that is gone on from measured it.</summary>
+    private static ProductCost Cost(JobRecord record, Func<ProductCost> measure)
+    {
+        ProductCost? measured = null;
+        ProductCost Once() => measured ??= measure();
+        return new ProductCost(record.Reading("seconds a graph", () => Once().Graph), record.Reading("seconds a product", () => Once().Product), (long)record.Reading("samples kept", () => Once().Kept));
+    }
+
+    private int VectorsInMemory() => (int)_record.Reading("vectors in memory", () => ProductBudget.VectorsInMemory(_work.Parameters));
 
     private SharpnessReport Run()
     {
         var blas = Blas.Measure();
+        blas = blas with { GigaflopsPerSecond = _record.Reading("gigaflops", () => blas.GigaflopsPerSecond) };
         _environment.AddEngine(blas);
         _work.Describe(_environment);
-        WorkPlan plan = ProductBudget.Fit(_fitting, Cost, SecondsLeft * _wanted.ShareOfTime, samplesFixed: _request.Samples is not null);
+        WorkPlan plan = ProductBudget.Fit(_fitting, PlannedCost, SecondsLeft * _wanted.ShareOfTime, samplesFixed: _request.Samples is not null);
         foreach (string remark in _work.Remarks)
         {
             _terminal.Say(remark);
         }
 
         _terminal.Say(Announcement(plan));
+        _record.Announce(ProductsOf(plan), _work.Parameters.Count, _work.Parameters.Parameters[0].ElementSize, _terminal);
 
         using Dataset? some = plan.Samples < _work.Data.Count ? _work.Data.Sample(plan.Samples, _request.Seed) : null;
         Dataset data = some ?? _work.Data;
         Objective objective = _work.Over(data);
         var options = new CurvatureOptions { Cancellation = _terminal.Cancellation };
         using CurvatureOperator matrix = _work.Matrix(objective, options);
-        var subject = new Subject(_request.Matrix, objective, matrix, _work.Model, layer => _work.Matrix(_work.Over(data, layer), options), data, batches => _work.Over(batches));
+        var subject = new Subject(
+            _request.Matrix, objective, _record.Of(matrix, "matrix"), _work.Model, layer => _work.Matrix(_work.Over(data, layer), options), data, batches => _work.Over(batches));
         int products = 0;
         IReadOnlyList<string> cuts = [];
         SharpnessSummary summary = _terminal.Track(progress =>
         {
-            using var stages = new Stages(_wanted, plan, _cost, () => SecondsLeft, progress, _terminal.Cancellation) { Chunk = _request.BatchSize };
+            using var stages = new Stages(_wanted, plan, _cost, () => SecondsLeft, VectorsInMemory, _record, progress, _terminal.Cancellation) { Chunk = _request.BatchSize };
             SharpnessSummary measured = stages.Run(subject);
             (plan, products, cuts) = (stages.Plan, stages.Products, stages.Cuts);
             if (_wanted.VectorFile is { } file)
@@ -114,6 +130,9 @@ internal sealed class Measurement
         };
     }
 
+    /// <summary>About how many products of the whole length a plan is, those of blocks taken together.</summary>
+    private double ProductsOf(WorkPlan plan) => _outputs > 0 ? 0 : plan.Products * (_blocks > 0 ? 2 : 1);
+
     private string DataName(long samples) => samples < _work.Data.Count
         ? $"{_request.DataName}, {Format.Count(samples)} of {Format.Count(_work.Data.Count, "sample")}"
         : $"{_request.DataName}, {Format.Count(samples, "sample")}";
@@ -121,7 +140,7 @@ internal sealed class Measurement
     private string Announcement(WorkPlan plan)
     {
         string product = Format.Duration(TimeSpan.FromSeconds((_cost with { Kept = 0 }).Seconds(_whole.Samples, passes: 1, vectors: 1)));
-        string total = Format.Duration(TimeSpan.FromSeconds(plan.Seconds(Cost)));
+        string total = Format.Duration(TimeSpan.FromSeconds(plan.Seconds(PlannedCost)));
         string cut = plan.CutsFrom(_whole).Count == 0 ? "" : $" {Reason()} cut to {string.Join(", ", plan.CutsFrom(_whole))}.";
         return $"One product over {Format.Count(_whole.Samples, "sample")} takes about {product}. Planned: {Quantities.Describe(plan, _blocks, _outputs)}, about {total}.{cut}";
     }

@@ -14,7 +14,7 @@ internal static class SeriesRun
         foreach (string model in models)
         {
             terminal.Say($"checkpoint {reports.Count + 1} of {models.Count}: {model}");
-            reports.Add(Measurement.Run(request with { Model = model, Budget = request.Budget / models.Count, Samples = samples }, wanted, terminal));
+            reports.Add(Measurement.Run(request with { Model = model, Checkpoint = request.Checkpoint is { } folder ? Path.Combine(folder, $"{reports.Count + 1}-{Path.GetFileNameWithoutExtension(model)}") : null, Budget = request.Budget / models.Count, Samples = samples }, wanted, terminal));
             samples ??= (int)(long)reports[0].Environment.First(entry => entry.Key == "samples").Value!;
         }
 

@@ -17,6 +17,8 @@ namespace Curvature.Cli.Work;
 /// <param name="plan">How much work they may take.</param>
 /// <param name="cost">Cost of a product, as timed on one batch.</param>
 /// <param name="secondsLeft">Time that is left for everything.</param>
+/// <param name="vectorsInMemory">Vectors of the parameters' length that there is room for.</param>
+/// <param name="record">Where products are kept.</param>
 /// <param name="progress">Told of every product.</param>
 /// <param name="cancellation">Stops between two products.</param>
 internal sealed class Stages(
@@ -24,6 +26,8 @@ internal sealed class Stages(
     WorkPlan plan,
     ProductCost cost,
     Func<double> secondsLeft,
+    Func<int> vectorsInMemory,
+    JobRecord record,
     IProgress<ProductProgress> progress,
     CancellationToken cancellation) : IDisposable
 {
@@ -51,19 +55,19 @@ internal sealed class Stages(
     /// <summary>Measures everything that is wanted.</summary>
     public SharpnessSummary Run(Subject subject)
     {
-        CurvatureOperator matrix = subject.Matrix;
-        ParameterSpace parameters = matrix.Parameters;
+        LinearOperator matrix = subject.Matrix;
+        ParameterSpace parameters = subject.Parameters;
         _operatorsLeft = 1 + (wanted.MeasuresBlocks ? parameters.Layers.Count : 0);
-        _vectorsInMemory = ProductBudget.VectorsInMemory(parameters); // at least as many of a block
+        _vectorsInMemory = vectorsInMemory(); // at least as many of a block
         (double loss, double gradient) = (subject.Objective.Value(cancellation), GradientNorm(subject.Objective));
         SharpnessSummary summary = Measure(matrix, subject, progress) with { Matrix = subject.Name, Loss = loss, GradientNorm = gradient };
         summary = wanted.MeasuresBlocks ? AddBlocks(summary, subject) : summary;
-        summary = wanted.Stability is { } stability ? summary with { Stability = stability.Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
-        summary = wanted.BatchSizes is { } sizes ? summary with { BatchSizes = Affordable(sizes, subject.Data.Count).Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
+        summary = wanted.Stability is { } stability ? summary with { Stability = (stability with { Journal = record.Journal }).Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
+        summary = wanted.BatchSizes is { } sizes ? summary with { BatchSizes = (Affordable(sizes, subject.Data.Count) with { Journal = record.Journal }).Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
         Products += (int)Math.Round((summary.Stability?.Products ?? 0) + (summary.BatchSizes?.Products ?? 0));
-        summary = wanted.Landscape is { } landscape ? summary with { Landscape = Affordable(landscape, subject.Data.Count).Look(subject.Objective, progress, cancellation) } : summary;
+        summary = wanted.Landscape is { } landscape ? summary with { Landscape = Affordable(landscape, subject.Data.Count).Look(subject.Objective, record, progress, cancellation) } : summary;
         Products += summary.Landscape?.Products ?? 0;
-        summary = wanted.Exact ? DenseSpectrum.AddTo(summary, matrix, progress) : summary;
+        summary = wanted.Exact ? DenseSpectrum.AddTo(summary, matrix, parameters, progress) : summary;
         Products += matrix.Products;
         return summary;
     }
@@ -117,9 +121,10 @@ internal sealed class Stages(
     private SharpnessSummary AddBlocks(SharpnessSummary summary, Subject subject)
     {
         var layers = new List<LayerSummary>();
-        foreach (ParameterLayer layer in subject.Matrix.Parameters.Layers)
+        foreach (ParameterLayer layer in subject.Parameters.Layers)
         {
-            using CurvatureOperator block = subject.Block(layer);
+            using CurvatureOperator computed = subject.Block(layer);
+            LinearOperator block = record.Of(computed, $"block {layer.Name}");
             layers.Add(new LayerSummary(layer.Name, Measure(block, subject: null, new LayerProgress(progress, layer.Name)) with { Matrix = summary.Matrix }));
             Products += block.Products;
         }
@@ -142,7 +147,7 @@ internal sealed class Stages(
         {
             using Eigenpairs pairs = Measure(eigenvalues, a, stage);
             summary = summary with { Eigenvalues = pairs.Values, EigenvaluesAreComplete = pairs.IsComplete, EigenvalueRounding = pairs.Rounding };
-            Vectors = wanted.VectorFile is not null && subject is not null ? VectorFile.Of(pairs, subject.Matrix.Parameters) : Vectors;
+            Vectors = wanted.VectorFile is not null && subject is not null ? VectorFile.Of(pairs, subject.Parameters) : Vectors;
         }
 
         _operatorsLeft--;
@@ -157,7 +162,7 @@ internal sealed class Stages(
         }
 
         double before = secondsLeft();
-        TraceEstimate estimate = trace.With(Math.Min(Plan.Probes, trace.Probes.For(a.Rows))).Estimate(a, subject?.Matrix.Parameters, stage, cancellation);
+        TraceEstimate estimate = trace.With(Math.Min(Plan.Probes, trace.Probes.For(a.Rows))).Estimate(a, subject?.Parameters, stage, cancellation);
         Calibrate(before - secondsLeft(), Plan.TraceSeconds(cost, estimate.Total.Products));
         if (subject is not null)
         {
@@ -169,7 +174,7 @@ internal sealed class Stages(
 
     private DiagonalSummary Measure(DiagonalWork diagonal, Subject subject, IProgress<ProductProgress> stage)
     {
-        ParameterSpace parameters = subject.Matrix.Parameters;
+        ParameterSpace parameters = subject.Parameters;
         using DiagonalEstimate estimate = diagonal.IsExact
             ? ExactWork.Diagonal(subject, stage, cancellation)
             : diagonal.With(Plan.Probes).Estimate(subject.Matrix, stage, cancellation);

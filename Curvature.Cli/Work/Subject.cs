@@ -9,7 +9,7 @@ namespace Curvature.Cli.Work;
 /// <summary>What is measured.</summary>
 /// <param name="Name">Name of the matrix in <see cref="KnownOperators"/>.</param>
 /// <param name="Objective">The loss over the samples looked at.</param>
-/// <param name="Matrix">The matrix of the objective.</param>
+/// <param name="Matrix">The matrix of the objective, as it is recorded.</param>
 /// <param name="Model">The model.</param>
 /// <param name="Block">
 /// The diagonal block of a layer: the same matrix of the loss as a function of that layer's parameters, whose products leave the other layers' gradients out. The caller
@@ -20,11 +20,14 @@ namespace Curvature.Cli.Work;
 internal sealed record Subject(
     string Name,
     Objective Objective,
-    CurvatureOperator Matrix,
+    LinearOperator Matrix,
     nn.Module Model,
     Func<ParameterLayer, CurvatureOperator> Block,
     Dataset Data,
     Func<IReadOnlyList<Batch>, Objective> Over)
 {
+    /// <summary>theta.</summary>
+    public ParameterSpace Parameters => Objective.Parameters;
+
     public bool IsHessian => Name == "hessian";
 }

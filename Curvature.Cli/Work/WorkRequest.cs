@@ -12,6 +12,12 @@ internal sealed record WorkRequest
     /// <summary>The words that repeat this request, for the report.</summary>
     public string? CommandLine { get; init; }
 
+    /// <summary>Folder in which the products are kept, to go on from after the process was killed; null: nowhere.</summary>
+    public string? Checkpoint { get; init; }
+
+    /// <summary>The options that decide the numbers, as they were given; for <see cref="Checkpoint"/>.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Given { get; init; } = [];
+
     /// <summary>Whether model and data come out of this program: then their passing place on the disk is not worth a word.</summary>
     public bool Embedded { get; init; }
 

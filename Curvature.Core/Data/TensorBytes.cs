@@ -9,7 +9,8 @@ internal static class TensorBytes
 {
     private const int ChunkBytes = 1 << 26;
 
-    private delegate void PartAction(Span<byte> bytes);
+    /// <summary>Takes or fills a part of a tensor's memory.</summary>
+    public delegate void PartAction(Span<byte> bytes);
 
     /// <summary>A contiguous tensor on the CPU, row-major. The caller disposes it.</summary>
     /// <param name="source">Positioned at the first element; little-endian unless told otherwise.</param>
@@ -61,7 +62,7 @@ internal static class TensorBytes
     public static void Write(Stream target, Tensor tensor) => ForEachPart(tensor, bytes => target.Write(bytes));
 
     /// <summary>The memory of a contiguous tensor in order, in parts: a span cannot be longer than 2 GiB.</summary>
-    private static void ForEachPart(Tensor tensor, PartAction action)
+    public static void ForEachPart(Tensor tensor, PartAction action)
     {
         using Tensor flat = tensor.flatten();
         long step = ChunkBytes / ElementTypes.Size(tensor.dtype);

@@ -51,6 +51,7 @@ public static class KnownOperators
         new(null, typeof(KroneckerOperator), "`A ⊗ B`", null, "B.Columns of A, A.Rows of B", Parts),
         new(null, typeof(DiagonalOperator), "`diag(d)`", null, "a pass over the vector", "d"),
         new(null, typeof(LowRankOperator), "`U diag(s) Uᵀ`", null, "2 n r multiplications", "U, s"),
+        new(null, typeof(JournalledOperator), "`A`, its products kept in a file", null, "one of A, or reading one", "A, a `ProductJournal`"),
         new(null, typeof(MatrixOperator), "`A`, its entries", null, "n² multiplications", "A"),
     ];
 

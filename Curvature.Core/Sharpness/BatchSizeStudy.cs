@@ -37,6 +37,9 @@ public sealed record BatchSizeStudy
     /// <value>Seed of batches, directions and start vectors.</value>
     public int Seed { get; init; }
 
+    /// <value>Where the products of the eigenvalues are recorded, to go on from after the process was killed; null (default): nowhere. Those of the noise are made again.</value>
+    public ProductJournal? Journal { get; init; }
+
     /// <summary>About how many samples are multiplied with: what this costs in units of one sample's share of a Hessian product.</summary>
     /// <param name="samples">N.</param>
     public double SampleProducts(long samples)
@@ -76,7 +79,8 @@ public sealed record BatchSizeStudy
         (SpectrumEnds Ends, long Parameters) Ends(Dataset samples, int most)
         {
             using DisposeScope scope = NewDisposeScope();
-            using HessianOperator hessian = new(objective(samples.Batches(chunk)).RequireMean("A study of batch sizes"), new CurvatureOptions { Cancellation = cancellation });
+            using HessianOperator computed = new(objective(samples.Batches(chunk)).RequireMean("A study of batch sizes"), new CurvatureOptions { Cancellation = cancellation });
+            LinearOperator hessian = Journal?.Record(computed, "batch sizes") ?? (LinearOperator)computed;
             SpectrumEnds ends = SpectrumEnds.Of(hessian, Tolerance, most, Seed, cancellation);
             Tell((double)ends.Products * samples.Count);
             return (ends, hessian.Columns);

@@ -32,6 +32,9 @@ public sealed record StabilityStudy(OptimizerSetting Setting)
     /// <value>Seed of everything drawn.</value>
     public int Seed { get; init; }
 
+    /// <value>Where the full data's products are recorded, to go on from after the process was killed; null (default): nowhere. Those of mini-batches are made again.</value>
+    public ProductJournal? Journal { get; init; }
+
     /// <summary>Measures.</summary>
     /// <param name="data">The samples; stay the caller's.</param>
     /// <param name="objective">The objective over some batches.</param>
@@ -48,7 +51,8 @@ public sealed record StabilityStudy(OptimizerSetting Setting)
         using DisposeScope scope = NewDisposeScope();
         long batchSize = Math.Min(Setting.BatchSize ?? data.Count, data.Count);
         Objective all = objective(data.Batches(chunk));
-        using HessianOperator hessian = new(batchSize < data.Count ? all.RequireMean("Stability with mini-batches") : all, new CurvatureOptions { Cancellation = cancellation });
+        using HessianOperator computed = new(batchSize < data.Count ? all.RequireMean("Stability with mini-batches") : all, new CurvatureOptions { Cancellation = cancellation });
+        LinearOperator hessian = Journal?.Record(computed, "stability") ?? (LinearOperator)computed;
         LanczosEigensolver solver = new() { Count = 1, Which = Spectrum.Largest, MaxProducts = MaxProducts, Tolerance = 1e-4, Seed = Seed };
         using Eigenpairs top = solver.Solve(hessian, progress, cancellation);
         StabilitySummary summary = new() { Setting = Setting, Sharpness = top.Values[0], Samples = data.Count, Parameters = hessian.Columns };
@@ -68,7 +72,7 @@ public sealed record StabilityStudy(OptimizerSetting Setting)
 
         using Dataset shuffled = Shuffled(data);
         int size = (int)Math.Clamp(data.Count / 16, 1, Math.Min(batchSize, NoiseBatch));
-        Estimate trace = new HutchinsonTrace { MaxProbes = Probes, Seed = Seed }.Estimate(hessian, progress: progress, cancellation: cancellation).Total;
+        Estimate trace = new HutchinsonTrace { MaxProbes = Probes, Seed = Seed }.Estimate(hessian, all.Parameters, progress, cancellation).Total;
         HessianNoise noise = HessianNoise.Of(objective(shuffled.Batches(size)), size, top.Vectors.select(1, 0), seed: Seed, progress: progress, cancellation: cancellation);
         BatchSharpness along = BatchSharpness.Of(objective(Some(shuffled, batchSize)), MaxBatches, progress, cancellation);
         double ofBatches = ((double)size * (noise.Isotropic.Products + (noise.Along?.Products ?? 0))) + ((double)batchSize * along.MeanOfRatios.Products);

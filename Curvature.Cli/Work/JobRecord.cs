@@ -1,0 +1,82 @@
+using System.Globalization;
+using System.Runtime.Intrinsics.X86;
+using Curvature.Cli.Output;
+using Curvature.Operators;
+
+namespace Curvature.Cli.Work;
+
+/// <summary>What a job finds again after it was killed, if it was told of a folder for that: its products, and what it read from clock and memory. Without a folder nothing is kept.</summary>
+internal sealed class JobRecord : IDisposable
+{
+    private readonly string? _folder;
+
+    private JobRecord(string? folder, ProductJournal? journal) => (_folder, Journal) = (folder, journal);
+
+    /// <summary>The file; null without a folder.</summary>
+    public ProductJournal? Journal { get; }
+
+    /// <summary>The time that earlier runs of the job took.</summary>
+    public TimeSpan Before => Journal?.Before ?? TimeSpan.Zero;
+
+    /// <summary>Opens the record of what is asked, and says so where there is something to go on from.</summary>
+    /// <exception cref="CurvatureException">The folder holds another job's, or cannot be written.</exception>
+    public static JobRecord Open(WorkRequest request, Workspace work, Terminal terminal)
+    {
+        if (request.Checkpoint is not { } folder)
+        {
+            return new JobRecord(null, null);
+        }
+
+        var journal = ProductJournal.Open(folder, Job(request, work), terminal.Say);
+        if (journal.Recorded > 0)
+        {
+            terminal.Say($"{folder}: {Format.Count(journal.Recorded, "product")} of an earlier run, which took {Format.Duration(journal.Before)}; the job goes on from there.");
+        }
+
+        return new JobRecord(folder, journal);
+    }
+
+    /// <summary>A number of this run, or what it was in the run that is gone on from.</summary>
+    public double Reading(string name, Func<double> measure) => Journal?.Reading(name, measure) ?? measure();
+
+    /// <summary>An operator whose products are kept.</summary>
+    public LinearOperator Of(LinearOperator a, string name) => Journal?.Record(a, name) ?? a;
+
+    /// <summary>Says how much room products take on the disk, and how much there is.</summary>
+    public void Announce(double products, long parameters, long elementSize, Terminal terminal)
+    {
+        if (Journal is null)
+        {
+            return;
+        }
+
+        double bytes = products * parameters * elementSize, free = new DriveInfo(Path.GetFullPath(_folder!)).AvailableFreeSpace;
+        string warning = bytes - Journal.Size > free ? " That does not fit: the products that do are kept, and the job goes on." : "";
+        terminal.Say($"{_folder}: the checkpoint takes {Format.Bytes(parameters * elementSize)} a product, up to about {Format.Bytes(bytes)} in all; {Format.Bytes(free)} are free.{warning}");
+    }
+
+    public void Dispose() => Journal?.Dispose();
+
+    /// <summary>All that the numbers depend on.</summary>
+    private static List<KeyValuePair<string, string>> Job(WorkRequest request, Workspace work)
+    {
+        var circumstances = new EnvironmentReport();
+        circumstances.AddEngine();
+        work.Describe(circumstances);
+        string[] elsewhere = ["model", "data", "os", "dotnet", "seed"];
+        List<KeyValuePair<string, string>> job =
+        [
+            .. circumstances.Entries.Where(entry => !elsewhere.Contains(entry.Key)).Select(entry => KeyValuePair.Create(entry.Key, $"{entry.Value}")),
+            KeyValuePair.Create("instructions", Avx512F.IsSupported ? "AVX-512" : Avx2.IsSupported ? "AVX2" : "baseline"),
+            KeyValuePair.Create("threads", request.Threads.ToString(CultureInfo.InvariantCulture)),
+            KeyValuePair.Create("--budget", request.Budget.TotalMinutes.ToString(CultureInfo.InvariantCulture)),
+            KeyValuePair.Create("--samples", request.Samples?.ToString(CultureInfo.InvariantCulture) ?? "not given"),
+        ];
+        if (request.ModelType is { } type && type.Split('!') is [var assembly, _])
+        {
+            job.Add(KeyValuePair.Create("model_type_sha256", EnvironmentReport.Sha256(assembly)));
+        }
+
+        return [.. job, .. request.Given];
+    }
+}

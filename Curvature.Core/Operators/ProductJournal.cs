@@ -1,0 +1,173 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
+using Curvature.Data;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Operators;
+
+/// <summary>
+/// What lets a long job be killed at any moment and end with the same numbers: a file of its matrix-vector products, and of its readings of clock and memory, in the order in which they were asked for. Estimators and Krylov
+/// methods are deterministic sequences of products (seeded probes, recurrences), so a job that starts anew with the same journal is answered from the file up to where it was killed, computes from there, and all that lies
+/// between products is computed again: no method knows of it (<see cref="Record"/>).
+/// <para>
+/// Each record holds a SHA-256 of the question (operator, shape, the vector's bits) and one of the whole record. What a process that was killed left of a record is dropped. A record that is damaged, or that answers another
+/// question than is asked, is dropped with all behind it, told of, and computed again. Where nothing more can be written, because the disk is full, that is told once and the job goes on without.
+/// </para>
+/// <para>
+/// Cost: P numbers on the disk for each product, a pass of SHA-256 over vector and product, and no memory beyond one product. A file belongs to one job, which <see cref="Open"/> compares, and to one process at a time.
+/// Records are handed to the operating system whole and survive the process; of a machine that loses power those may be lost that were not yet on the disk.
+/// </para>
+/// </summary>
+public sealed class ProductJournal : IDisposable
+{
+    /// <summary>The journal's name in its folder.</summary>
+    public const string FileName = "products.journal";
+
+    private readonly JournalFile _file;
+    private readonly Action<string> _say;
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+
+    private ProductJournal(JournalFile file, Action<string> say)
+    {
+        (_file, _say) = (file, say);
+        (Recorded, Before) = file.Survey();
+    }
+
+    /// <summary>Products that were there when it was opened.</summary>
+    public int Recorded { get; }
+
+    /// <summary>The time that earlier runs of the job had spent up to the last record.</summary>
+    public TimeSpan Before { get; }
+
+    /// <summary>Products answered from the file so far.</summary>
+    public int Replayed { get; private set; }
+
+    /// <summary>Bytes on the disk.</summary>
+    public long Size => _file.Length;
+
+    /// <summary>Opens the journal of a job, or begins one.</summary>
+    /// <param name="folder">Where it lies; created if missing.</param>
+    /// <param name="job">All that the products depend on, by name: hashes of model and data, options, seed, threads, versions.</param>
+    /// <param name="say">Told what is dropped and when the disk is full; null: nobody.</param>
+    /// <exception cref="CurvatureException">The folder holds the journal of another job (the message says what differs), a file that is no journal, one that another process has open, or cannot be written.</exception>
+    public static ProductJournal Open(string folder, IReadOnlyList<KeyValuePair<string, string>> job, Action<string>? say = null)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(job);
+        var file = JournalFile.Open(Path.Combine(folder, FileName), job);
+        try
+        {
+            return new ProductJournal(file, say ?? (_ => { }));
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The operator whose products are recorded here. It owns neither the journal nor <paramref name="a"/>.</summary>
+    /// <param name="a">The operator.</param>
+    /// <param name="name">What tells it from the job's other operators.</param>
+    public JournalledOperator Record(LinearOperator a, string name) => new(a, name, this);
+
+    /// <summary>A number that differs from run to run, such as a time or free memory: measured in the first run, and the same ever after.</summary>
+    /// <param name="name">What is measured.</param>
+    /// <param name="measure">Measures it.</param>
+    public double Reading(string name, Func<double> measure)
+    {
+        ArgumentNullException.ThrowIfNull(measure);
+        byte[] key = SHA256.HashData(Encoding.UTF8.GetBytes($"reading {name}")), bytes = new byte[sizeof(double)];
+        if (Find(key, 0, bytes.Length) && Read(read => read(bytes)))
+        {
+            return BitConverter.ToDouble(bytes);
+        }
+
+        double value = measure();
+        BitConverter.TryWriteBytes(bytes, value);
+        Append(key, 0, bytes.Length, write => write(bytes));
+        return value;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _file.Dispose();
+
+    /// <summary>A product <c>[rows, k]</c> with <c>V</c> of <c>[n, k]</c>, from the file or computed. Its memory is laid out by columns either way, so that what is made of it has the same bits.</summary>
+    internal Tensor Product(string name, Tensor V, long rows, Func<Tensor> multiply)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        long columns = V.shape[1], length = columns * rows * V.ElementSize;
+        byte[] key = Key(name, V);
+        if (Find(key, (int)columns, length))
+        {
+            Tensor found = empty([columns, rows], V.dtype);
+            if (Read(read => TensorBytes.ForEachPart(found, read)))
+            {
+                Replayed += (int)columns;
+                return found.to(V.device).t().MoveToOuterDisposeScope();
+            }
+        }
+
+        Tensor product = multiply().t().contiguous(), onHost = product.cpu();
+        Append(key, (int)columns, length, write => TensorBytes.ForEachPart(onHost, write));
+        return product.t().MoveToOuterDisposeScope();
+    }
+
+    private static byte[] Key(string name, Tensor V)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Encoding.UTF8.GetBytes(FormattableString.Invariant($"product {V.dtype} [{V.shape[0]}, {V.shape[1]}] {name}")));
+        using Tensor rows = V.t().contiguous().cpu();
+        TensorBytes.ForEachPart(rows, part => hash.AppendData(part));
+        return hash.GetHashAndReset();
+    }
+
+    /// <summary>Whether the next record answers the question; where it answers another one, the file ends before it.</summary>
+    private bool Find(ReadOnlySpan<byte> key, int columns, long length)
+    {
+        if (!_file.HasNext)
+        {
+            return false;
+        }
+
+        if (_file.NextIs(key, columns, length))
+        {
+            return true;
+        }
+
+        Forget("asks for another product than the earlier run did");
+        return false;
+    }
+
+    private bool Read(Action<TensorBytes.PartAction> parts)
+    {
+        if (_file.ReadNext(parts))
+        {
+            return true;
+        }
+
+        Forget("finds a damaged record");
+        return false;
+    }
+
+    private void Forget(string reason)
+    {
+        _say($"{_file.Path}: after {Replayed} products of {Recorded} this run {reason}; the rest of the journal is dropped and computed again.");
+        _file.Truncate();
+    }
+
+    private void Append(ReadOnlySpan<byte> key, int columns, long length, Action<TensorBytes.PartAction> parts)
+    {
+        try
+        {
+            _file.Append(key, columns, Before + _clock.Elapsed, length, parts);
+        }
+        catch (IOException error)
+        {
+            _say($"{AtomicFile.Refusal(_file.Path, error)} The job goes on without a checkpoint; killed, it would be taken up from here.");
+            _file.Close();
+        }
+    }
+}

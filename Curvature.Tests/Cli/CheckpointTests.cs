@@ -1,0 +1,117 @@
+using System.Text.Json.Nodes;
+using Curvature.Cli;
+using Curvature.Operators;
+using Xunit;
+
+namespace Curvature.Tests.Cli;
+
+/// <summary><c>--checkpoint</c>: jobs that are killed and go on.</summary>
+public sealed class CheckpointTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    private string Checkpoint => _folder.File("checkpoint");
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_report_killed_at_ten_random_moments_ends_with_the_numbers_of_one_that_was_not()
+    {
+        string[] job = ["report", .. CommandRun.Digits, "--samples", "256", "--probes", "96", "--steps", "60", "--runs", "6", "--top", "4", "--threads", "1"];
+        Assert.Equal(CurvatureCommand.Success, CommandRun.Of([.. job, "--checkpoint", _folder.File("whole"), "--out", _folder.File("expected")]).ExitCode);
+        string expected = Numbers("expected");
+        long whole = new FileInfo(Path.Combine(_folder.File("whole"), ProductJournal.FileName)).Length;
+        Random random = new(20261122);
+        long[] moments = [.. Enumerable.Range(0, 10).Select(_ => random.NextInt64(whole / 50, whole)).Order()];
+        string journal = Path.Combine(Checkpoint, ProductJournal.FileName);
+        for (int i = 0; i < moments.Length; i++)
+        {
+            using (var process = new CommandProcess([.. job, "--checkpoint", Checkpoint, "--out", _folder.File("killed")]))
+            {
+                process.WaitFor("Planned");
+                while (new FileInfo(journal) is not { Exists: true } file || file.Length < moments[i])
+                {
+                    Thread.Sleep(1);
+                }
+
+                process.Signal("KILL");
+                Assert.Equal(128 + 9, process.Finish().ExitCode);
+            }
+
+            Directory.CreateDirectory(_folder.File($"copy-{i}"));
+            File.Copy(journal, Path.Combine(_folder.File($"copy-{i}"), ProductJournal.FileName));
+        }
+
+        Assert.False(Path.Exists(_folder.File("killed")));
+        for (int i = 0; i < moments.Length; i += 3)
+        {
+            CommandRun run = CommandRun.Of([.. job, "--checkpoint", _folder.File($"copy-{i}"), "--out", _folder.File($"out-{i}")]);
+            Assert.Equal(CurvatureCommand.Success, run.ExitCode);
+            Assert.Contains("of an earlier run", run.Error, StringComparison.Ordinal);
+            Assert.Equal(expected, Numbers($"out-{i}"));
+        }
+    }
+
+    [Fact]
+    public void A_checkpoint_changes_no_number_and_a_finished_one_answers_without_computing()
+    {
+        string[] job = ["measure", "eigs", .. CommandRun.Digits, "--samples", "200", "--per-layer", "--json", "--threads", "1"];
+        string without = Numbers(CommandRun.Of(job));
+        Assert.Equal(without, Numbers(CommandRun.Of([.. job, "--checkpoint", Checkpoint])));
+        long size = new FileInfo(Path.Combine(Checkpoint, ProductJournal.FileName)).Length;
+        Assert.Equal(without, Numbers(CommandRun.Of([.. job, "--checkpoint", Checkpoint])));
+        Assert.Equal(size, new FileInfo(Path.Combine(Checkpoint, ProductJournal.FileName)).Length);
+    }
+
+    [Fact]
+    public void A_budget_that_binds_is_planned_once_and_the_plan_stays()
+    {
+        string[] job = ["measure", "trace", .. CommandRun.Digits, "--probes", "1000", "--budget", "0.01", "--json", "--threads", "1", "--checkpoint"];
+        CommandRun first = CommandRun.Of([.. job, Checkpoint]);
+        Assert.Contains("cut-budget", first.Output, StringComparison.Ordinal);
+        byte[] journal = File.ReadAllBytes(Path.Combine(Checkpoint, ProductJournal.FileName));
+        foreach (double kept in (double[])[0.2, 0.7])
+        {
+            string copy = _folder.File($"kept-{kept}");
+            Directory.CreateDirectory(copy);
+            File.WriteAllBytes(Path.Combine(copy, ProductJournal.FileName), journal[..(int)(kept * journal.Length)]);
+            Assert.Equal(Numbers(first), Numbers(CommandRun.Of([.. job, copy])));
+        }
+    }
+
+    [Fact]
+    public void The_checkpoint_of_another_job_is_refused_with_what_differs()
+    {
+        string[] job = ["measure", "trace", .. CommandRun.Digits, "--samples", "64", "--probes", "8", "--checkpoint", Checkpoint];
+        Assert.Equal(CurvatureCommand.Success, CommandRun.Of([.. job, "--seed", "1"]).ExitCode);
+        CommandRun other = CommandRun.Of([.. job, "--seed", "2"]);
+        Assert.Equal((CurvatureCommand.Failed, ""), (other.ExitCode, other.Output));
+        Assert.Contains("belongs to another job: --seed was 1 and is 2. ", other.Message, StringComparison.Ordinal);
+        CommandRun quantity = CommandRun.Of(["measure", "norm", .. job[2..], "--seed", "1"]);
+        Assert.Contains("belongs to another job: command was measure trace and is measure norm. ", quantity.Message, StringComparison.Ordinal);
+    }
+
+    private static string Numbers(CommandRun run)
+    {
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        return Numbers(JsonNode.Parse(run.Output)!);
+    }
+
+    private string Numbers(string folder) => Numbers(JsonNode.Parse(File.ReadAllText(Path.Combine(_folder.File(folder), "report.json")))!);
+
+    /// <summary>All but what the clock says, and the words that name the folders.</summary>
+    private static string Numbers(JsonNode json)
+    {
+        json.AsObject().Remove("command");
+        JsonObject environment = json["environment"]!.AsObject();
+        environment.Remove("seconds");
+        environment.Remove("blas_gigaflops_per_second");
+        JsonArray findings = json["findings"]!.AsArray();
+        foreach (JsonNode? slow in findings.Where(finding => finding!["id"]!.GetValue<string>() == "slow-blas").ToArray())
+        {
+            findings.Remove(slow);
+        }
+
+        return json.ToJsonString();
+    }
+}
