@@ -35,7 +35,7 @@ public sealed record ExactLayerTraces
     /// </value>
     public int? Draws { get; init; }
 
-    /// <value>Seed of the draws; draw i of a batch depends on (Seed, batch, i) alone.</value>
+    /// <value>Seed of the draws; draw i of a sample depends on (Seed, row of the data, i) alone.</value>
     public int Seed { get; init; }
 
     /// <value>Whether a layer whose Hessian block may have another trace is an error (default false: it says so in its <see cref="ExactLayerTrace.Obstacle"/>).</value>

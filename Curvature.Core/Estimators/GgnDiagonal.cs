@@ -17,7 +17,7 @@ public sealed record GgnDiagonal
     /// <value>Gradients drawn in place of all columns: a Monte-Carlo diagonal, unbiased, with a standard error for each entry. Null (default): exact.</value>
     public int? Draws { get; init; }
 
-    /// <value>Seed of the draws; draw i of a batch depends on (Seed, batch, i) alone.</value>
+    /// <value>Seed of the draws; draw i of a sample depends on (Seed, row of the data, i) alone.</value>
     public int Seed { get; init; }
 
     /// <value>Whether a layer whose Hessian block may have another diagonal is an error (default false); see <see cref="ExactLayerTrace.Obstacle"/>.</value>

@@ -33,7 +33,7 @@ public sealed partial class KfacFactors
 
             tape.Stop();
             double weight = objective.Reduction == Reduction.Mean ? batch.Terms : 1;
-            Gather(z, targets, batch.Split.Loss, weight, tape, batch.Index, part: 0, visit);
+            Gather(z, targets, batch.Split.Loss, weight, tape, (seed, i) => SampleNoise.At(seed, i, objective.RowOf(batch)), visit);
             total += weight;
             progress?.Report(new ProductProgress(what, ++batches, batches));
         }
@@ -41,11 +41,11 @@ public sealed partial class KfacFactors
         return objective.Reduction == Reduction.Mean ? total : 1;
     }
 
-    private void Gather(Tensor z, Tensor targets, ICurvatureLoss loss, double weight, LayerTape tape, int step, int part, Action<PulledBack>? visit)
+    private void Gather(Tensor z, Tensor targets, ICurvatureLoss loss, double weight, LayerTape tape, Func<int, int, SampleNoise> noise, Action<PulledBack>? visit)
     {
         try
         {
-            GatherWhole(z, targets, loss, weight, tape, step, part, visit);
+            GatherWhole(z, targets, loss, weight, tape, noise, visit);
         }
         catch
         {
@@ -54,7 +54,7 @@ public sealed partial class KfacFactors
         }
     }
 
-    private void GatherWhole(Tensor z, Tensor targets, ICurvatureLoss loss, double weight, LayerTape tape, int step, int part, Action<PulledBack>? visit)
+    private void GatherWhole(Tensor z, Tensor targets, ICurvatureLoss loss, double weight, LayerTape tape, Func<int, int, SampleNoise> noise, Action<PulledBack>? visit)
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
@@ -62,7 +62,7 @@ public sealed partial class KfacFactors
         (int Call, ParameterUse Use)[][] uses = _layers.UsesOf(tape, samples);
         Register(z, tape, uses);
         using OutputCurvature curvature = loss.CurvatureAt(z, targets, weight);
-        _gradients.Visit(z, curvature, tape, uses, WholeBatch, step, part, column =>
+        _gradients.Visit(z, curvature, tape, uses, WholeBatch, noise, column =>
         {
             foreach (LayerStatistics block in visit is null ? Registered.Blocks : [])
             {

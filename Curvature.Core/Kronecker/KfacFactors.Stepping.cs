@@ -11,6 +11,8 @@ namespace Curvature.Kronecker;
 /// </content>
 public sealed partial class KfacFactors : ILayerRecorder
 {
+    private const int PartBits = 16; // room for the columns of one part
+
     private bool _isRaw; // the parts' gradients are those of the whole loss, a mean over terms not yet counted
 
     /// <summary>What the parts since the last update have brought; all of it must be finite for <see cref="Commit"/>.</summary>
@@ -39,7 +41,8 @@ public sealed partial class KfacFactors : ILayerRecorder
         double weight = loss.Reduction == Reduction.Mean ? loss.Terms(targets) : 1;
         if (weight > 0)
         {
-            Gather(z, targets, loss, weight, tape, (int)Updates, _parts, visit: null);
+            (int step, int part) = ((int)Updates, _parts << PartBits);
+            Gather(z, targets, loss, weight, tape, (seed, i) => SampleNoise.Owning(new Generator(Probes.SeedOf(seed, step, part + i), Parameters.Device)), visit: null);
             Count(weight, loss.Reduction);
         }
     }

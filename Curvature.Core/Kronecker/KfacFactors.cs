@@ -70,7 +70,7 @@ public sealed partial class KfacFactors : IDisposable
     /// <summary>Gathers the factors of an objective in one pass over its data, at the present parameters.</summary>
     /// <param name="objective">A split objective (<see cref="Objective.IsSplit"/>).</param>
     /// <param name="model">The model that it evaluates.</param>
-    /// <param name="options">Null for the defaults. Draw i of batch b is that of <see cref="FisherOperator"/> with the same seed.</param>
+    /// <param name="options">Null for the defaults. Draw i of a sample is that of <see cref="FisherOperator"/> with the same seed.</param>
     /// <param name="progress">Told after each batch.</param>
     /// <param name="cancellation">Ends between two batches.</param>
     /// <returns>The caller's to dispose.</returns>

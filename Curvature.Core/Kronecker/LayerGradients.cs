@@ -13,26 +13,23 @@ namespace Curvature.Kronecker;
 /// <param name="options">Which gradients.</param>
 internal sealed class LayerGradients(ParameterSpace space, KfacOptions options)
 {
-    private const int PartBits = 16; // room for the columns of one part
-
     /// <summary>Visits every column.</summary>
     /// <param name="z">The model's outputs with their graph.</param>
     /// <param name="curvature">Of the loss at z.</param>
     /// <param name="tape">The layers' calls.</param>
     /// <param name="uses">What they are to the parameters.</param>
     /// <param name="whole">Parameters whose gradient of the whole batch is wanted.</param>
-    /// <param name="step">Number of the update, for the draws.</param>
-    /// <param name="part">Part of the update's batch, for the draws.</param>
+    /// <param name="noise">Makes the random numbers of draw i from a seed.</param>
     /// <param name="visit">Gets each column, valid while it runs.</param>
     public void Visit(
-        Tensor z, OutputCurvature curvature, LayerTape tape, (int Call, ParameterUse Use)[][] uses, int[] whole, int step, int part, Action<PulledBack> visit)
+        Tensor z, OutputCurvature curvature, LayerTape tape, (int Call, ParameterUse Use)[][] uses, int[] whole, Func<int, int, SampleNoise> noise, Action<PulledBack> visit)
     {
         Tensor[] ends = [.. tape.Calls.Select(c => c.Output), .. whole.Select(i => space.Parameters[i])];
-        int calls = tape.Calls.Count, index = part << PartBits;
-        foreach (Tensor column in Columns(curvature, step, part << PartBits))
+        int calls = tape.Calls.Count, index = 0;
+        foreach (Tensor column in Columns(curvature, noise))
         {
             using DisposeScope scope = NewDisposeScope();
-            Tensor s = whole.Length > 0 && IsFixed ? column.mul(Signs(column, step, index)) : column;
+            Tensor s = whole.Length > 0 && IsFixed ? column.mul(Signs(column, noise, index)) : column;
             Tensor?[] g = Gradients.VectorJacobianProduct([z], [s], ends);
             visit(new PulledBack(uses, g[..calls], whole.Select((i, k) => (i, g[calls + k])).ToDictionary()));
             column.Dispose();
@@ -43,12 +40,12 @@ internal sealed class LayerGradients(ParameterSpace space, KfacOptions options)
     /// <summary>Whether the columns are not drawn: whole batches' gradients then need random signs.</summary>
     private bool IsFixed => options.Gradients is FactorGradients.Exact or FactorGradients.Empirical;
 
-    private IEnumerable<Tensor> Columns(OutputCurvature curvature, int step, int first) => options.Gradients switch
+    private IEnumerable<Tensor> Columns(OutputCurvature curvature, Func<int, int, SampleNoise> noise) => options.Gradients switch
     {
         FactorGradients.Exact => ExactColumns(curvature),
         FactorGradients.Empirical => [curvature.ObservedGradient()],
-        FactorGradients.Identity => Draws(curvature, step, first, 1),
-        FactorGradients.MonteCarlo => Draws(curvature, step, first, options.Samples),
+        FactorGradients.Identity => Draws(curvature, noise, 1),
+        FactorGradients.MonteCarlo => Draws(curvature, noise, options.Samples),
         _ => throw new CurvatureException($"There are no factor gradients {options.Gradients}."),
     };
 
@@ -63,21 +60,21 @@ internal sealed class LayerGradients(ParameterSpace space, KfacOptions options)
         }
     }
 
-    private IEnumerable<Tensor> Draws(OutputCurvature curvature, int step, int first, int count)
+    private IEnumerable<Tensor> Draws(OutputCurvature curvature, Func<int, int, SampleNoise> noise, int count)
     {
         for (int i = 0; i < count; i++)
         {
-            using Generator generator = new(Probes.SeedOf(options.Seed, step, first + i), space.Device);
-            Tensor draw = curvature.SampleGradient(generator);
+            using SampleNoise numbers = noise(options.Seed, i);
+            Tensor draw = curvature.SampleGradient(numbers);
             yield return count == 1 ? draw : draw.mul_(1 / Math.Sqrt(count));
         }
     }
 
     /// <summary>A sign a sample: what squares of a single sample do not see.</summary>
-    private Tensor Signs(Tensor column, int step, int index)
+    private Tensor Signs(Tensor column, Func<int, int, SampleNoise> noise, int index)
     {
-        using Generator generator = new(Probes.SeedOf(options.Seed ^ 0x5167, step, index), space.Device);
+        using SampleNoise numbers = noise(options.Seed ^ 0x5167, index);
         long[] shape = [column.shape[0], .. Enumerable.Repeat(1L, (int)column.dim() - 1)];
-        return empty(shape, column.dtype, column.device).bernoulli_(0.5, generator).mul_(2).sub_(1);
+        return numbers.Uniform(shape, column.device).lt(0.5).to(column.dtype).mul_(2).sub_(1);
     }
 }

@@ -1,6 +1,5 @@
 using Curvature.Objectives;
 using Curvature.Operators;
-using Curvature.Tensors;
 using static TorchSharp.torch;
 
 namespace Curvature.Layers;
@@ -48,22 +47,22 @@ internal sealed class LayerPass
             // A batch's mean counts as often as it has terms, and its square root by the root of that; a square is what is summed.
             double weight = _objective.Reduction == Reduction.Mean ? batch.Terms : 1;
             terms += weight;
-            _gradients.Visit(batch, weight, curvature => Tangents(curvature, batch.Index), visit);
+            _gradients.Visit(batch, weight, curvature => Tangents(curvature, _objective.RowOf(batch)), visit);
             progress?.Report(new ProductProgress("layer traces", ++batches, batches));
         }
 
         Scale = _objective.Reduction == Reduction.Mean ? 1 / terms : 1;
     }
 
-    private IEnumerable<Tensor> Tangents(OutputCurvature curvature, int batch)
+    private IEnumerable<Tensor> Tangents(OutputCurvature curvature, long firstRow)
     {
         if (_draws is { } draws)
         {
             BackwardPasses = draws;
             for (int i = 0; i < draws; i++)
             {
-                using Generator generator = new(Probes.SeedOf(_seed, batch, i), _objective.Parameters.Device);
-                yield return curvature.SampleGradient(generator);
+                using SampleNoise noise = SampleNoise.At(_seed, i, firstRow);
+                yield return curvature.SampleGradient(noise);
             }
 
             yield break;

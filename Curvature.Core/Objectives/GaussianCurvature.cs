@@ -12,11 +12,11 @@ namespace Curvature.Objectives;
 internal sealed class GaussianCurvature(MeanSquaredError loss, Tensor outputs, Tensor targets, double share, double weight)
     : EntrywiseCurvature(loss, outputs, targets, full(1, 2 * share, outputs.dtype, outputs.device), weight)
 {
-    public override Tensor SampleGradient(Generator generator)
+    public override Tensor SampleGradient(SampleNoise noise)
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor draw = empty(Outputs.shape, ScalarType.Float64, Outputs.device).normal_(0, Math.Sqrt(2 * share), generator);
+        Tensor draw = noise.Normal(Outputs.shape, Outputs.device).mul_(Math.Sqrt(2 * share));
         return draw.to(Outputs.dtype).MoveToOuterDisposeScope();
     }
 }

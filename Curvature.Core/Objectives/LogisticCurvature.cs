@@ -30,11 +30,11 @@ internal sealed class LogisticCurvature : EntrywiseCurvature
         return new LogisticCurvature(loss, outputs, targets, s, s.mul(outputs.detach().neg().sigmoid()).mul_(share), share, weight);
     }
 
-    public override Tensor SampleGradient(Generator generator)
+    public override Tensor SampleGradient(SampleNoise noise)
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor draw = empty(_s.shape, ScalarType.Float64, _s.device).uniform_(0, 1, generator);
+        Tensor draw = noise.Uniform(_s.shape, _s.device);
         return _s.sub(draw.lt(_s).to(_s.dtype)).mul_(Math.Sqrt(_share)).MoveToOuterDisposeScope();
     }
 

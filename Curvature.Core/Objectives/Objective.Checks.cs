@@ -19,12 +19,17 @@ public abstract partial class Objective
 
     /// <summary>
     /// Evaluates the first batch twice and compares data, predictions, loss and gradient. Operators do this before their first product.
-    /// Bit-equality is asked of the data; the rest may differ by rounding (parallel sums on a GPU).
+    /// Bit-equality is asked of the data; the rest may differ by rounding (parallel sums on a GPU). Of several ranks each looks at its own data.
     /// </summary>
     /// <exception cref="NonDeterministicException">What differed, with the likely cause.</exception>
     public void CheckDeterminism()
     {
         EnsureDifferentiable();
+        if (!HasTerms())
+        {
+            return;
+        }
+
         using DisposeScope scope = NewDisposeScope();
         using Undisturbed state = new(this);
         IReadOnlyList<(string What, Tensor Value)> first = Observe();
@@ -87,6 +92,11 @@ public abstract partial class Objective
     internal void EnsureDifferentiable(IReadOnlyList<Tensor> others, bool twice)
     {
         CheckOnce(twice ? _twiceDifferentiable : _differentiable, twice);
+        if (!HasTerms())
+        {
+            return;
+        }
+
         using DisposeScope scope = NewDisposeScope();
         using Undisturbed state = new(this);
         using IDisposable grad = enable_grad();
@@ -95,7 +105,7 @@ public abstract partial class Objective
 
     private void CheckOnce(HashSet<int> done, bool twice)
     {
-        if (done.Contains(Mode))
+        if (done.Contains(Mode) || !HasTerms())
         {
             return;
         }

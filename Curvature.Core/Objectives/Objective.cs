@@ -14,6 +14,7 @@ namespace Curvature.Objectives;
 /// It owns neither model nor data. The model's mode (train or eval) is the caller's choice. No call leaves a trace: parameters,
 /// <c>.grad</c>, running statistics and the random state are afterwards as they were before.
 /// </para>
+/// <para>The data may be spread over several processes (<see cref="Ranks"/>): each holds a shard, and all have the sums over all of them.</para>
 /// </summary>
 public abstract partial class Objective
 {
@@ -70,9 +71,10 @@ public abstract partial class Objective
     /// </param>
     /// <param name="parameters">Default: all trainable parameters of the model.</param>
     /// <param name="l2">lambda.</param>
+    /// <param name="ranks">Those who share the data, <paramref name="batches"/> being this rank's; null: all of it is here.</param>
     public static Objective Supervised(
-        nn.Module model, ISupervisedLoss loss, IEnumerable<Batch> batches, ParameterSpace? parameters = null, double l2 = 0) =>
-        new SupervisedObjective(model, loss, batches, parameters ?? ParameterSpace.Of(model), l2);
+        nn.Module model, ISupervisedLoss loss, IEnumerable<Batch> batches, ParameterSpace? parameters = null, double l2 = 0, IRanks? ranks = null) =>
+        new SupervisedObjective(model, loss, batches, parameters ?? ParameterSpace.Of(model), l2) { Ranks = ranks ?? OneRank.Instance };
 
     /// <summary>Any differentiable loss: physics-informed networks, language models, losses without targets.</summary>
     /// <param name="parameters">theta.</param>
@@ -82,6 +84,7 @@ public abstract partial class Objective
     /// <param name="reduction">What <paramref name="loss"/> returns.</param>
     /// <param name="l2">lambda.</param>
     /// <param name="module">The module that the closure evaluates, whose running statistics are then put back after each pass.</param>
+    /// <param name="ranks">Those who share the data, <paramref name="batches"/> being this rank's; null: all of it is here.</param>
     public static Objective FromClosure<TBatch>(
         ParameterSpace parameters,
         IEnumerable<TBatch> batches,
@@ -89,7 +92,8 @@ public abstract partial class Objective
         Func<TBatch, double> terms,
         Reduction reduction = Reduction.Mean,
         double l2 = 0,
-        nn.Module? module = null) => new ClosureObjective<TBatch>(parameters, batches, loss, terms, reduction, l2, module);
+        nn.Module? module = null,
+        IRanks? ranks = null) => new ClosureObjective<TBatch>(parameters, batches, loss, terms, reduction, l2, module) { Ranks = ranks ?? OneRank.Instance };
 
     /// <summary>
     /// A model and a loss taken apart by the caller, for models that are no <c>IModule&lt;Tensor, Tensor&gt;</c>: what Gauss-Newton and Fisher
@@ -102,6 +106,7 @@ public abstract partial class Objective
     /// <param name="loss">See <see cref="KnownLosses"/>; its reduction becomes the objective's.</param>
     /// <param name="l2">lambda.</param>
     /// <param name="module">The module that the closure evaluates, whose running statistics are then put back after each pass.</param>
+    /// <param name="ranks">Those who share the data, <paramref name="batches"/> being this rank's; null: all of it is here.</param>
     public static Objective FromSplit<TBatch>(
         ParameterSpace parameters,
         IEnumerable<TBatch> batches,
@@ -109,28 +114,15 @@ public abstract partial class Objective
         Func<TBatch, Tensor> targets,
         ICurvatureLoss loss,
         double l2 = 0,
-        nn.Module? module = null) => new SplitObjective<TBatch>(parameters, batches, forward, targets, loss, l2, module);
+        nn.Module? module = null,
+        IRanks? ranks = null) => new SplitObjective<TBatch>(parameters, batches, forward, targets, loss, l2, module) { Ranks = ranks ?? OneRank.Instance };
 
     /// <summary>The objective's value; one forward pass over the data.</summary>
     /// <exception cref="NonFiniteException">The loss of a batch is NaN or infinite.</exception>
     public double Value(CancellationToken cancellation = default)
     {
         using IDisposable noGrad = no_grad();
-        double sum = 0, terms = 0;
-        foreach (ObjectiveBatch batch in Pass(cancellation))
-        {
-            using DisposeScope scope = NewDisposeScope();
-            double loss = batch.Loss().ToDouble();
-            if (!double.IsFinite(loss))
-            {
-                throw new NonFiniteException($"The loss of batch {batch.Index} is {loss}. {Suspect()}");
-            }
-
-            sum += batch.Terms * loss;
-            terms += batch.Terms;
-        }
-
-        double value = Reduction == Reduction.Mean ? sum / terms : sum;
+        double value = SumOverRanks(() => ValueOfShard(cancellation), cancellation);
         if (L2 == 0)
         {
             return value;
@@ -144,24 +136,9 @@ public abstract partial class Objective
     /// <exception cref="NonFiniteException">An entry is NaN or infinite; the message names the parameter.</exception>
     public Tensor Gradient(CancellationToken cancellation = default)
     {
-        EnsureDifferentiable();
         using DisposeScope scope = NewDisposeScope();
-        Tensor sum = zeros(Parameters.Count, Parameters.DType, Parameters.Device);
-        double terms = 0;
-        foreach (ObjectiveBatch batch in Pass(cancellation))
-        {
-            using DisposeScope inner = NewDisposeScope();
-            using IDisposable grad = enable_grad();
-            Accumulate(sum, Gradients.Of(batch.Loss(), Parameters.Parameters, createGraph: false), batch.Terms);
-            terms += batch.Terms;
-        }
-
+        Tensor sum = SumOverRanks(() => GradientOfShard(cancellation), [Parameters.Count], cancellation);
         using IDisposable noGrad = no_grad();
-        if (Reduction == Reduction.Mean)
-        {
-            sum.div_(terms);
-        }
-
         if (L2 != 0)
         {
             sum.add_(Parameters.Snapshot().mul_(L2));
@@ -215,26 +192,9 @@ public abstract partial class Objective
         }
     }
 
-    /// <summary>One pass with cancellation, state preservation and refusal of an empty data set.</summary>
-    internal IEnumerable<ObjectiveBatch> Pass(CancellationToken cancellation)
-    {
-        using Undisturbed state = new(this);
-        double terms = 0;
-        foreach (ObjectiveBatch batch in OutsideScope(Batches()))
-        {
-            cancellation.ThrowIfCancellationRequested();
-            terms += batch.Terms;
-            if (batch.Terms != 0)
-            {
-                yield return batch;
-            }
-        }
-
-        if (!(terms > 0))
-        {
-            throw new CurvatureException(NoTerms);
-        }
-    }
+    /// <summary>One pass over all data, with cancellation, state preservation and refusal of an empty data set.</summary>
+    /// <exception cref="CurvatureException">The data has no loss terms, or is spread over several ranks.</exception>
+    internal IEnumerable<ObjectiveBatch> Pass(CancellationToken cancellation) => RequireOneRank("What was asked for").PassOfShard(cancellation);
 
     /// <summary>Refuses an objective whose model and loss are not apart.</summary>
     /// <param name="wanted">What needs them apart, e.g. <c>The GGN</c>.</param>
@@ -282,6 +242,44 @@ public abstract partial class Objective
         IReadOnlyList<Tensor> parts = Parameters.Split(vector);
         int bad = Enumerable.Range(0, parts.Count).First(i => !Finite.Everywhere(parts[i]));
         throw new NonFiniteException($"The {what} is not finite, first at parameter '{Parameters.Names[bad]}'. {Suspect()}");
+    }
+
+    /// <summary>This rank's part of the value, without L2.</summary>
+    private double ValueOfShard(CancellationToken cancellation)
+    {
+        double sum = 0, terms = 0;
+        foreach (ObjectiveBatch batch in PassOfShard(cancellation))
+        {
+            using DisposeScope scope = NewDisposeScope();
+            double loss = batch.Loss().ToDouble();
+            if (!double.IsFinite(loss))
+            {
+                throw new NonFiniteException($"The loss of batch {batch.Index} is {loss}. {Suspect()}");
+            }
+
+            sum += batch.Terms * loss;
+            terms += batch.Terms;
+        }
+
+        return Reduction == Reduction.Mean ? sum / AllTerms(terms) : sum;
+    }
+
+    /// <summary>This rank's part of the gradient, without L2.</summary>
+    private Tensor GradientOfShard(CancellationToken cancellation)
+    {
+        EnsureDifferentiable();
+        Tensor sum = zeros(Parameters.Count, Parameters.DType, Parameters.Device);
+        double terms = 0;
+        foreach (ObjectiveBatch batch in PassOfShard(cancellation))
+        {
+            using DisposeScope inner = NewDisposeScope();
+            using IDisposable grad = enable_grad();
+            Accumulate(sum, Gradients.Of(batch.Loss(), Parameters.Parameters, createGraph: false), batch.Terms);
+            terms += batch.Terms;
+        }
+
+        using IDisposable noGrad = no_grad();
+        return Reduction == Reduction.Mean ? sum.div_(AllTerms(terms)) : sum;
     }
 
     private string Suspect()

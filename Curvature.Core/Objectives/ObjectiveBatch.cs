@@ -16,6 +16,12 @@ public sealed record ObjectiveBatch(int Index, double Terms, Func<Tensor> Loss)
     /// <value>The factor that <see cref="Loss"/> contains beyond its reduction (default 1): what an operator gave the batch in its sum.</value>
     public double Weight { get; init; } = 1;
 
+    /// <value>Its rows (default 0, where they are not known): places that its samples take in the data.</value>
+    public long Rows { get; init; }
+
+    /// <value>Rows of the batches before it in the pass (default 0).</value>
+    public long FirstRow { get; init; }
+
     /// <summary>The batch with its loss multiplied by <paramref name="factor"/>.</summary>
     internal ObjectiveBatch Weighted(double factor) => this with { Loss = () => Loss().mul(factor), Weight = Weight * factor };
 }

@@ -43,8 +43,16 @@ public abstract class OutputCurvature : IDisposable
     /// each sample s (and of each term): a categorical label for cross-entropy, <c>N(z, 1/2)</c> for squared error, a Bernoulli label for binary
     /// cross-entropy. Its mean is zero. Class weights and label smoothing scale the Hessian of a term and nothing else, so they scale g by the root.
     /// </summary>
-    /// <param name="generator">The source of randomness, used in float64 whatever the outputs' dtype; the global random state is not touched.</param>
-    public abstract Tensor SampleGradient(Generator generator);
+    /// <param name="noise">The random numbers, a row a row of the outputs, used in float64 whatever the outputs' dtype.</param>
+    public abstract Tensor SampleGradient(SampleNoise noise);
+
+    /// <summary>The same from a generator; the global random state is not touched.</summary>
+    /// <param name="generator">The source of randomness.</param>
+    public Tensor SampleGradient(Generator generator)
+    {
+        using SampleNoise noise = SampleNoise.Of(generator);
+        return SampleGradient(noise);
+    }
 
     /// <summary>
     /// The gradient at the targets observed, scaled so that <c>sum_s g_s g_s^T</c> is the empirical Fisher matrix in the outputs:

@@ -42,7 +42,7 @@ internal sealed class SoftmaxCurvature : OutputCurvature
         return product.addcmul_(_p, inner, -1).mul_(_a).MoveToOuterDisposeScope();
     }
 
-    public override Tensor SampleGradient(Generator generator)
+    public override Tensor SampleGradient(SampleNoise noise)
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
@@ -50,7 +50,7 @@ internal sealed class SoftmaxCurvature : OutputCurvature
         // The class is where the cumulated probability first exceeds a uniform draw; drawn below its last value, which rounding moves off 1.
         Tensor cumulated = _p.cumsum(1);
         Tensor last = cumulated.narrow(1, Columns - 1, 1);
-        Tensor draw = empty(last.shape, ScalarType.Float64, _p.device).uniform_(0, 1, generator).mul_(last);
+        Tensor draw = noise.Uniform(last.shape, _p.device).mul_(last);
         Tensor label = cumulated.le(draw).sum(1, keepdim: true);
         return _p.clone().scatter_add_(1, label, last.fill_(-1)).mul_(_a.sqrt()).MoveToOuterDisposeScope();
     }

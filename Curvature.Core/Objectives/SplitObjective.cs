@@ -35,12 +35,15 @@ internal sealed class SplitObjective<TBatch>(
     protected internal override IEnumerable<ObjectiveBatch> Batches()
     {
         int index = 0;
+        long first = 0;
         bool lasts = batches is IReadOnlyList<TBatch> && _state is not { MovesStatistics: true };
         foreach (TBatch batch in batches)
         {
             int at = index++;
             SplitBatch split = new(loss, () => Evaluate(at, batch)) { Lasts = lasts };
-            yield return new ObjectiveBatch(at, Reduction == Reduction.Mean ? Terms(batch) : 1, () => Value(split)) { Split = split };
+            (double terms, long rows) = Count(batch);
+            yield return new ObjectiveBatch(at, terms, () => Value(split)) { Split = split, Rows = rows, FirstRow = first };
+            first += rows;
         }
     }
 
@@ -50,10 +53,11 @@ internal sealed class SplitObjective<TBatch>(
         return loss.Value(outputs, y);
     }
 
-    private double Terms(TBatch batch)
+    private (double Terms, long Rows) Count(TBatch batch)
     {
         using TorchSharp.DisposeScope scope = NewDisposeScope();
-        return loss.Terms(targets(batch));
+        Tensor y = targets(batch);
+        return (Reduction == Reduction.Mean ? loss.Terms(y) : 1, y.dim() == 0 ? 1 : y.shape[0]);
     }
 
     private (Tensor Outputs, Tensor Targets) Evaluate(int index, TBatch batch)

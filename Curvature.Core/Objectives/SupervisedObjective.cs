@@ -42,14 +42,19 @@ internal sealed class SupervisedObjective : Objective
     protected internal override IEnumerable<ObjectiveBatch> Batches()
     {
         int index = 0;
+        long first = 0;
         bool lasts = _batches is IReadOnlyList<Batch> && !_state.MovesStatistics;
         foreach (Batch batch in _batches)
         {
             int at = index++;
+            long rows = batch.Targets.dim() == 0 ? 1 : batch.Targets.shape[0];
             yield return new ObjectiveBatch(at, Terms(at, batch), () => Value(at, batch))
             {
                 Split = _loss is ICurvatureLoss loss ? new SplitBatch(loss, () => Evaluate(at, batch)) { Lasts = lasts } : null,
+                Rows = rows,
+                FirstRow = first,
             };
+            first += rows;
         }
     }
 

@@ -95,7 +95,7 @@ public sealed class ActivationHessianOperator : LinearOperator
     {
         using IDisposable noGrad = no_grad();
         long count = 0;
-        foreach (ObjectiveBatch batch in objective.Pass(options?.Cancellation ?? default))
+        foreach (ObjectiveBatch batch in objective.RequireOneRank("An activation Hessian", "its blocks are those of single samples").Pass(options?.Cancellation ?? default))
         {
             using DisposeScope scope = NewDisposeScope();
             using Capture capture = new(site);

@@ -43,8 +43,10 @@ internal sealed class BatchGraphs : IDisposable
         _theta = [.. Parameters.Select(p => p.detach().clone().DetachFromDisposeScope())];
     }
 
-    /// <summary>What the sum over the batches is multiplied by: 1, or for means the first batch's terms over those of all. Known after a pass.</summary>
-    public double Scale => _objective.Reduction == Reduction.Mean && _terms != _firstTerms ? _firstTerms / _terms : 1;
+    /// <summary>
+    /// What the sum over the batches is multiplied by: 1, or for means the first batch's terms over those of all, the other ranks' among them, so that the ranks' sums add up. Known after a pass.
+    /// </summary>
+    public double Scale => _objective.Reduction == Reduction.Mean && _objective.AllTerms(_terms) is var all && all != _firstTerms ? _firstTerms / all : 1;
 
     private IReadOnlyList<Tensor> Parameters => _objective.Parameters.Parameters;
 
@@ -78,7 +80,7 @@ internal sealed class BatchGraphs : IDisposable
     private void PassOverData(Action<BatchGraph> use)
     {
         (double terms, int batches) = (0, 0);
-        foreach (ObjectiveBatch batch in _objective.Pass(_options.Cancellation))
+        foreach (ObjectiveBatch batch in _objective.PassOfShard(_options.Cancellation))
         {
             _firstTerms = batches == 0 ? batch.Terms : _firstTerms;
             terms += batch.Terms;

@@ -13,7 +13,7 @@ namespace Curvature.Operators;
 /// It is a snapshot at theta: it holds a copy of the parameters and compares before each product, because a kept graph would go on to
 /// differentiate at the parameters it was built with. A product costs one pass over the data; several columns share the pass (batches
 /// outside, columns inside), and graphs are kept between products within <see cref="CurvatureOptions.GraphMemory"/>.
-/// Dispose it to release them.
+/// Dispose it to release them. Where the data is spread over several ranks (<see cref="Objective.Ranks"/>), a product is one sum of P times k numbers over them, and every rank has it.
 /// </para>
 /// <para>A subclass says what one batch contributes (<see cref="Linearize"/>); all else is here.</para>
 /// </summary>
@@ -60,19 +60,8 @@ public abstract class CurvatureOperator : LinearOperator
     /// <inheritdoc/>
     protected sealed override Tensor Multiply(Tensor V)
     {
-        Prepare();
         Tensor rows = V.t().contiguous();
-        long k = rows.shape[0];
-        Tensor?[] sums = new Tensor?[k];
-        IReadOnlyList<Tensor>[] v = [.. Enumerable.Range(0, (int)k).Select(j => Parameters.Split(rows.select(0, j)))];
-        _graphs.ForEach(batch => AddProducts((BatchLinearization)batch, v, sums));
-
-        Tensor result = k == 1 ? sums[0]!.unsqueeze(0) : stack(sums.Select(sum => sum!));
-        if (_graphs.Scale != 1)
-        {
-            result.mul_(_graphs.Scale);
-        }
-
+        Tensor result = Objective.SumOverRanks(() => MultiplyShard(rows), rows.shape, Options.Cancellation);
         if (Lambda != 0)
         {
             result.add_(rows, Lambda);
@@ -91,6 +80,23 @@ public abstract class CurvatureOperator : LinearOperator
     {
         _graphs.Dispose();
         base.Dispose(disposing);
+    }
+
+    /// <summary>The products of the rows <c>[k, P]</c> with the part of this rank's batches, <c>lambda I</c> apart.</summary>
+    private Tensor MultiplyShard(Tensor rows)
+    {
+        Prepare();
+        long k = rows.shape[0];
+        Tensor?[] sums = new Tensor?[k];
+        IReadOnlyList<Tensor>[] v = [.. Enumerable.Range(0, (int)k).Select(j => Parameters.Split(rows.select(0, j)))];
+        _graphs.ForEach(batch => AddProducts((BatchLinearization)batch, v, sums));
+        if (sums[0] is null)
+        {
+            return zeros(rows.shape, DType, Device); // this rank has no data
+        }
+
+        Tensor result = k == 1 ? sums[0]!.unsqueeze(0) : stack(sums.Select(sum => sum!));
+        return _graphs.Scale == 1 ? result : result.mul_(_graphs.Scale);
     }
 
     private void AddProducts(BatchLinearization batch, IReadOnlyList<Tensor>[] v, Tensor?[] sums)

@@ -1,5 +1,4 @@
 using Curvature.Objectives;
-using Curvature.Tensors;
 using static TorchSharp.torch;
 
 namespace Curvature.Operators;
@@ -10,8 +9,8 @@ namespace Curvature.Operators;
 /// positive semi-definite, <c>E[F]</c> = the GGN; the error of an entry falls as <c>1 / sqrt(S M)</c> with M samples. Weights and reductions as for
 /// <see cref="GgnOperator"/>.
 /// <para>
-/// The draws depend on (seed, batch, i) alone: a seed fixes the matrix, whatever else draws random numbers, and the global random state is
-/// not touched. Another division of the data into batches draws other targets.
+/// The draws depend on (seed, row of the data, i) alone: a seed fixes the matrix, whatever else draws random numbers, however the data is divided into batches or over ranks, and on any device. The global random
+/// state is not touched.
 /// </para>
 /// <para>
 /// Cost of a product: that of the GGN plus S passes over the outputs. Memory: the GGN's and S tensors of the outputs' size.
@@ -47,12 +46,12 @@ public sealed class FisherOperator : CurvatureOperator
 
     /// <inheritdoc/>
     protected override BatchLinearization Linearize(ObjectiveBatch batch) =>
-        OutputSandwich.Of(batch, Parameters, Options.Extensions, curvature => Enumerable.Range(0, _samples).Select(i => Draw(curvature, batch.Index, i)));
+        OutputSandwich.Of(batch, Parameters, Options.Extensions, curvature => Enumerable.Range(0, _samples).Select(i => Draw(curvature, Objective.RowOf(batch), i)));
 
-    private Tensor Draw(OutputCurvature curvature, int batch, int i)
+    private Tensor Draw(OutputCurvature curvature, long firstRow, int i)
     {
-        using Generator generator = new(Probes.SeedOf(_seed, batch, i), Device);
+        using SampleNoise noise = SampleNoise.At(_seed, i, firstRow);
         using IDisposable noGrad = no_grad();
-        return curvature.SampleGradient(generator).mul_(1 / Math.Sqrt(_samples));
+        return curvature.SampleGradient(noise).mul_(1 / Math.Sqrt(_samples));
     }
 }

@@ -88,7 +88,7 @@ public sealed class JacobianOperator : LinearOperator
     {
         using IDisposable noGrad = no_grad();
         long count = 0;
-        foreach (ObjectiveBatch batch in objective.RequireSplit("A Jacobian").Pass(options?.Cancellation ?? default))
+        foreach (ObjectiveBatch batch in objective.RequireSplit("A Jacobian").RequireOneRank("A Jacobian", "its rows are the outputs of single samples").Pass(options?.Cancellation ?? default))
         {
             using DisposeScope scope = NewDisposeScope();
             count += batch.Split!.Evaluate().Outputs.numel();

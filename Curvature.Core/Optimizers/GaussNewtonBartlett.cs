@@ -6,7 +6,7 @@ namespace Curvature.Optimizers;
 
 /// <summary>
 /// The Gauss-Newton-Bartlett estimate: <c>D = (J^T u)^2</c>, entry by entry, with u the loss's gradient in the outputs for targets drawn from the model's own predictive distribution
-/// (<see cref="OutputCurvature.SampleGradient"/>). u is scaled so that <c>E[u u^T]</c> is the loss's Hessian in the outputs, whose samples are independent of mean zero: <c>E[D]</c> = the diagonal of the
+/// (<see cref="OutputCurvature.SampleGradient(Generator)"/>). u is scaled so that <c>E[u u^T]</c> is the loss's Hessian in the outputs, whose samples are independent of mean zero: <c>E[D]</c> = the diagonal of the
 /// Gauss-Newton matrix with the reduction in it. No number of terms is asked for: for a mean over B terms, u is <c>sqrt(B)</c> times the mean loss's gradient at drawn labels, and D the <c>B * g^2</c> of the paper.
 /// Never negative. Cost: a backward pass a sample. Liu, Li, Hall, Liang, Ma 2023, Sophia, algorithm 2.
 /// </summary>

@@ -50,7 +50,7 @@ public static class Probes
         return rows.t().MoveToOuterDisposeScope();
     }
 
-    /// <summary>The generator seed of a draw that depends on (seed, batch, sample) alone, as those of <see cref="Operators.FisherOperator"/>.</summary>
+    /// <summary>The generator seed of a draw that depends on (seed, batch, sample) alone.</summary>
     public static ulong SeedOf(int seed, int batch, int sample) => Mix(Mix(seed, batch) ^ ((ulong)(uint)sample << 1));
 
     /// <summary>A well-mixed 63-bit seed of a (seed, index) pair (Steele, Lea, Flood 2014, SplitMix64 finaliser).</summary>

@@ -59,8 +59,8 @@ public class MatrixAgreementTests(SmallDigits digits) : IClassFixture<SmallDigit
     public void A_Monte_Carlo_Fisher_is_fixed_by_its_seed()
     {
         double Largest(int seed) => Measure("eigs", "--matrix", "fisher", "--top", "1", "--seed", $"{seed}").GetProperty("eigenvalues")[0].GetProperty("value").GetDouble();
-        double first = Largest(1);
-        Assert.Equal(first, Largest(1));
+        double first = Largest(4);
+        Assert.Equal(first, Largest(4));
         Assert.NotEqual(first, Largest(2), 1e-6);
         Assert.Equal(digits.GgnEigenvalues[^1], first, 0.5 * digits.GgnEigenvalues[^1]);
     }

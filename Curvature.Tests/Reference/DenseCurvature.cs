@@ -1,6 +1,5 @@
 using Curvature.Data;
 using Curvature.Objectives;
-using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -68,8 +67,8 @@ internal static class DenseCurvature
         {
             Tensor z = problem.Model.forward(batch.Inputs);
             using OutputCurvature curvature = ((ICurvatureLoss)problem.Loss).CurvatureAt(z, batch.Targets);
-            using Generator generator = new(Probes.SeedOf(seed, index, 0));
-            Tensor g = curvature.SampleGradient(generator), sum = zeros(problem.Parameters.Count, problem.Parameters.Count, ScalarType.Float64);
+            using SampleNoise noise = SampleNoise.At(seed, 0, sizes.Take(index).Sum());
+            Tensor g = curvature.SampleGradient(noise), sum = zeros(problem.Parameters.Count, problem.Parameters.Count, ScalarType.Float64);
             bool labels = problem.Loss is CrossEntropy;
             for (long n = 0; n < z.shape[0]; n++)
             {
