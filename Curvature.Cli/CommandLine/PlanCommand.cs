@@ -28,7 +28,20 @@ internal static class PlanCommand
             CustomParser = result => [.. Each(result, "--limit", Limit.Parse)],
         };
         Option<double?> accuracy = Choices.Percent("--accuracy", "in place of limits: as few bits as keep this much of the measured accuracy in floating point, by bisection");
-        Option<int?> activations = Choices.Count("--activations", "bits of layers' inputs, 2 to 8, when plans are measured and for bit operations [floating point; the weight's]", most: 8, least: 2);
+        var activations = new Option<int[]?>("--activations")
+        {
+            Arity = ArgumentArity.ExactlyOne,
+            HelpName = "B[,B...]",
+            Description = "bits of layers' inputs, 2 to 8, when plans are measured and for bit operations; of several each layer gets one within --activation-limit, by HAWQ-V2's sensitivity of activations (C# models) [floating point; the weight's]",
+            CustomParser = result => Each(result, "--activations", InputWidths).FirstOrDefault(),
+        };
+        var activationLimits = new Option<Limit[]>("--activation-limit")
+        {
+            Arity = ArgumentArity.OneOrMore,
+            HelpName = "LIMIT",
+            Description = "avg-bits=4 or size=..., of all inputs of one sample, where --activations has several widths; may be repeated",
+            CustomParser = result => [.. Each(result, "--activation-limit", SizeLimit)],
+        };
         var unverified = new Option<bool>("--unverified") { Description = "keep the sensitivities' plan even where one width throughout, or another plan within the limits, has a measurably lower loss on DATA" };
         var fix = new Option<KeyValuePair<string, int>[]>("--fix")
         {
@@ -49,13 +62,13 @@ internal static class PlanCommand
             Description = "widths to choose from [the table's; of a model 2,4,8]",
             CustomParser = result => Each(result, "--bits", Widths).FirstOrDefault(),
         };
-        Option<string?> search = Choices.Word("--search", "how to look for the plan [exact]; pairwise: with the terms between layers, of --sensitivity quadratic", [.. KnownPlanners.Names, NetworkPlanRun.Pairwise]);
+        Option<string?> search = Choices.Word("--search", "how to look for the plan [exact]; pairwise: with the terms between layers, of --sensitivity quadratic; frontier: with --accuracy, the smallest plan of the Pareto frontier that keeps it (with groups always)", [.. KnownPlanners.Names, NetworkPlanRun.Pairwise, AccuracySearch.Frontier]);
         Option<int?> draws = Choices.Count("--draws", "plans from sensitivities drawn within their standard errors, where there are any [200]; not with --accuracy or --search pairwise", most: 100_000);
         Option<string?> file = Choices.Text("--out", "DIR|FILE.json", "write plan.json; in a folder also plan.html and the figures");
         var json = new Option<bool>("--json") { Description = "print plan.json" };
         var command = new Command("plan", "bits for every layer, so that the network loses least within limits on size, bit operations and latency");
         work.AddTo(command);
-        Option[] ofModels = [sensitivity, probes, test, layers, accuracy, activations, unverified];
+        Option[] ofModels = [sensitivity, probes, test, layers, accuracy, activations, activationLimits, unverified];
         foreach (Option option in (Option[])[table, limits, .. ofModels, fix, group, bits, search, draws, file, json])
         {
             command.Add(option);
@@ -75,14 +88,24 @@ internal static class PlanCommand
                 result.AddError($"--draws: {unsearched} makes one plan and draws none; leave --draws out.");
             }
 
-            if (Choices.Given(result, accuracy) is not null && Choices.Given(result, search) is { } other)
+            bool kept = Choices.Given(result, accuracy) is not null;
+            if (Choices.Given(result, search) is { } other && (other == AccuracySearch.Frontier) != kept)
             {
-                result.AddError($"--search {other}: --accuracy finds its plan by bisection; leave --search out, or plan within a --limit.");
+                result.AddError(kept ? $"--search {other}: --accuracy finds its plan by bisection; leave --search out, name {AccuracySearch.Frontier}, or plan within a --limit." : $"--search {other}: it finds how small a plan can be that keeps an --accuracy; within a --limit the plan is found by another search.");
             }
 
             if (Choices.Given(result, accuracy) is not null && Choices.Given(result, unverified) is not null)
             {
                 result.AddError("--unverified: the plan of --accuracy is made of measured accuracies; leave --unverified out.");
+            }
+
+            if (Choices.Given(result, activations) is { } widths && widths.Contains(',', StringComparison.Ordinal) != (Choices.Given(result, activationLimits) is not null))
+            {
+                result.AddError(widths.Contains(',', StringComparison.Ordinal) ? "--activations: several widths are chosen from within a limit; add --activation-limit, such as avg-bits=4." : "--activation-limit: --activations has one width, so that there is nothing to choose; name several.");
+            }
+            else if (Choices.Given(result, activations) is null && Choices.Given(result, activationLimits) is not null)
+            {
+                result.AddError("--activation-limit chooses among the widths of --activations; name them, such as --activations 4,8.");
             }
 
             CheckFixed(result, fix, ofModel: Choices.Given(result, table) is null);
@@ -106,7 +129,8 @@ internal static class PlanCommand
                         Probes = parse.GetValue(probes) ?? 64,
                         Test = parse.GetValue(test),
                         Layers = parse.GetValue(layers),
-                        Activations = parse.GetValue(activations),
+                        Activations = (parse.GetResult(activations) is null ? null : parse.GetValue(activations)) ?? [],
+                        ActivationLimits = parse.GetResult(activationLimits) is null ? [] : parse.GetValue(activationLimits)!,
                         Unverified = parse.GetValue(unverified),
                     },
                     Limits = parse.GetResult(limits) is null ? [] : parse.GetValue(limits)!,
@@ -208,6 +232,12 @@ internal static class PlanCommand
             ? [.. widths.Select(width => width!.Value)]
             : throw new CurvatureException("expected different widths from 1 to 32, separated by commas.");
     }
+
+    private static int[] InputWidths(string text) => Widths(text) is var widths && widths.All(width => width is >= 2 and <= 8)
+        ? widths
+        : throw new CurvatureException("expected different widths from 2 to 8, separated by commas.");
+
+    private static Limit SizeLimit(string text) => Limit.Parse(text) is { Cost: PlanCost.Size } limit ? limit : throw new CurvatureException("expected avg-bits=4, size=40%, size=interp:0.5 or a size in bytes: inputs have no other cost of their own.");
 
     private static int? Width(string text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int bits) && bits is >= 1 and <= 32 ? bits : null;

@@ -16,11 +16,12 @@ internal static class QuantizeCommand
         Option<string?> file = Choices.Text("--out", "FILE", "the quantized model, in the format of MODEL (.pth becomes .safetensors); weights have the values of their grids");
         Option<string?> test = Choices.Text("--test", "DATA", "also measure on these samples");
         Option<string?> scales = Choices.Text("--scales", "FILE.json", "write the grids of all channels: scale, zero point, range of codes");
+        Option<string?> calibrate = Choices.Word("--calibrate", "none: weights are rounded; light: also batch norms' statistics taken anew; adaquant: layers and biases learned from DATA, without targets (C# models; inputs as the plan has them) [none]", QuantizedModel.Calibrations);
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
         (plan.Required, file.Required) = (true, true);
         var command = new Command("quantize", "applies a plan to a model's weights (simulated quantization) and measures loss and accuracy before and after");
         work.AddTo(command);
-        foreach (Option option in (Option[])[plan, file, test, scales, json])
+        foreach (Option option in (Option[])[plan, file, test, calibrate, scales, json])
         {
             command.Add(option);
         }
@@ -35,6 +36,7 @@ internal static class QuantizeCommand
                     Out = parse.GetValue(file)!,
                     Test = parse.GetValue(test),
                     Scales = parse.GetValue(scales),
+                    Calibration = parse.GetValue(calibrate) ?? QuantizedModel.None,
                 },
                 terminal);
             if (parse.GetValue(json))
@@ -56,6 +58,7 @@ internal static class QuantizeCommand
         {
             ["average_bits"] = report.AverageBits,
             ["size_bytes"] = report.SizeBits / 8.0,
+            ["calibration"] = Calibration(report),
             ["before"] = PlanJson.Quality(report.Before.Data, report.Before.Test),
             ["after"] = PlanJson.Quality(report.After.Data, report.After.Test),
         })
@@ -65,15 +68,25 @@ internal static class QuantizeCommand
             ["parameters"] = layer.Parameters,
             ["bits"] = report.Plan.Assignment[layer.Name],
             ["squared_error"] = report.SquaredErrors.TryGetValue(layer.Name, out double error) ? error : null,
+            ["output_error"] = report.Calibration?.OutputErrors.TryGetValue(layer.Name, out (double Before, double After) output) == true ? new Dictionary<string, object?> { ["rounded"] = output.Before, ["calibrated"] = output.After } : null,
         }))
         .Add("file", report.Request.Out)
         .Write(report.Findings);
+
+    private static Dictionary<string, object?>? Calibration(QuantizeReport report) => report.Calibration is not { } calibration ? null : new()
+    {
+        ["method"] = report.Request.Calibration,
+        ["samples"] = calibration.Samples,
+        ["batch_norms"] = calibration.BatchNorms,
+        ["divergence_before_biases"] = calibration.Divergence?.Before,
+        ["divergence"] = calibration.Divergence?.After,
+    };
 
     private static void Print(Terminal terminal, QuantizeReport report)
     {
         WorkRequest work = report.Request.Work;
         terminal.Print($"{Path.GetFileName(work.Model)}: {Format.Count(report.Layers.Count, "layer")} at {Format.Number(report.AverageBits)} bits a weight, {Format.Count((long)Math.Ceiling(report.SizeBits / 8.0))} bytes");
-        terminal.Print($"{work.Loss} on {work.DataName}; weights quantized, activations in floating point");
+        terminal.Print($"{work.Loss} on {work.DataName}; weights quantized, {(report.QuantizesInputs ? "layers' inputs too" : "activations in floating point")}");
         terminal.Print();
         bool test = report.Request.Test is not null;
         terminal.Print(

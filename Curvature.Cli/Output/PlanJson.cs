@@ -34,7 +34,8 @@ internal static class PlanJson
             json.Add("command", report.Command)
                 .Add("loss_function", measured.LossName)
                 .Add("sensitivity", measured.Sensitivity)
-                .Add("activation_bits", measured.ActivationBits)
+                .Add("activation_bits", measured.Inputs?.Common)
+                .Add("activations", measured.Inputs is { } inputs ? Activations(inputs) : null)
                 .Add("predicted_increase", measured.Predicted)
                 .Add("measured", measured.Plans.Prepend(measured.Baseline).Select(Quality))
                 .Add("rank_correlation", measured.Ranks.Select(rank => new Dictionary<string, object?> { ["bits"] = rank.Bits, ["kendall_tau"] = Finite(rank.Tau.Value), ["layers"] = rank.Tau.Count, ["by_chance"] = rank.Tau.Chance }))
@@ -80,6 +81,33 @@ internal static class PlanJson
         };
 
         IEnumerable<KeyValuePair<string, object?>> ByBits(Func<int, double?> value) => widths.Select(bits => KeyValuePair.Create($"{bits}", (object?)value(bits)));
+    }
+
+    /// <summary>Bits of inputs, and where they are a plan what it was made of.</summary>
+    private static IEnumerable<KeyValuePair<string, object?>> Activations(PlanInputs inputs)
+    {
+        yield return new("assignment", inputs.Bits.Select(layer => KeyValuePair.Create(layer.Key, (object?)layer.Value)));
+        if (inputs is not { Table: { } table, Plan: { } plan })
+        {
+            yield break;
+        }
+
+        yield return new("objective", plan.Objective);
+        yield return new("size_bytes", plan.SizeBytes);
+        yield return new("average_bits", plan.AverageBits);
+        yield return new("limits", inputs.Limits.Select(limit => limit.Text));
+        yield return new("layers", table.Layers.Select((layer, i) => new Dictionary<string, object?>
+        {
+            ["name"] = layer.Name,
+            ["values"] = layer.Parameters,
+            ["bits"] = plan.Bits[i],
+            ["average_trace"] = layer.AverageTrace,
+            ["trace_standard_error"] = layer.TraceStandardError,
+            ["error"] = ByBits(bits => layer.Error![bits]),
+            ["sensitivity"] = ByBits(bits => layer.SensitivityAt(bits)),
+        }));
+
+        IEnumerable<KeyValuePair<string, object?>> ByBits(Func<int, double?> value) => table.Bits.Order().Select(bits => KeyValuePair.Create($"{bits}", (object?)value(bits)));
     }
 
     /// <summary>A correlation of lists that are all ties is none, and no fault.</summary>

@@ -49,13 +49,15 @@ internal static class PlanText
     {
         LayerTable table = report.Problem.Table;
         bool unsure = report.Uncertainty is not null, measured = report.Measured is not null;
+        IReadOnlyDictionary<string, int>? inputs = report.Measured?.Inputs?.Bits;
         terminal.Print(
-            ["layer", "parameters", "bits", "sensitivity", .. unsure ? ["other bits within error"] : Array.Empty<string>(), .. measured ? ["measured increase"] : Array.Empty<string>()],
+            ["layer", "parameters", "bits", .. inputs is not null ? ["bits of the input"] : Array.Empty<string>(), "sensitivity", .. unsure ? ["other bits within error"] : Array.Empty<string>(), .. measured ? ["measured increase"] : Array.Empty<string>()],
             table.Layers.Select((layer, i) => (string[])
             [
                 layer.Name,
                 Format.Count(layer.Parameters),
                 $"{report.Plan.Bits[i]}{(layer.Fixed is null ? "" : " (fixed)")}",
+                .. inputs is not null ? [inputs.TryGetValue(layer.Name, out int input) ? $"{input}" : "-"] : Array.Empty<string>(),
                 layer.SensitivityAt(report.Plan.Bits[i]) is { } sensitivity ? Format.Number(sensitivity) : "-",
                 .. unsure ? [Format.Percent(report.Uncertainty!.Layers[i].Flips)] : Array.Empty<string>(),
                 .. measured ? [Increase(report.Measured!.Increases.Layers[i], report.Plan.Bits[i])] : Array.Empty<string>(),
@@ -87,12 +89,17 @@ internal static class PlanText
         terminal.Print();
         bool test = measured.TestName is not null;
         terminal.Print(
-            [measured.ActivationBits is { } inputs ? $"measured, inputs at {inputs} bits" : "measured, weights quantized", "loss", "accuracy", .. test ? ["test loss", "test accuracy"] : Array.Empty<string>()],
+            [measured.Inputs is { } inputs ? $"measured, inputs at {inputs.Text}" : "measured, weights quantized", "loss", "accuracy", .. test ? ["test loss", "test accuracy"] : Array.Empty<string>()],
             measured.Plans.Prepend(measured.Baseline).Select(plan => (string[])[plan.Name, .. Cells(plan.Data), .. plan.Test is { } held ? Cells(held) : []]));
         terminal.Print();
         if (measured.Predicted is { } predicted)
         {
             terminal.Print($"loss foretold to rise by {Format.Number(predicted)}, measured {Format.Number(measured.Plans[0].Data.Loss - measured.Baseline.Data.Loss)}");
+        }
+
+        if (measured.Inputs is { Plan: { } activations } chosen)
+        {
+            terminal.Print($"bits of inputs: a plan within {string.Join(", ", chosen.Limits.Select(limit => limit.Text))}, {Format.Count((long)Math.Ceiling(activations.SizeBytes))} bytes a sample, {Format.Number(activations.AverageBits)} bits a value");
         }
 
         if (measured.Ranks.Count > 0)

@@ -8,12 +8,15 @@ using Curvature.Viz.Report;
 
 namespace Curvature.Cli.Work;
 
-/// <summary>Takes layers to fewer bits, the least sensitive first, as long as the measured accuracy keeps a share of that in floating point.</summary>
+/// <summary>Takes layers to fewer bits, the least sensitive first, or goes down the Pareto frontier of sizes, as long as the measured accuracy keeps a share of that in floating point.</summary>
 internal sealed class AccuracySearch(
     SensitivityProblem problem, QuadraticModel? model, PlanTrial trial, Dataset samples, Dataset? test, Terminal terminal)
 {
     /// <summary>What the search is called beside those of <see cref="KnownPlanners"/>.</summary>
     public const string Name = "bisection";
+
+    /// <summary>What the search along the frontier of sizes is called.</summary>
+    public const string Frontier = "frontier";
 
     private Dictionary<string, int> _fixed = [];
 
@@ -23,23 +26,35 @@ internal sealed class AccuracySearch(
         LayerTable table = WithFloat(measured);
         _fixed = table.Layers.Where(layer => layer.Fixed is not null).ToDictionary(layer => layer.Name, layer => layer.Fixed!.Value, StringComparer.Ordinal);
         double floating = AccuracyOf(null, samples), held = test is null ? 1 : AccuracyOf(null, test);
+        Func<IReadOnlyDictionary<string, int>, double> accuracy = bits => AccuracyOf(bits, samples) / floating;
+        Func<IReadOnlyDictionary<string, int>, double>? check = test is null ? null : bits => AccuracyOf(bits, test) / held;
+        bool along = request.Search == Frontier || table.Layers.Any(layer => layer.Group is not null); // layers of a group cannot be taken down one by one
+        (BitPlan plan, Finding[] findings) = along ? Along(table, accuracy, check, share) : Down(table, accuracy, check, share);
+        PlanReport report = PlanRun.Plan(request with { Limits = [Limit.AtMost(PlanCost.Size, (decimal)plan.SizeBytes)] }, table, name, terminal, (along ? Frontier : Name, plan));
+        return report with { Findings = [.. report.Findings, .. findings] };
+    }
+
+    private (BitPlan Plan, Finding[] Findings) Down(LayerTable table, Func<IReadOnlyDictionary<string, int>, double> accuracy, Func<IReadOnlyDictionary<string, int>, double>? check, double share)
+    {
         var search = new AccuracyBisection { Levels = [QuantizedWeights.Unquantized, .. problem.Bits.OrderDescending()] };
-        AccuracyPlan found = search.Search(
-            Score(table),
-            bits => AccuracyOf(With(bits), samples) / floating,
-            share,
-            test is null ? null : bits => AccuracyOf(With(bits), test) / held,
-            terminal.Cancellation);
-        BitPlan plan = new PlanningProblem(table).Evaluate(With(found.Bits));
-        PlanReport report = PlanRun.Plan(request with { Limits = [Limit.AtMost(PlanCost.Size, (decimal)plan.SizeBytes)] }, table, name, terminal, (Name, plan));
-        return report with { Findings = [.. report.Findings, .. Findings(found, share)] };
+        AccuracyPlan found = search.Search(Score(table), bits => accuracy(With(bits)), share, check is null ? null : bits => check(With(bits)), terminal.Cancellation);
+        string levels = string.Join(", ", found.Levels.Select(level => $"{level.Layers} of {Format.Count(level.Candidates, "layer")} down to {level.Bits} bits"));
+        return (new PlanningProblem(table).Evaluate(With(found.Bits)), [.. Findings(levels, found.Evaluations, found.Levels.SelectMany(level => level.Violations), share)]);
+    }
+
+    private (BitPlan Plan, Finding[] Findings) Along(LayerTable table, Func<IReadOnlyDictionary<string, int>, double> accuracy, Func<IReadOnlyDictionary<string, int>, double>? check, double share)
+    {
+        var frontier = ParetoFrontier.Of(new PlanningProblem(table), PlanCost.Size, terminal.Cancellation);
+        FrontierPlan found = FrontierBisection.Search(frontier, plan => accuracy(plan.Assignment), share, check is null ? null : plan => check(plan.Assignment), terminal.Cancellation);
+        string point = $"point {Format.Count(found.Point + 1)} of the {Format.Count(frontier.Count)} of the frontier, in the order of size";
+        return (found.Plan, [.. Findings(point, found.Accuracies.Count, found.Violations, share)]);
     }
 
     /// <summary>Layers' sensitivities at a width; with the terms between layers where the sensitivity has them.</summary>
     private Func<int, IReadOnlyList<(string Layer, double Score)>> Score(LayerTable table) => bits =>
         [.. (model is null ? table.Layers.Select(layer => (layer.Name, layer.SensitivityAt(bits)!.Value)) : InterLayerScore.Of(table, model, bits)).Where(layer => !_fixed.ContainsKey(layer.Item1))];
 
-    private double AccuracyOf(Dictionary<string, int>? bits, Dataset data) => trial.Of(bits, data).Accuracy!.Value is var accuracy && (bits is not null || accuracy > 0)
+    private double AccuracyOf(IReadOnlyDictionary<string, int>? bits, Dataset data) => trial.Of(bits, data).Accuracy!.Value is var accuracy && (bits is not null || accuracy > 0)
         ? accuracy
         : throw new CurvatureException("In floating point no answer is right, so there is no accuracy to keep. Check data and targets.");
 
@@ -55,15 +70,15 @@ internal sealed class AccuracySearch(
     private static Dictionary<int, double>? Zero(IReadOnlyDictionary<int, double>? values) =>
         values is null ? null : new(values) { [QuantizedWeights.Unquantized] = 0 };
 
-    private static IEnumerable<Finding> Findings(AccuracyPlan found, double share)
+    private static IEnumerable<Finding> Findings(string found, int evaluations, IEnumerable<string> violations, double share)
     {
         yield return Finding.Of(
             "accuracy-bound",
             Severity.Info,
-            $"{string.Join(", ", found.Levels.Select(level => $"{level.Layers} of {Format.Count(level.Candidates, "layer")} down to {level.Bits} bits"))}: as far as {Format.Percent(share)} of the accuracy in floating point are kept, by {Format.Count(found.Evaluations, "evaluation")}.",
+            $"{char.ToUpperInvariant(found[0])}{found[1..]}: as far as {Format.Percent(share)} of the accuracy in floating point are kept, by {Format.Count(evaluations, "evaluation")}.",
             ("share", share),
-            ("evaluations", found.Evaluations));
-        foreach (string violation in found.Levels.SelectMany(level => level.Violations))
+            ("evaluations", evaluations));
+        foreach (string violation in violations)
         {
             yield return Finding.Of("not-monotone", Severity.Warning, violation);
         }

@@ -32,6 +32,7 @@ internal sealed class NetworkPlanRun
     private readonly Dataset? _test;
     private readonly QuantizableNetwork _network;
     private readonly LayerTable? _costs;
+    private PlanInputs? _inputs;
 
     private NetworkPlanRun(PlanRequest request, NetworkPlanRequest of, Workspace work, Dataset samples, Dataset? test, LayerTable? costs, Terminal terminal)
     {
@@ -67,8 +68,14 @@ internal sealed class NetworkPlanRun
     {
         using var problem = new SensitivityProblem(_network, _work.Loss, _samples.Batches(_work.BatchSizeOf(_samples)), _request.Bits ?? UsualBits);
         Foresee(problem);
-        using QuantizedActivations? activations = _of.Activations is null ? null : _work.Named(() => QuantizedActivations.Calibrate(_network, Inputs(), cancellation: _terminal.Cancellation));
-        var trial = new PlanTrial(_work, _network, activations, activations is null ? new Dictionary<string, int>() : InputBits(activations), _terminal.Cancellation);
+        using QuantizedActivations? activations = _of.Activations.Count == 0 ? null : _work.Named(() => QuantizedActivations.Calibrate(_network, Inputs(), cancellation: _terminal.Cancellation));
+        if (activations is not null)
+        {
+            _inputs = _work.Named(() => new ActivationPlanning(_work, _network, _samples, _of, _costs, _terminal).Bits(activations));
+            Foresee(problem);
+        }
+
+        var trial = new PlanTrial(_work, _network, activations, _inputs?.Bits ?? new Dictionary<string, int>(), _terminal.Cancellation);
         ISensitivity sensitivity = KnownSensitivities.Create(_of.Sensitivity, new SensitivityOptions { Probes = _of.Probes, Seed = _of.Work.Seed });
         _terminal.Say($"Sensitivity '{_of.Sensitivity}' of {Format.Count(_network.Layers.Count, "layer")} on {Format.Count(_samples.Count, "sample")}.");
         QuadraticModel? model = sensitivity is QuadraticSensitivity quadratic ? Tracked(progress => quadratic.Model(problem, progress, _terminal.Cancellation)) : null;
@@ -90,7 +97,7 @@ internal sealed class NetworkPlanRun
             Sensitivity = _of.Sensitivity,
             IncreaseFactor = sensitivity.IncreaseFactor,
             Samples = _samples.Count,
-            ActivationBits = _of.Activations,
+            Inputs = _inputs,
             Baseline = Quality(trial, "float", null),
             Predicted = model is not null && report.Plan.Bits.All(model.Knows) ? model.Increase(report.Plan.Bits) : sensitivity.IncreaseFactor * report.Plan.Objective,
             Plans = plans,
@@ -185,7 +192,7 @@ internal sealed class NetworkPlanRun
     /// <summary>A table with the costs, groups and fixed layers that were given.</summary>
     private LayerTable Complete(LayerTable table)
     {
-        LayerTable named = table with { Name = Name, Layers = [.. table.Layers.Select(layer => layer with { ActivationBits = _of.Activations })] };
+        LayerTable named = table with { Name = Name, Layers = [.. table.Layers.Select(layer => layer with { ActivationBits = InputBits(layer.Name) })] };
         return PlanRun.Chosen(_request, _costs is null ? named : named.WithCosts(_costs));
     }
 
@@ -203,12 +210,8 @@ internal sealed class NetworkPlanRun
 
     private IEnumerable<Tensor> Inputs() => _samples.Batches(_of.Work.BatchSize).Select(batch => batch.Inputs);
 
-    /// <summary>Those that a table of costs names, and for the others what was asked for.</summary>
-    private Dictionary<string, int> InputBits(QuantizedActivations activations)
-    {
-        Dictionary<string, int?> named = (_costs?.Layers ?? []).ToDictionary(layer => layer.Name, layer => layer.ActivationBits, StringComparer.Ordinal);
-        return activations.Layers.ToDictionary(layer => layer, layer => named.GetValueOrDefault(layer) ?? _of.Activations!.Value, StringComparer.Ordinal);
-    }
+    /// <summary>Bits of a layer's input once they are known; before that the fewest there can be.</summary>
+    private int? InputBits(string layer) => _inputs is not null ? _inputs.Bits.TryGetValue(layer, out int bits) ? bits : null : _of.Activations.Count > 0 ? _of.Activations.Min() : null;
 
     /// <summary>The plan's bits where they are among the widths that were measured, else the fewest: a fixed layer may have others.</summary>
     private static Dictionary<string, int> Widths(BitPlan plan, SensitivityProblem problem) =>
@@ -226,8 +229,12 @@ internal sealed class NetworkPlanRun
             yield return Finding.Of("checkpoint", Severity.Info, remark);
         }
 
-        yield return measured.ActivationBits is { } inputs
-            ? Finding.Of("weights-and-inputs", Severity.Info, $"Losses and accuracies are those of quantized weights and of layers' inputs at {inputs} bits, ranges from {Format.Count(_samples.Count, "sample")}; biases and norms stay in floating point. The sensitivities are of weights alone.", ("activation_bits", inputs))
+        yield return measured.Inputs is { } inputs
+            ? Finding.Of(
+                "weights-and-inputs",
+                Severity.Info,
+                $"Losses and accuracies are those of quantized weights and of layers' inputs at {inputs.Text}, ranges from {Format.Count(_samples.Count, "sample")}; biases and norms stay in floating point. {(inputs.Plan is null ? "The sensitivities are of weights alone." : "Weights and inputs are planned each by sensitivities of their own.")}",
+                ("activation_bits", inputs.Bits.Values.Distinct().Order()))
             : Finding.Of("weights-only", Severity.Info, "Losses and accuracies are those of quantized weights; activations, biases and norms stay in floating point.");
         if (_network.Others.Count > 0)
         {

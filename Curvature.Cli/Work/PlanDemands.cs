@@ -23,7 +23,7 @@ internal static class PlanDemands
             throw new CurvatureException($"Layer '{wrong.Name}' is fixed at {wrong.Fixed} bits: expected 2 to 8, or 32 for floating point.");
         }
 
-        if (of.Activations is not null && table.Layers.FirstOrDefault(layer => layer.ActivationBits is < 2 or > 8) is { } input)
+        if (of.Activations.Count > 0 && table.Layers.FirstOrDefault(layer => layer.ActivationBits is < 2 or > 8) is { } input)
         {
             throw new CurvatureException($"The input of layer '{input.Name}' is to have {input.ActivationBits} bits: expected 2 to 8 where plans are measured with inputs quantized (--activations).");
         }
@@ -43,11 +43,6 @@ internal static class PlanDemands
         if (!NetworkQuality.HasAccuracy(loss))
         {
             throw new CurvatureException($"--accuracy: the loss '{of.Work.Loss}' knows no right answers; cross-entropy and bce do. Name one of these, or plan within a --limit.");
-        }
-
-        if (table.Layers.Any(layer => layer.Group is not null))
-        {
-            throw new CurvatureException("--accuracy takes layers down one by one, and layers of a group go together. Leave the groups out, or plan within a --limit.");
         }
 
         if (table.Layers.All(layer => layer.Fixed is not null))

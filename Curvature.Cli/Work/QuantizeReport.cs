@@ -18,12 +18,18 @@ internal sealed record QuantizeReport
     /// <summary>By layer; of those in floating point none.</summary>
     public required IReadOnlyDictionary<string, double> SquaredErrors { get; init; }
 
+    /// <summary>Null where weights were rounded and no more.</summary>
+    public QuantizeCalibration? Calibration { get; init; }
+
     /// <summary>On the data, and on the held-out samples.</summary>
     public required (NetworkQuality Data, NetworkQuality? Test) Before { get; init; }
 
     public required (NetworkQuality Data, NetworkQuality? Test) After { get; init; }
 
     public required IReadOnlyList<Finding> Findings { get; init; }
+
+    /// <summary>Whether loss and accuracy after are with layers' inputs quantized.</summary>
+    public bool QuantizesInputs => Calibration is not null && Plan.InputBits.Values.Any(bits => bits != QuantizedWeights.Unquantized);
 
     /// <summary>Bits of all weights.</summary>
     public long SizeBits => Layers.Sum(layer => layer.Parameters * Plan.Assignment[layer.Name]);

@@ -12,6 +12,9 @@ internal sealed record QuantizeRequest
     /// <summary>The file to write.</summary>
     public required string Out { get; init; }
 
+    /// <summary>What is done beyond rounding: one of <see cref="QuantizedModel.Calibrations"/>.</summary>
+    public string Calibration { get; init; } = QuantizedModel.None;
+
     /// <summary>Held-out samples to measure on beside those of <see cref="WorkRequest.Data"/>.</summary>
     public string? Test { get; init; }
 

@@ -26,12 +26,15 @@ internal static class QuantizeRun
 
         var network = QuantizableNetwork.Of(work.Model);
         plan.RequireFits(network);
+        QuantizedModel.Check(request, network);
         using Dataset samples = work.Data.Sample(Math.Min(request.Work.Samples ?? long.MaxValue, work.Data.Count), request.Work.Seed);
         using Dataset? test = request.Test is null ? null : work.Read(request.Test);
         environment.AddEngine(Blas.Measure());
         work.Describe(environment);
         (NetworkQuality, NetworkQuality?) before = Measure(work, samples, test, terminal);
-        using QuantizedWeights quantized = QuantizedWeights.Apply(network, plan.Assignment);
+        using QuantizedModel quantized = request.Calibration == QuantizedModel.None
+            ? QuantizedModel.Rounded(network, plan)
+            : work.Named(() => QuantizedModel.Calibrate(request, work, network, plan, terminal.Say, terminal.Cancellation));
         (NetworkQuality Data, NetworkQuality? Test) after = Measure(work, samples, test, terminal);
         terminal.Cancellation.ThrowIfCancellationRequested();
         if (request.Scales is { } file)
@@ -51,9 +54,10 @@ internal static class QuantizeRun
             Plan = plan,
             Layers = network.Layers,
             SquaredErrors = quantized.SquaredErrors,
+            Calibration = quantized.Calibrated is null ? null : QuantizeCalibration.Of(quantized),
             Before = before,
             After = after,
-            Findings = [.. Findings(work, plan, network).OrderByDescending(finding => finding.Severity)],
+            Findings = [.. Findings(request, work, plan, network, quantized).OrderByDescending(finding => finding.Severity)],
         };
     }
 
@@ -78,8 +82,8 @@ internal static class QuantizeRun
     private static (NetworkQuality Data, NetworkQuality? Test) Measure(Workspace work, Dataset samples, Dataset? test, Terminal terminal) =>
         work.Named(() => (work.Quality(samples, terminal.Cancellation), test is null ? null : work.Quality(test, terminal.Cancellation)));
 
-    /// <summary>The grids: a weight is <c>scale (code - zero_point)</c> with codes from <c>lowest</c> to <c>highest</c>, an entry a channel.</summary>
-    private static string Scales(PlanFile plan, QuantizedWeights quantized) => JsonSerializer.Serialize(
+    /// <summary>The grids: a weight is <c>scale (code - zero_point)</c> with codes from <c>lowest</c> to <c>highest</c>, an entry a channel; an input's are of all its entries.</summary>
+    private static string Scales(PlanFile plan, QuantizedModel quantized) => JsonSerializer.Serialize(
         new
         {
             layers = quantized.Grids.Select(layer => new
@@ -90,25 +94,45 @@ internal static class QuantizeRun
                 highest = layer.Value[0].Highest,
                 scale = layer.Value.Select(grid => grid.Scale),
                 zero_point = layer.Value.Select(grid => grid.Zero),
+                input = quantized.Calibrated?.QuantizedLayers.First(one => one.Name == layer.Key) is { Input: { } input, InputBits: { } bits }
+                    ? new { bits, lowest = input.Lowest, highest = input.Highest, scale = input.Scale, zero_point = input.Zero }
+                    : null,
             }),
         },
         Indented) + "\n";
 
-    private static IEnumerable<Finding> Findings(Workspace work, PlanFile plan, QuantizableNetwork network)
+    private static IEnumerable<Finding> Findings(QuantizeRequest request, Workspace work, PlanFile plan, QuantizableNetwork network, QuantizedModel quantized)
     {
         foreach (string remark in work.Remarks)
         {
             yield return Finding.Of("checkpoint", Severity.Info, remark);
         }
 
-        yield return Finding.Of("weights-only", Severity.Info, "The file holds the quantized weights' values in floating point; activations, biases and norms are as they were.");
-        if (plan.ActivationBits is { } inputs)
+        bool inputs = plan.InputBits.Values.Any(bits => bits != QuantizedWeights.Unquantized);
+        if (quantized.Calibrated is null)
         {
+            yield return Finding.Of("weights-only", Severity.Info, "The file holds the quantized weights' values in floating point; activations, biases and norms are as they were.");
+        }
+        else
+        {
+            string seen = request.Test is null ? " Loss and accuracy are on data that calibration has seen in part; --test says how others come out." : "";
+            yield return Finding.Of(
+                "calibrated",
+                Severity.Info,
+                $"Calibrated ('{request.Calibration}') on {Format.Count(quantized.Samples, "sample")} of {request.Work.DataName}. The file holds the quantized weights' values in floating point, with the biases and statistics of batch norms that go with them." +
+                $"{(inputs ? " Loss and accuracy are with layers' inputs quantized too, by grids that are in no model file (--scales writes them)." : "")}{seen}",
+                ("samples", quantized.Samples),
+                ("inputs_quantized", inputs));
+        }
+
+        if (inputs && quantized.Calibrated is null)
+        {
+            int[] widths = [.. plan.InputBits.Values.Where(bits => bits != QuantizedWeights.Unquantized).Distinct().Order()];
             yield return Finding.Of(
                 "inputs-not-quantized",
                 Severity.Warning,
-                $"The plan was measured with layers' inputs at {inputs} bits, and here they stay in floating point: loss and accuracy are those of quantized weights alone.",
-                ("activation_bits", inputs));
+                $"The plan was measured with layers' inputs at {string.Join(", ", widths)} bits, and here they stay in floating point: loss and accuracy are those of quantized weights alone. --calibrate light quantizes them too.",
+                ("activation_bits", widths));
         }
 
         if (plan.ModelHash is { } hash && hash != work.Loaded.Sha256)

@@ -64,7 +64,7 @@ public sealed record ActivationSensitivity
             Layers = [.. network.Layers.Where(layer => errors.ContainsKey(layer.Name)).Select(layer =>
             {
                 using var hessian = new ActivationHessianOperator(objective, network.Module, layer.Name, Options, LayerSide.Input);
-                long each = activations.PerSample(layer.Name);
+                long each = activations.Values(layer.Name);
                 if (hessian.Columns != each * samples)
                 {
                     throw new CurvatureException($"Layer '{layer.Name}': the objective sees {hessian.Columns / each} samples, the inputs have {samples}. Give the same data for both.");

@@ -28,6 +28,9 @@ public sealed record PostTrainingQuantization
     /// <value>Layers that are not up to the plan, with their bits, 32 for none; the first and the last at 8 are usual. Empty.</value>
     public IReadOnlyDictionary<string, int> Fixed { get; init; } = new Dictionary<string, int>();
 
+    /// <value>Bits of layers' inputs where they are not <see cref="InputBits"/>, 2 to 8, 32 for none. Empty.</value>
+    public IReadOnlyDictionary<string, int> FixedInputs { get; init; } = new Dictionary<string, int>();
+
     /// <value>Ranges of inputs.</value>
     public ActivationOptions Activations { get; init; } = new();
 
@@ -65,7 +68,7 @@ public sealed record PostTrainingQuantization
         Tensor[] inputs = [.. calibration.Select(batch => batch.Inputs)];
         using DisposeScope scope = NewDisposeScope();
         progress?.Report("ranges of inputs");
-        using QuantizedActivations? activations = InputBits == QuantizedWeights.Unquantized ? null : QuantizedActivations.Calibrate(network, inputs, Activations, cancellation);
+        using QuantizedActivations? activations = InputBits == QuantizedWeights.Unquantized && FixedInputs.Count == 0 ? null : QuantizedActivations.Calibrate(network, inputs, Activations, cancellation);
         Tensor outputs = BiasTuning.Outputs(network.Module, inputs, cancellation);
         CheckTuning(network, inputs, outputs, cancellation);
         var candidates = new List<QuantizedLayer>();
@@ -147,7 +150,12 @@ public sealed record PostTrainingQuantization
             throw new CurvatureException($"Expected different widths from 2 to 8, and 32 for layers fixed in floating point; got {string.Join(", ", Bits)}, and fixed {string.Join(", ", Fixed.Values)}.");
         }
 
-        foreach (string name in Fixed.Keys)
+        if (FixedInputs.FirstOrDefault(layer => layer.Value is not ((>= 2 and <= 8) or QuantizedWeights.Unquantized)) is { Key: not null } input)
+        {
+            throw new CurvatureException($"Layer '{input.Key}': expected 2 to 8 bits for its input, or 32 for none, got {input.Value}.");
+        }
+
+        foreach (string name in Fixed.Keys.Concat(FixedInputs.Keys))
         {
             _ = network[name]; // throws where there is none
         }
@@ -166,8 +174,10 @@ public sealed record PostTrainingQuantization
     private IReadOnlyList<QuantizedLayer> Layers(
         QuantizableNetwork network, IReadOnlyList<Tensor> inputs, Dictionary<string, int> bits, QuantizedActivations? activations, AdaQuant? adaQuant, CancellationToken cancellation) =>
         adaQuant is null
-            ? [.. network.Layers.Where(layer => bits.TryGetValue(layer.Name, out int width) && width != QuantizedWeights.Unquantized).Select(layer => QuantizedLayer.Round(layer, bits[layer.Name], activations, InputBits))]
-            : adaQuant.Calibrate(network, inputs, bits, activations, InputBits is { } width ? bits.ToDictionary(layer => layer.Key, _ => width) : null, cancellation: cancellation);
+            ? [.. network.Layers.Where(layer => bits.TryGetValue(layer.Name, out int width) && width != QuantizedWeights.Unquantized).Select(layer => QuantizedLayer.Round(layer, bits[layer.Name], activations, InputsOf(layer.Name)))]
+            : adaQuant.Calibrate(network, inputs, bits, activations, bits.ToDictionary(layer => layer.Key, layer => InputsOf(layer.Key) ?? layer.Value), cancellation: cancellation);
+
+    private int? InputsOf(string layer) => FixedInputs.TryGetValue(layer, out int bits) ? bits : InputBits;
 
     /// <summary>New statistics stay where they bring the outputs nearer to those in floating point; after AdaQuant the old ones often are the better.</summary>
     private static void TuneBatchNorm(nn.Module module, Tensor[] inputs, Tensor outputs, QuantizationResult result, CancellationToken cancellation)
@@ -203,6 +213,6 @@ public sealed record PostTrainingQuantization
     {
         Layers = [.. network.Layers
             .Select(layer => table.Layers.FirstOrDefault(row => row.Name == layer.Name) ?? new TableLayer { Name = layer.Name, Parameters = layer.Parameters, Macs = layer.Macs, Fixed = Fixed[layer.Name] })
-            .Select(row => row with { ActivationBits = row.ActivationBits ?? InputBits })],
+            .Select(row => row with { ActivationBits = row.ActivationBits ?? InputsOf(row.Name) })],
     };
 }

@@ -105,8 +105,9 @@ public sealed class QuantizedActivations : IDisposable
         _hooks.Clear();
     }
 
-    /// <summary>Entries of one sample's input.</summary>
-    internal long PerSample(string layer) => Seen(layer).PerSample;
+    /// <summary>How many values one sample's input has.</summary>
+    /// <exception cref="CurvatureException">The layer's input was not seen.</exception>
+    public long Values(string layer) => Seen(layer).PerSample;
 
     internal bool Has(string layer) => _inputs.ContainsKey(layer);
 

@@ -24,8 +24,10 @@ public sealed record PlanFile
     /// <summary><c>loss_function</c>; null where it does not say.</summary>
     public string? Loss { get; init; }
 
-    /// <summary><c>activation_bits</c>: bits of the layers' inputs that the plan was measured with; null where they stayed in floating point or it does not say.</summary>
-    public int? ActivationBits { get; init; }
+    /// <summary>
+    /// Bits of layers' inputs that the plan was measured with, by layer: <c>activations.assignment</c>, or <c>activation_bits</c> for all layers of <c>assignment</c>; empty where they stayed in floating point or it does not say.
+    /// </summary>
+    public IReadOnlyDictionary<string, int> InputBits { get; init; } = new Dictionary<string, int>();
 
     /// <summary>SHA-256 of the model's file, <c>environment.model_sha256</c>; null where it does not say.</summary>
     public string? ModelHash { get; init; }
@@ -89,30 +91,52 @@ public sealed record PlanFile
             throw new DataFormatException(file, "a plan with bits by layer under \"assignment\"", "none", "name the plan.json that 'curvature plan' wrote");
         }
 
-        var bits = new OrderedDictionary<string, int>(StringComparer.Ordinal);
-        foreach (JsonProperty layer in assignment.EnumerateObject())
-        {
-            if (layer.Value.ValueKind != JsonValueKind.Number || !layer.Value.TryGetInt32(out int width) || width is not ((>= 2 and <= 8) or QuantizedWeights.Unquantized))
-            {
-                throw new DataFormatException(file, $"2 to 8 bits, or 32 for floating point, for layer '{layer.Name}'", layer.Value.GetRawText(), "mend the assignment");
-            }
-
-            if (!bits.TryAdd(layer.Name, width))
-            {
-                throw new DataFormatException(file, "each layer once in the assignment", $"'{layer.Name}' twice", "mend the assignment");
-            }
-        }
-
+        OrderedDictionary<string, int> bits = Bits(assignment, file, "the assignment", input: false);
         return new PlanFile
         {
             Name = file,
             Assignment = bits,
             Parameters = Sizes(root),
             Loss = Text(root, "loss_function"),
-            ActivationBits = root.TryGetProperty("activation_bits", out JsonElement inputs) && inputs.ValueKind == JsonValueKind.Number && inputs.TryGetInt32(out int input) ? input : null,
+            InputBits = Inputs(root, bits.Keys, file),
             ModelHash = root.TryGetProperty("environment", out JsonElement environment) ? Text(environment, "model_sha256") : null,
         };
     }
+
+    private static OrderedDictionary<string, int> Inputs(JsonElement root, IEnumerable<string> layers, string file)
+    {
+        if (root.TryGetProperty("activations", out JsonElement activations) && activations.ValueKind == JsonValueKind.Object &&
+            activations.TryGetProperty("assignment", out JsonElement inputs) && inputs.ValueKind == JsonValueKind.Object)
+        {
+            OrderedDictionary<string, int> bits = Bits(inputs, file, "the assignment of activations", input: true);
+            return bits.Keys.Except(layers, StringComparer.Ordinal).FirstOrDefault() is { } stranger
+                ? throw new DataFormatException(file, "bits of inputs for layers of the assignment", $"'{stranger}'", "mend the assignment of activations")
+                : bits;
+        }
+
+        return root.TryGetProperty("activation_bits", out JsonElement all) && all.ValueKind == JsonValueKind.Number
+            ? new(layers.Select(layer => KeyValuePair.Create(layer, Width(all, file, layer, input: true))), StringComparer.Ordinal)
+            : [];
+    }
+
+    private static OrderedDictionary<string, int> Bits(JsonElement assignment, string file, string where, bool input)
+    {
+        var bits = new OrderedDictionary<string, int>(StringComparer.Ordinal);
+        foreach (JsonProperty layer in assignment.EnumerateObject())
+        {
+            if (!bits.TryAdd(layer.Name, Width(layer.Value, file, layer.Name, input)))
+            {
+                throw new DataFormatException(file, $"each layer once in {where}", $"'{layer.Name}' twice", "mend the assignment");
+            }
+        }
+
+        return bits;
+    }
+
+    private static int Width(JsonElement value, string file, string layer, bool input) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int width) && width is (>= 2 and <= 8) or QuantizedWeights.Unquantized
+            ? width
+            : throw new DataFormatException(file, $"2 to 8 bits, or 32 for floating point, for {(input ? "the input of " : "")}layer '{layer}'", value.GetRawText(), "mend the assignment");
 
     private static Dictionary<string, long> Sizes(JsonElement root)
     {

@@ -23,7 +23,7 @@ public class NetworkPlanTests
         JsonElement json = run.Json();
         Assert.Equal(
             ["environment", "assignment", "objective", "size_bytes", "average_bits", "bops", "latency_ms", "others", "uncertainty", "frontier_cost", "frontier_points", "frontier",
-                "command", "loss_function", "sensitivity", "activation_bits", "predicted_increase", "measured", "rank_correlation", "fine_tuning_order", "layers", "findings"],
+                "command", "loss_function", "sensitivity", "activation_bits", "activations", "predicted_increase", "measured", "rank_correlation", "fine_tuning_order", "layers", "findings"],
             json.EnumerateObject().Select(member => member.Name));
         Assert.Equal(["fc1", "fc2"], json.GetProperty("assignment").EnumerateObject().Select(layer => layer.Name));
         Assert.True(json.GetProperty("average_bits").GetDouble() <= 3);
@@ -41,7 +41,7 @@ public class NetworkPlanTests
         string page = File.ReadAllText(folder.File("plan/plan.html"));
         Assert.Contains("Bit-width plan", page, StringComparison.Ordinal);
         Assert.Contains("are in plan.json", page, StringComparison.Ordinal);
-        Assert.DoesNotContain("<script", page, StringComparison.Ordinal);
+        Assert.DoesNotMatch("<(script|link|img)[^>]*(src|href)=", page); // one file
     }
 
     [Fact]
@@ -116,7 +116,6 @@ public class NetworkPlanTests
     [InlineData("--limit avg-bits=4 --group a=conv1,fc --fix conv1=8 --fix fc=4", "layers of group 'a' share their bits")]
     [InlineData("--limit avg-bits=4 --bits 4,16", "Expected different widths from 2 to 8 bits, got [4, 16]")]
     [InlineData("--limit avg-bits=4 --layers missing.json", "nothing of that name")]
-    [InlineData("--accuracy 99% --group a=conv1,fc", "layers of a group go together")]
     [InlineData("--accuracy 99% --fix conv1=8 --fix conv2=8 --fix fc=4", "every layer is fixed, so there are no bits to choose")]
     [InlineData("--limit avg-bits=4 --sensitivity quadratic --search pairwise --fix fc=3", "layer 'fc' is fixed at 3 bits, and terms between layers are measured at 2, 4, 8. Fix it at one of these, name 3 in --bits")]
     [InlineData("--limit avg-bits=4 --activations 8", "The model is TorchScript, whose modules have no hooks")]
@@ -192,6 +191,50 @@ public class NetworkPlanTests
         Assert.Equal(["exact", "greedy", "2 bits", "3 bits", "8 bits", "32 bits"], json.GetProperty("others").EnumerateArray().Select(other => other.GetProperty("plan").GetString()));
         CommandRun fix = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--accuracy", "97", "--fix", "fc2=8", "--json"]);
         Assert.Equal(8, fix.Json().GetProperty("assignment").GetProperty("fc2").GetInt32());
+    }
+
+    [Fact]
+    public void An_accuracy_can_be_kept_by_layers_of_a_group_together_along_the_frontier()
+    {
+        string[] options = ["plan", .. CommandRun.Digits, "--samples", "32", "--threads", "1", "--bits", "2,3,8", "--accuracy", "97%", "--sensitivity", "error", "--json"];
+        JsonElement grouped = CommandRun.Of([.. options, "--group", "all=fc1,fc2"]).Json(), free = CommandRun.Of([.. options, "--search", "frontier"]).Json();
+        foreach (JsonElement json in (JsonElement[])[grouped, free])
+        {
+            Assert.Equal("frontier", json.GetProperty("environment").GetProperty("search").GetString());
+            double Accuracy(int plan) => json.GetProperty("measured")[plan].GetProperty("accuracy").GetDouble();
+            Assert.True(Accuracy(1) >= 0.97 * Accuracy(0));
+            JsonElement bound = json.GetProperty("findings").EnumerateArray().Single(finding => finding.GetProperty("id").GetString() == "accuracy-bound");
+            Assert.InRange(bound.GetProperty("evidence").GetProperty("evaluations").GetInt32(), 2, 6);
+        }
+
+        Assert.Equal([3, 3], grouped.GetProperty("assignment").EnumerateObject().Select(layer => layer.Value.GetInt32()));
+        Assert.True(free.GetProperty("size_bytes").GetDouble() <= grouped.GetProperty("size_bytes").GetDouble());
+    }
+
+    [Fact]
+    public void Bits_of_inputs_are_planned_by_sensitivities_of_their_own_within_a_limit_of_their_own()
+    {
+        using var folder = new TemporaryFolder();
+        string[] options = ["plan", .. CommandRun.Digits, .. Few, "--bits", "4,8", "--limit", "avg-bits=8", "--sensitivity", "error", "--probes", "16", "--activations", "2,4,8"];
+        CommandRun run = CommandRun.Of([.. options, "--activation-limit", "avg-bits=5.5", "--out", folder.File("plan"), "--json"]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        JsonElement json = run.Json(), activations = json.GetProperty("activations");
+        int[] bits = [.. activations.GetProperty("assignment").EnumerateObject().Select(layer => layer.Value.GetInt32())];
+        Assert.Equal([4, 8], bits); // of 64 pixels and 32 activations: 8 and 2 would be dearer than 5.5 on average
+        Assert.Equal(JsonValueKind.Null, json.GetProperty("activation_bits").ValueKind);
+        Assert.Equal(((64 * 4) + (32 * 8)) / 96.0, activations.GetProperty("average_bits").GetDouble(), 1e-12);
+        Assert.Equal((2048 * 8 * 4) + (320 * 8 * 8), json.GetProperty("bops").GetDouble());
+        JsonElement[] layers = [.. activations.GetProperty("layers").EnumerateArray()];
+        Assert.All(layers, layer => Assert.True(layer.GetProperty("average_trace").GetDouble() > 0 && layer.GetProperty("trace_standard_error").GetDouble() > 0));
+        Assert.Equal(
+            layers.Select((layer, i) => layer.GetProperty("average_trace").GetDouble() * layer.GetProperty("error").GetProperty($"{bits[i]}").GetDouble()).Sum(),
+            activations.GetProperty("objective").GetDouble(),
+            1e-12);
+        string page = File.ReadAllText(folder.File("plan/plan.html"));
+        Assert.Contains("Sensitivities of layers&#39; inputs", page.Replace("layers' inputs", "layers&#39; inputs", StringComparison.Ordinal), StringComparison.Ordinal);
+        CommandRun infeasible = CommandRun.Of([.. options, "--activation-limit", "avg-bits=1"]);
+        Assert.Contains("no plan of the layers' inputs is that cheap", infeasible.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("Sensitivities of the inputs", infeasible.Error, StringComparison.Ordinal); // found before the work
     }
 
     [Fact]

@@ -73,6 +73,9 @@ public class QuantizeTests
     [InlineData("""{"assignment": {"fc1": 4, "fc1": 8}}""", "'fc1' twice")]
     [InlineData("""{"assignment": {}}""", "under \"assignment\"")]
     [InlineData("""[4, 8]""", "under \"assignment\"")]
+    [InlineData("""{"assignment": {"fc1": 4, "fc2": 8}, "activations": {"assignment": {"fc1": 9}}}""", "for the input of layer 'fc1'")]
+    [InlineData("""{"assignment": {"fc1": 4, "fc2": 8}, "activations": {"assignment": {"fc3": 4}}}""", "'fc3'")]
+    [InlineData("""{"assignment": {"fc1": 4, "fc2": 8}, "activation_bits": 1.5}""", "for the input of layer 'fc1'")]
     [InlineData("""{"assignment": {"fc1": 4, """, "expected JSON")]
     [InlineData("", "expected JSON")]
     [InlineData("""{"assignment": {"fc1": 4, "fc2": 8}, "layers": [{"name": "fc1", "parameters": 100}]}""", "made for a layer 'fc1' of 100 weights, and the model's has 2048")]
@@ -105,6 +108,54 @@ public class QuantizeTests
         string plan = folder.Write("plan.json", Plan.Replace("}, ", "}, \"activation_bits\": 4, ", StringComparison.Ordinal));
         CommandRun run = CommandRun.Of(["quantize", .. Digits, "--samples", "64", "--plan", plan, "--out", folder.File("q.safetensors")]);
         Assert.Contains("warning inputs-not-quantized: The plan was measured with layers' inputs at 4 bits", run.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("light", false)]
+    [InlineData("adaquant", true)]
+    public void Layers_are_calibrated_with_inputs_as_the_plan_has_them(string calibration, bool learns)
+    {
+        using var folder = new TemporaryFolder();
+        string plan = folder.Write("plan.json", """{"assignment": {"fc1": 3, "fc2": 3}, "activations": {"assignment": {"fc1": 4, "fc2": 8}}, "loss_function": "cross-entropy"}"""), scales = folder.File("scales.json"), model = folder.File("q.safetensors");
+        string[] options = ["quantize", .. Digits, "--plan", plan, "--threads", "1", "--out", model, "--scales", scales, "--json", "--calibrate", calibration];
+        JsonElement json = CommandRun.Of(options).Json(), quantization = json.GetProperty("quantization");
+        Assert.Equal((calibration, 1024), (quantization.GetProperty("calibration").GetProperty("method").GetString(), quantization.GetProperty("calibration").GetProperty("samples").GetInt32()));
+        double Loss(JsonElement of, string when) => of.GetProperty("quantization").GetProperty(when).GetProperty("loss").GetDouble();
+        JsonElement[] layers = [.. json.GetProperty("layers").EnumerateArray()];
+        if (learns)
+        {
+            Assert.All(layers, layer => Assert.True(layer.GetProperty("output_error").GetProperty("calibrated").GetDouble() <= layer.GetProperty("output_error").GetProperty("rounded").GetDouble()));
+            Assert.True(quantization.GetProperty("calibration").GetProperty("divergence").GetDouble() < quantization.GetProperty("calibration").GetProperty("divergence_before_biases").GetDouble());
+        }
+
+        JsonElement[] grids = [.. JsonDocument.Parse(File.ReadAllText(scales)).RootElement.GetProperty("layers").EnumerateArray()];
+        Assert.Equal([4, 8], grids.Select(grid => grid.GetProperty("input").GetProperty("bits").GetInt32()));
+        using DisposeScope scope = NewDisposeScope();
+        using LoadedModel after = Checkpoint.Load(model, "digits-mlp");
+        foreach ((WeightLayer layer, JsonElement grid) in QuantizableNetwork.Of(after.Module).Layers.Zip(grids))
+        {
+            using Tensor scale = tensor(grid.GetProperty("scale").EnumerateArray().Select(value => value.GetDouble()).ToArray()).unsqueeze(1), codes = layer.Weight.to(ScalarType.Float64).div(scale);
+            Assert.True(codes.sub(codes.round()).abs().max().ToDouble() < 1e-4 && codes.round().unique().output.numel() <= 8, layer.Name);
+        }
+
+        JsonElement again = CommandRun.Of(["quantize", model, .. Digits[1..], "--plan", plan, "--threads", "1", "--out", folder.File("r.safetensors"), "--json"]).Json();
+        Assert.NotEqual(Loss(json, "after"), Loss(again, "before")); // the file's inputs are in floating point
+        Assert.Equal(JsonValueKind.Null, again.GetProperty("quantization").GetProperty("calibration").ValueKind);
+        if (learns)
+        {
+            double rounded = Loss(CommandRun.Of([.. options[..^1], "light"]).Json(), "after");
+            Assert.True(Loss(json, "after") < rounded, $"{Loss(json, "after")} {rounded}");
+        }
+    }
+
+    [Fact]
+    public void TorchScript_is_rounded_and_no_more()
+    {
+        using var folder = new TemporaryFolder();
+        string plan = folder.Write("plan.json", """{"assignment": {"conv1": 4, "conv2": 4, "fc": 4}, "loss_function": "cross-entropy"}""");
+        CommandRun run = CommandRun.Of(["quantize", TorchScriptFileTests.Fixture("conv-scripted-f32.pt"), "--data", TorchScriptFileTests.Fixture("conv.npz"), "--plan", plan, "--out", folder.File("q.pt"), "--calibrate", "adaquant"]);
+        Assert.StartsWith("error: --calibrate adaquant: the model is TorchScript", run.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(folder.File("q.pt")));
     }
 
     [Theory]

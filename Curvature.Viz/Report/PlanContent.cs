@@ -48,10 +48,10 @@ public static class PlanContent
         LayerTable table = report.Problem.Table;
         yield return new ReportFigure(
             new BitsFigure(table, report.Plan),
-            "What each layer's weight gets." + (table.Layers.Any(layer => layer.Fixed is not null) ? " Pale bars are fixed." : "") + (report.Measured is null ? "" : $" Biases and norms stay in floating point{(report.Measured.ActivationBits is { } inputs ? $"; layers' inputs get {inputs} bits" : ", and so do activations")}."));
+            "What each layer's weight gets." + (table.Layers.Any(layer => layer.Fixed is not null) ? " Pale bars are fixed." : "") + (report.Measured is null ? "" : $" Biases and norms stay in floating point{(report.Measured.Inputs is { } inputs ? $"; layers' inputs get {inputs.Text}" : ", and so do activations")}."));
         yield return Table(
             "Bits by layer, in the order of the model",
-            ["layer:", "weights", "MACs", "group:", "bits", "sensitivity", "flips within error", "measured increase"],
+            ["layer:", "weights", "MACs", "group:", "bits", "bits of the input", "sensitivity", "flips within error", "measured increase"],
             table.Layers.Select((layer, i) => (string[])
             [
                 layer.Name,
@@ -59,6 +59,7 @@ public static class PlanContent
                 layer.Macs is { } macs ? NumberText.Of(macs) : "",
                 layer.Group ?? "",
                 $"{report.Plan.Bits[i]}{(layer.Fixed is null ? "" : " (fixed)")}",
+                report.Measured?.Inputs?.Bits.TryGetValue(layer.Name, out int input) == true ? NumberText.Of(input) : "",
                 WithError(layer, report.Plan.Bits[i]),
                 report.Uncertainty is { } uncertainty ? NumberText.Percent(uncertainty.Layers[i].Flips) : "",
                 report.Measured is { } measured ? WithError(measured.Increases.Layers[i], report.Plan.Bits[i]) : "",
@@ -73,7 +74,7 @@ public static class PlanContent
     {
         yield return new Paragraph(
             "Measured with simulated quantization of the weights: each holds the values of its grid, computed in floating point. " +
-            (measured.ActivationBits is { } inputs ? $"Layers' inputs are quantized to {inputs} bits, in ranges seen on {NumberText.Of(measured.Samples, "sample")}." : "Activations are not quantized here.") +
+            (measured.Inputs is { } inputs ? $"Layers' inputs are quantized to {inputs.Text}, in ranges seen on {NumberText.Of(measured.Samples, "sample")}." : "Activations are not quantized here.") +
             (measured.TestName is null ? $" All numbers are on {measured.DataName}, of which {NumberText.Of(measured.Samples, "sample")} gave the sensitivities; held-out ones (--test) say more." : $" The figure is on {measured.TestName}, which the sensitivities have not seen."));
         yield return new ReportFigure(new PlanQualityFigure(measured), "The plan beside others, over the bits of a weight on average; the dotted line is floating point.");
         yield return Table(
@@ -134,6 +135,23 @@ public static class PlanContent
             measured.OrderedByOmega ? "Order of fine-tuning by Ω = λ |Q(W) − W|² (HAWQ), the first layer first" : "Order of fine-tuning by sensitivity at the plan's bits, the first layer first",
             ["layer:", measured.OrderedByOmega ? "Ω" : "sensitivity"],
             measured.FineTuning.Select(layer => (string[])[layer.Layer, NumberText.Of(layer.Value, 3)]));
+        if (measured.Inputs is { Table: { } activations, Plan: { } plan } inputs)
+        {
+            yield return new Paragraph(
+                $"Bits of layers' inputs are a plan of their own within {string.Join(", ", inputs.Limits.Select(limit => limit.Text))}, by the average trace of the loss's Hessian in the input times its squared error (HAWQ-V2), on {NumberText.Of(measured.Samples, "sample")}. " +
+                $"An input's size is that of one sample's; together they take {Bytes(plan.SizeBits)}, {NumberText.Of(plan.AverageBits, 3)} bits a value.");
+            yield return Table(
+                "Sensitivities of layers' inputs",
+                ["layer:", "values a sample", "bits", "average trace", .. activations.Bits.Order().Select(bits => $"sensitivity at {bits} bits")],
+                activations.Layers.Select((layer, i) => (string[])
+                [
+                    layer.Name,
+                    NumberText.Of(layer.Parameters),
+                    NumberText.Of(plan.Bits[i]),
+                    layer.AverageTrace is { } trace ? layer.TraceStandardError is { } error ? NumberText.Of(new Estimate(trace, error, 0, 0)) : NumberText.Of(trace, 3) : "",
+                    .. activations.Bits.Order().Select(bits => WithError(layer, bits)),
+                ]));
+        }
     }
 
     /// <summary>A table of numbers, and of words under headings that end in a colon, without columns that are empty in every row.</summary>

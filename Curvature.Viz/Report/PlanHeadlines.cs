@@ -32,8 +32,8 @@ internal static class PlanHeadlines
 
         if (plan.Bops is { } bops)
         {
-            yield return new("Bit operations", NumberText.Of(bops, 3), report.Measured?.ActivationBits is { } inputs
-                ? $"Of one sample, with {inputs} bits for a layer's input unless the table of costs says otherwise."
+            yield return new("Bit operations", NumberText.Of(bops, 3), report.Measured?.Inputs is { } inputs
+                ? $"Of one sample, with {inputs.Text} for a layer's input."
                 : "Of one sample, with as many bits for a layer's input as for its weight unless the table says otherwise.");
         }
 
@@ -46,7 +46,7 @@ internal static class PlanHeadlines
     private static Headline Accuracy(PlanMeasurement measured)
     {
         (NetworkQuality before, NetworkQuality after) = (measured.Baseline.Best, measured.Plans[0].Best);
-        string on = $"{measured.TestName ?? measured.DataName} with quantized weights{(measured.ActivationBits is null ? "" : " and inputs of layers")}";
+        string on = $"{measured.TestName ?? measured.DataName} with quantized weights{(measured.Inputs is null ? "" : " and inputs of layers")}";
         return after.Accuracy is { } accuracy
             ? new("Accuracy", NumberText.Percent(accuracy), $"Measured on {on}; {NumberText.Percent(before.Accuracy!.Value)} in floating point.")
             : new("Loss", NumberText.Of(after.Loss), $"Measured on {on}; {NumberText.Of(before.Loss)} in floating point.");
@@ -56,7 +56,7 @@ internal static class PlanHeadlines
     {
         double rise = measured.Plans[0].Data.Loss - measured.Baseline.Data.Loss;
         return new("Rise of the loss", NumberText.Of(rise, 3), measured.Predicted is { } predicted
-            ? $"Measured on {measured.DataName}; the sensitivities foretold {NumberText.Of(predicted, 3)}{(measured.ActivationBits is null ? "" : " of the weights alone")}."
+            ? $"Measured on {measured.DataName}; the sensitivities foretold {NumberText.Of(predicted, 3)}{(measured.Inputs is null ? "" : " of the weights alone")}."
             : $"Measured on {measured.DataName}; the sensitivity '{measured.Sensitivity}' only ranks, and foretells none.");
     }
 }

@@ -28,7 +28,7 @@ public sealed record PlanMeasurement
     public required long Samples { get; init; }
 
     /// <summary>Bits of the layers' inputs under plans; null: floating point.</summary>
-    public int? ActivationBits { get; init; }
+    public PlanInputs? Inputs { get; init; }
 
     /// <summary>In floating point.</summary>
     public required PlanQuality Baseline { get; init; }

@@ -75,6 +75,13 @@ public class PostTrainingQuantizationTests
             Assert.All(planned.Table!.Layers, layer => Assert.Equal(8, layer.ActivationBits));
         }
 
+        using (QuantizationResult apart = (pipeline with { Bits = [2, 4], AdaQuant = null, BiasTuning = null, FixedInputs = new Dictionary<string, int> { ["conv2"] = 5 } }).Run(network, batches, Loss, [Limit.Parse("avg-bits=30")]))
+        {
+            Assert.Equal([8, 5, 8], apart.Table!.Layers.Select(layer => layer.ActivationBits!.Value));
+            Assert.Equal([("conv1", 8), ("conv2", 5)], apart.QuantizedLayers.Select(layer => (layer.Name, layer.InputBits!.Value)).Order());
+        }
+
+        Assert.Contains("'conv2': expected 2 to 8 bits for its input", Assert.Throws<CurvatureException>(() => (pipeline with { FixedInputs = new Dictionary<string, int> { ["conv2"] = 9 } }).Run(network, batches, Loss, [])).Message, StringComparison.Ordinal);
         using (QuantizationResult weightsOnly = (PostTrainingQuantization.Light with { Bits = [2, 4], InputBits = 32, Fixed = pipeline.Fixed }).Run(network, batches, Loss, [Limit.Parse("avg-bits=30")]))
         {
             Assert.All(weightsOnly.Table!.Layers, layer => Assert.Equal(32, layer.ActivationBits)); // not the weight's, in bit operations

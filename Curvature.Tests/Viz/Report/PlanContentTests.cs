@@ -30,8 +30,13 @@ public class PlanContentTests
     public void Quantized_inputs_and_the_samples_of_the_numbers_are_said_as_they_are()
     {
         PlanReport weights = PlanSamples.Report;
-        string text = HtmlReport.Write(PlanContent.Of(weights with { Measured = weights.Measured! with { ActivationBits = 4, TestName = null } })).Replace('\u00A0', ' ');
+        string[] layers = [.. weights.Problem.Table.Layers.Select(layer => layer.Name)];
+        var inputs = new PlanInputs(layers.Select((layer, i) => KeyValuePair.Create(layer, i == 0 ? 8 : 4)).ToDictionary());
+        string text = HtmlReport.Write(PlanContent.Of(weights with { Measured = weights.Measured! with { Inputs = inputs, TestName = null } })).Replace('\u00A0', ' ');
         Assert.Contains("with quantized weights and inputs of layers;", text, StringComparison.Ordinal);
+        Assert.Contains("layers' inputs get 4 or 8 bits", text.Replace("&#39;", "'", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Contains("bits of the input", text, StringComparison.Ordinal);
+        Assert.Equal((null, "4 or 8 bits", 4, "4 bits"), (inputs.Common, inputs.Text, new PlanInputs(new Dictionary<string, int> { ["a"] = 4, ["b"] = 32 }).Common, new PlanInputs(new Dictionary<string, int> { ["a"] = 4 }).Text));
         Assert.DoesNotContain("with as many bits for a layer's input as for its weight", text.Replace("&#39;", "'", StringComparison.Ordinal), StringComparison.Ordinal);
         Assert.Contains($"All numbers are on {weights.Measured!.DataName}, of which", text, StringComparison.Ordinal);
     }
