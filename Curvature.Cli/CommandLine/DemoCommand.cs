@@ -3,6 +3,7 @@ using Curvature.Cli.Output;
 using Curvature.Cli.Work;
 using Curvature.Estimators;
 using Curvature.Krylov;
+using Curvature.Viz.Report;
 
 namespace Curvature.Cli.CommandLine;
 
@@ -38,7 +39,7 @@ internal static class DemoCommand
                 Density = new StochasticLanczosQuadrature { Seed = request.Seed },
                 Exact = true,
             };
-            return ReportCommand.Write(request, wanted, parse.GetValue(folder), terminal);
+            return ReportCommand.Write(request, wanted, parse.GetValue(folder), FigureFormat.Svg, terminal);
         });
         return command;
     }

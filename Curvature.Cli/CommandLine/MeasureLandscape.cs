@@ -19,10 +19,11 @@ internal static class MeasureLandscape
         Option<int?> dimensions = Choices.Count("--dimensions", "1: lines alone, 2: the plane too [2]", most: 2);
         Option<string?> to = Choices.Text("--to", "OTHER_MODEL", "the line to another checkpoint of the same network instead");
         Option<string?> folder = Choices.Text("--out", "DIR", "folder for the figures and landscape.json, created if missing");
+        Option<string?> format = FigureFormatOption.Create();
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
         var command = new Command("landscape", "the loss along lines and over a plane through the checkpoint, or on the line to another");
         work.AddTo(command);
-        foreach (Option option in (Option[])[directions, steps, range, dimensions, to, folder, json])
+        foreach (Option option in (Option[])[directions, steps, range, dimensions, to, folder, format, json])
         {
             command.Add(option);
         }
@@ -41,8 +42,10 @@ internal static class MeasureLandscape
                 result.AddError($"--steps {count}: expected an odd number of at least 3, so that the middle one is the checkpoint.");
             }
         });
+        command.Validators.Add(result => FigureFormatOption.RequireFolder(result, format, folder));
         command.SetAction(parse =>
         {
+            FigureFormat figures = FigureFormatOption.Read(parse, format);
             LandscapeReport report = LandscapeRun.Run(
                 new LandscapeRequest
                 {
@@ -56,7 +59,7 @@ internal static class MeasureLandscape
                 },
                 terminal);
             string text = Json(report);
-            IReadOnlyList<string> files = report.Request.Out is { } folderName ? ReportWriter.Write(Figures(report), LandscapeRun.FileName, text, folderName, terminal.Cancellation) : [];
+            IReadOnlyList<string> files = report.Request.Out is { } folderName ? ReportWriter.Write(Figures(report), LandscapeRun.FileName, text, folderName, figures, terminal.Cancellation) : [];
             if (parse.GetValue(json))
             {
                 terminal.Output.Write(text);

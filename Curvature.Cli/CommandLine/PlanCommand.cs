@@ -65,11 +65,12 @@ internal static class PlanCommand
         Option<string?> search = Choices.Word("--search", "how to look for the plan [exact]; pairwise: with the terms between layers, of --sensitivity quadratic; frontier: with --accuracy, the smallest plan of the Pareto frontier that keeps it (with groups always)", [.. KnownPlanners.Names, NetworkPlanRun.Pairwise, AccuracySearch.Frontier]);
         Option<int?> draws = Choices.Count("--draws", "plans from sensitivities drawn within their standard errors, where there are any [200]; not with --accuracy or --search pairwise", most: 100_000);
         Option<string?> file = Choices.Text("--out", "DIR|FILE.json", "write plan.json; in a folder also plan.html and the figures");
+        Option<string?> format = FigureFormatOption.Create();
         var json = new Option<bool>("--json") { Description = "print plan.json" };
         var command = new Command("plan", "bits for every layer, so that the network loses least within limits on size, bit operations and latency");
         work.AddTo(command);
         Option[] ofModels = [sensitivity, probes, test, layers, accuracy, activations, activationLimits, unverified];
-        foreach (Option option in (Option[])[table, limits, .. ofModels, fix, group, bits, search, draws, file, json])
+        foreach (Option option in (Option[])[table, limits, .. ofModels, fix, group, bits, search, draws, file, format, json])
         {
             command.Add(option);
         }
@@ -115,8 +116,10 @@ internal static class PlanCommand
                 result.AddError(limited ? "--accuracy stands in the place of --limit: name one of them." : "Option '--limit' is required.");
             }
         });
+        command.Validators.Add(result => FigureFormatOption.RequireFolder(result, format, file));
         command.SetAction(parse =>
         {
+            FigureFormat figures = FigureFormatOption.Read(parse, format);
             WorkRequest request = work.Read(parse);
             PlanReport report = PlanRun.Run(
                 new PlanRequest
@@ -144,19 +147,20 @@ internal static class PlanCommand
                     Out = parse.GetValue(file),
                 },
                 terminal);
-            return Write(report, parse.GetValue(file), parse.GetValue(json), terminal);
+            return Write(report, parse.GetValue(file), figures, parse.GetValue(json), terminal);
         });
         return command;
     }
 
     /// <summary>Writes the files, then prints.</summary>
-    private static int Write(PlanReport report, string? place, bool json, Terminal terminal)
+    private static int Write(PlanReport report, string? place, FigureFormat format, bool json, Terminal terminal)
     {
+        report = report with { Findings = PlanJson.Findings(report) };
         string text = PlanJson.Write(report);
         string[] files = [];
         if (place is not null && !place.EndsWith(".json", StringComparison.Ordinal))
         {
-            files = [.. PlanWriter.Write(report, text, place, terminal.Cancellation)];
+            files = [.. PlanWriter.Write(report, text, place, format, terminal.Cancellation)];
         }
         else if (place is not null)
         {

@@ -20,7 +20,7 @@ internal static class ReportCommand
         var density = new DensityOptions();
         var stability = new StabilityOptions(alone: false);
         Option<string?> landscape = Choices.Word("--landscape", "also the loss along two directions and over their plane", LandscapeWork.Random, LandscapeWork.Eigenvectors);
-        Option<string?> folder = Out();
+        Option<string?> folder = Out(), format = FigureFormatOption.Create();
         var command = new Command("report", "sharpness report of a checkpoint: trace by layer, extreme eigenvalues, density of the spectrum; or the curves of a recorded training");
         work.AddTo(command);
         var more = new Argument<string[]>("MORE") { Arity = ArgumentArity.ZeroOrMore, Description = "further checkpoints, measured on the same samples: trends of a series, differences of two" };
@@ -31,6 +31,7 @@ internal static class ReportCommand
         stability.AddTo(command);
         command.Add(landscape);
         command.Add(folder);
+        command.Add(format);
         command.Validators.Add(work.Validate);
         command.Validators.Add(result =>
         {
@@ -48,10 +49,11 @@ internal static class ReportCommand
         });
         command.SetAction(parse =>
         {
+            FigureFormat figures = FigureFormatOption.Read(parse, format);
             string[] others = parse.GetValue(more) ?? [];
             if (work.RecordingOf(parse) is { } recording)
             {
-                return Watched(recording, WorkOptions.Line(parse), parse.GetValue(folder), terminal);
+                return Watched(recording, WorkOptions.Line(parse), parse.GetValue(folder), figures, terminal);
             }
 
             WorkRequest request = work.Read(parse);
@@ -65,25 +67,25 @@ internal static class ReportCommand
                 Landscape = parse.GetValue(landscape) is { } directions ? new LandscapeWork { Directions = directions, Seed = request.Seed } : null,
             };
             return others.Length == 0
-                ? Write(request, wanted, parse.GetValue(folder), terminal)
-                : WriteSeries(request, [request.Model, .. others], wanted, parse.GetValue(folder), terminal);
+                ? Write(request, wanted, parse.GetValue(folder), figures, terminal)
+                : WriteSeries(request, [request.Model, .. others], wanted, parse.GetValue(folder), figures, terminal);
         });
         return command;
     }
 
     /// <summary>Measures several checkpoints, writes a page of all and one of each, and prints their main numbers.</summary>
-    private static int WriteSeries(WorkRequest request, IReadOnlyList<string> models, Quantities wanted, string? folder, Terminal terminal)
+    private static int WriteSeries(WorkRequest request, IReadOnlyList<string> models, Quantities wanted, string? folder, FigureFormat format, Terminal terminal)
     {
         folder ??= DefaultFolder;
         CheckFolder(folder, [.. models, request.Data]);
         IReadOnlyList<SharpnessReport> reports = SeriesRun.Run(request, models, wanted, terminal);
         for (int i = 0; i < reports.Count; i++)
         {
-            ReportWriter.Write(reports[i], Path.Combine(folder, $"{i + 1}-{Path.GetFileNameWithoutExtension(models[i])}"), terminal.Cancellation);
+            ReportWriter.Write(reports[i], Path.Combine(folder, $"{i + 1}-{Path.GetFileNameWithoutExtension(models[i])}"), format, terminal.Cancellation);
         }
 
         ReportContent content = SeriesContent.Of(reports, request.CommandLine);
-        IReadOnlyList<string> files = ReportWriter.Write(content, SeriesContent.Json(content, reports), folder, terminal.Cancellation);
+        IReadOnlyList<string> files = ReportWriter.Write(content, SeriesContent.Json(content, reports), folder, format, terminal.Cancellation);
         terminal.Print(content.Lead);
         ReportText.Series(terminal, reports);
         ReportText.Findings(terminal, content.Findings);
@@ -93,7 +95,7 @@ internal static class ReportCommand
     }
 
     /// <summary>The page of a training that was recorded.</summary>
-    private static int Watched(string recording, string commandLine, string? folder, Terminal terminal)
+    private static int Watched(string recording, string commandLine, string? folder, FigureFormat format, Terminal terminal)
     {
         folder ??= DefaultFolder;
         AtomicFile.CheckFolder(folder);
@@ -103,7 +105,7 @@ internal static class ReportCommand
         environment.Add("recording_sha256", EnvironmentReport.Sha256(recording));
         environment.Add("observations", records.Count);
         ReportContent content = MonitorContent.Of(Path.GetFileName(recording), records, environment.Entries, commandLine);
-        IReadOnlyList<string> files = ReportWriter.Write(content, MonitorJson.Write(content, records), folder, terminal.Cancellation);
+        IReadOnlyList<string> files = ReportWriter.Write(content, MonitorJson.Write(content, records), folder, format, terminal.Cancellation);
         terminal.Print(content.Lead);
         ReportText.Findings(terminal, content.Findings);
         terminal.Print();
@@ -116,12 +118,12 @@ internal static class ReportCommand
         Choices.Text("--out", "DIR", $"folder for report.html, report.json and the figures, created if missing [{DefaultFolder}]");
 
     /// <summary>Measures, writes the report's files and prints its main numbers.</summary>
-    public static int Write(WorkRequest request, Quantities wanted, string? folder, Terminal terminal)
+    public static int Write(WorkRequest request, Quantities wanted, string? folder, FigureFormat format, Terminal terminal)
     {
         folder ??= DefaultFolder;
         CheckFolder(folder, request.Model, request.Data);
         SharpnessReport report = Measurement.Run(request, wanted, terminal);
-        IReadOnlyList<string> files = ReportWriter.Write(report, folder, terminal.Cancellation);
+        IReadOnlyList<string> files = ReportWriter.Write(report, folder, format, terminal.Cancellation);
         ReportText.Head(terminal, report);
         ReportText.Trace(terminal, report.Summary);
         ReportText.Eigenvalues(terminal, report.Summary);

@@ -1,5 +1,6 @@
 using Curvature.Quant.Networks;
 using Curvature.Quant.Planning;
+using Curvature.Sharpness;
 using Curvature.Viz.Report;
 
 namespace Curvature.Cli.Output;
@@ -13,7 +14,12 @@ internal static class PlanJson
     /// The plan's <c>assignment</c>, <c>objective</c> and costs; the plans it is compared with; how sure its choices are; the Pareto frontier under the first limit's cost, at most
     /// 1,000 points with all of the convex hull, each with the bits of its layers in the assignment's order; and of a network what was measured of its layers and of plans.
     /// </summary>
-    public static string Write(PlanReport report)
+    public static string Write(PlanReport report) => Of(report).Write(report.Findings);
+
+    /// <summary>The plan's findings and, where a number is not finite and none of them says so, one that does.</summary>
+    public static IReadOnlyList<Finding> Findings(PlanReport report) => Of(report).Findings(report.Findings);
+
+    private static JsonReport Of(PlanReport report)
     {
         IReadOnlyList<int> points = report.Frontier.Sample(MostPoints);
         var hull = report.Frontier.ConvexHull().ToHashSet();
@@ -43,7 +49,7 @@ internal static class PlanJson
                 .Add("layers", report.Problem.Table.Layers.Select((layer, i) => Layer(report, measured, layer, i)));
         }
 
-        return json.Write(report.Findings);
+        return json;
     }
 
     /// <summary>Loss and accuracy by name.</summary>

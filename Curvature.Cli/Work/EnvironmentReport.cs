@@ -34,12 +34,11 @@ internal sealed class EnvironmentReport
     /// <summary>Adds one circumstance.</summary>
     public void Add(string name, object? value) => _entries.Add(new(name, value));
 
-    /// <summary>Adds the engine, how fast it multiplies and on how many threads.</summary>
+    /// <summary>Adds the engine, what it multiplies with and on how many threads; not how fast, which no two runs have the same: of a slow one a finding tells.</summary>
     public void AddEngine(Blas blas)
     {
         AddEngine();
         Add("blas", blas.Name);
-        Add("blas_gigaflops_per_second", Math.Round(blas.GigaflopsPerSecond, 1));
         Add("threads", blas.Threads);
     }
 

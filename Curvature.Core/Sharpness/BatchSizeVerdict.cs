@@ -12,13 +12,18 @@ public sealed class BatchSizeVerdict : IFindingRule
     public IEnumerable<Finding> Examine(SharpnessSummary summary)
     {
         ArgumentNullException.ThrowIfNull(summary);
-        if (summary.BatchSizes is not { Measured: [var smallest, ..] } found || !double.IsFinite(smallest.Largest.Value))
+        if (summary.BatchSizes is not { Measured: [var smallest, ..] } found)
         {
             yield break;
         }
 
         BatchSizeLaw law = found.Directional;
         double predicted = law.LargestAt(smallest.BatchSize);
+        if (!double.IsFinite(smallest.Largest.Value + predicted + found.Largest.Value))
+        {
+            yield break; // said as non-finite
+        }
+
         string holds = found.HoldsFrom(law, Share) switch
         {
             { } from when from <= smallest.BatchSize => "holds within 20 % (or the error bars) at all sizes measured",

@@ -17,15 +17,15 @@ public sealed class NoisyStability : IFindingRule
             yield break;
         }
 
-        string numbers = FormattableString.Invariant($"{limit.Rate:G3} by {limit.Condition} (full batch {stability.Limit:G3})");
+        string numbers = FormattableString.Invariant($"{limit.Rate:G3}; with full batches it is {stability.Limit:G3}");
+        string rate = FormattableString.Invariant($"the learning rate {stability.Setting.LearningRate:G4}");
         double? ratio = stability.Setting.LearningRate / limit.Rate;
         (Severity severity, string message) = ratio switch
         {
-            null => (Severity.Info, $"Batches of {batch} lower the largest stable rate to {numbers}."),
-            > 1 + Edge => (Severity.Warning, FormattableString.Invariant(
-                $"With batches of {batch} the noise makes steps at learning rate {stability.Setting.LearningRate:G4} unstable: the limit is {numbers}. Lower the rate or enlarge the batch.")),
-            >= 1 - Edge => (Severity.Info, FormattableString.Invariant($"With batches of {batch} the learning rate is at the edge that the noise sets: {numbers}.")),
-            _ => (Severity.Info, FormattableString.Invariant($"With batches of {batch} the learning rate is inside the limit that the noise sets: {numbers}.")),
+            null => (Severity.Info, FormattableString.Invariant($"With batches of {batch} the noise sets the largest stable rate to {numbers}.")),
+            > 1 + Edge => (Severity.Warning, FormattableString.Invariant($"With batches of {batch} {rate} is beyond the limit that the noise sets, {numbers}. Lower the rate or enlarge the batch.")),
+            >= 1 - Edge => (Severity.Info, FormattableString.Invariant($"With batches of {batch} {rate} is at the limit that the noise sets, {numbers}.")),
+            _ => (Severity.Info, FormattableString.Invariant($"With batches of {batch} {rate} is inside the limit that the noise sets, {numbers}.")),
         };
         yield return Finding.Of(Id, severity, message, ("limit", limit.Rate), ("condition", limit.Condition), ("ratio", ratio), ("batch_size", batch));
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Curvature.Krylov;
 
 namespace Curvature.Sharpness;
@@ -23,7 +24,7 @@ public sealed class NotConverged : IFindingRule
                 Id,
                 Severity.Warning,
                 FormattableString.Invariant(
-                    $"{open.Length} of {summary.Eigenvalues.Count} eigenvalues did not converge; each is known to within its residual, at worst {worst:G3}. {Remedy(summary, worst)}"),
+                    $"{open.Length} of {summary.Eigenvalues.Count} eigenvalues did not converge; each is known to within its residual, at worst {(double.IsFinite(worst) ? worst.ToString("G3", CultureInfo.InvariantCulture) : "one that is not finite")}. {Remedy(summary, worst)}"),
                 ("eigenvalues", open.Length),
                 ("largest_residual", worst));
         }

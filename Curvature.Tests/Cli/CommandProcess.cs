@@ -28,6 +28,15 @@ internal sealed class CommandProcess : IDisposable
         return new CommandProcess(start);
     }
 
+    /// <summary>A process that works in a folder, with one more variable in its environment.</summary>
+    public static CommandProcess In(string folder, string variable, string value, params string[] args)
+    {
+        ProcessStartInfo start = StartInfo(args);
+        start.WorkingDirectory = folder;
+        start.Environment[variable] = value;
+        return new CommandProcess(start);
+    }
+
     /// <summary>Reads standard error up to a line with <paramref name="word"/>.</summary>
     public string WaitFor(string word)
     {

@@ -6,7 +6,7 @@ using OxyPlot.Series;
 
 namespace Curvature.Viz.Figures;
 
-/// <summary>Measured accuracy (the loss, where the loss knows no accuracy) of plans over their average bits, with floating point as a line; held-out samples where there are any.</summary>
+/// <summary>Measured accuracy (the loss, where the loss knows no accuracy) of plans over their average bits, with floating point as a line; held-out samples where there are any. Losses that are not finite are left out.</summary>
 /// <param name="measured">What was measured.</param>
 public sealed class PlanQualityFigure(PlanMeasurement measured) : PlotFigure
 {
@@ -25,15 +25,19 @@ public sealed class PlanQualityFigure(PlanMeasurement measured) : PlotFigure
     public override PlotModel Draw(FigureTheme theme)
     {
         PlotModel model = Model(theme);
-        double[] bits = [.. measured.Plans.Select(plan => plan.Plan!.AverageBits)], values = [.. measured.Plans.Prepend(measured.Baseline).Select(Value)];
+        double[] bits = [.. measured.Plans.Select(plan => plan.Plan!.AverageBits)], values = [.. measured.Plans.Prepend(measured.Baseline).Select(Value).Where(double.IsFinite).DefaultIfEmpty(0)];
         double low = values.Min(), high = values.Max(), margin = 0.1 * (high > low ? high - low : Math.Max(1e-3, Math.Abs(high)));
         model.Axes.Add(Styled(new LinearAxis { Position = AxisPosition.Bottom, Title = "bits of a weight on average", Minimum = Math.Max(0, bits.Min() - 0.5), Maximum = bits.Max() + 1.2 }, theme, gridlines: false));
         model.Axes.Add(Styled(new LinearAxis { Position = AxisPosition.Left, Title = accuracy ? "accuracy, %" : "loss", Minimum = low - margin, Maximum = high + (1.5 * margin) }, theme, gridlines: true));
-        model.Annotations.Add(new LineAnnotation { Type = LineAnnotationType.Horizontal, Y = Value(measured.Baseline), Color = theme.Axis, LineStyle = LineStyle.Dot, Layer = AnnotationLayer.BelowSeries });
-        model.Annotations.Add(Label("float", Math.Max(0, bits.Min() - 0.5) + 0.1, Value(measured.Baseline), theme));
+        if (double.IsFinite(Value(measured.Baseline)))
+        {
+            model.Annotations.Add(new LineAnnotation { Type = LineAnnotationType.Horizontal, Y = Value(measured.Baseline), Color = theme.Axis, LineStyle = LineStyle.Dot, Layer = AnnotationLayer.BelowSeries });
+            model.Annotations.Add(Label("float", Math.Max(0, bits.Min() - 0.5) + 0.1, Value(measured.Baseline), theme));
+        }
+
         model.Series.Add(Points("other plans", theme.Measured, MarkerType.Square, measured.Plans.Skip(1)));
         model.Series.Add(Points("this plan", theme.Exact, MarkerType.Diamond, measured.Plans.Take(1)));
-        foreach (PlanQuality plan in measured.Plans.Skip(1))
+        foreach (PlanQuality plan in measured.Plans.Skip(1).Where(plan => double.IsFinite(Value(plan))))
         {
             model.Annotations.Add(Label(plan.Name, plan.Plan!.AverageBits + 0.1, Value(plan), theme));
         }
@@ -56,7 +60,7 @@ public sealed class PlanQualityFigure(PlanMeasurement measured) : PlotFigure
     private ScatterSeries Points(string title, OxyColor color, MarkerType marker, IEnumerable<PlanQuality> plans)
     {
         var series = new ScatterSeries { Title = title, MarkerType = marker, MarkerSize = marker == MarkerType.Diamond ? 5 : 3.5, MarkerFill = color, MarkerStrokeThickness = 0 };
-        series.Points.AddRange(plans.Select(plan => new ScatterPoint(plan.Plan!.AverageBits, Value(plan))));
+        series.Points.AddRange(plans.Where(plan => double.IsFinite(Value(plan))).Select(plan => new ScatterPoint(plan.Plan!.AverageBits, Value(plan))));
         return series;
     }
 

@@ -40,23 +40,32 @@ public sealed class JsonReport(IEnumerable<KeyValuePair<string, object?>> enviro
     /// <param name="findings">Written last; one about non-finite numbers is put first where it is needed and not among them.</param>
     public string Write(IReadOnlyList<Finding> findings)
     {
+        JsonObject root = Object(members, "", []);
+        root.Add("findings", Node(Findings(findings), "findings", []));
+        return root.ToJsonString(Options) + "\n";
+    }
+
+    /// <summary>The findings with, first, one about numbers that are not finite where it is needed and not among them.</summary>
+    /// <param name="findings">Those there are.</param>
+    public IReadOnlyList<Finding> Findings(IReadOnlyList<Finding> findings)
+    {
         var nonFinite = new List<string>();
-        JsonObject root = Object(members, "", nonFinite);
-        JsonNode? written = Node(findings, "findings", nonFinite);
-        if (nonFinite.Count > 0 && findings.All(finding => finding.Id != "non-finite"))
+        Object(members, "", nonFinite);
+        Node(findings, "findings", nonFinite);
+        if (nonFinite.Count == 0 || findings.Any(finding => finding.Id == "non-finite"))
         {
-            const int Named = 5;
-            string paths = string.Join(", ", nonFinite.Take(Named)) + (nonFinite.Count > Named ? ", ..." : "");
-            Finding finding = Finding.Of(
-                "non-finite",
-                Severity.Error,
-                $"{nonFinite.Count} number(s) are not finite and stand as null: {paths}.",
-                ("paths", nonFinite));
-            written!.AsArray().Insert(0, Node(finding, "", []));
+            return findings;
         }
 
-        root.Add("findings", written);
-        return root.ToJsonString(Options) + "\n";
+        const int Named = 5;
+        string paths = string.Join(", ", nonFinite.Take(Named)) + (nonFinite.Count > Named ? ", ..." : "");
+        bool unknown = nonFinite.All(path => path.EndsWith("standard_error", StringComparison.Ordinal)); // of one sample: no fault
+        Finding finding = Finding.Of(
+            "non-finite",
+            unknown ? Severity.Info : Severity.Error,
+            unknown ? $"{nonFinite.Count} standard error(s) are unknown and stand as null: {paths}." : $"{nonFinite.Count} number(s) are not finite and stand as null: {paths}.",
+            ("paths", nonFinite));
+        return unknown ? [.. findings, finding] : [finding, .. findings];
     }
 
     private static JsonNode? Node(object? value, string path, List<string> nonFinite)

@@ -23,6 +23,9 @@ public static class PlanContent
         JsonName = "plan.json",
     };
 
+    /// <summary>With fewer layers their order tells nothing: of three each order comes one time in six by chance.</summary>
+    internal const int FewestRanked = 4;
+
     /// <summary>A size in bytes as people read it.</summary>
     internal static string Bytes(double bits) => (bits / 8) switch
     {
@@ -30,6 +33,9 @@ public static class PlanContent
         >= 1e3 and var bytes => $"{NumberText.Of(bytes / 1e3)} kB",
         var bytes => $"{NumberText.Of((long)Math.Ceiling(bytes))} bytes",
     };
+
+    /// <summary>Bit operations: a count as it is where it is short.</summary>
+    internal static string Operations(double bops) => Math.Abs(bops) < 1e7 ? NumberText.Of((long)Math.Round(bops)) : NumberText.Of(bops, 4);
 
     private static IEnumerable<ReportSection> Sections(PlanReport report)
     {
@@ -106,7 +112,7 @@ public static class PlanContent
                 NumberText.Of(other.Item2.Objective, 4),
                 Bytes(other.Item2.SizeBits),
                 NumberText.Of(other.Item2.AverageBits, 3),
-                other.Item2.Bops is { } bops ? NumberText.Of(bops, 4) : "",
+                other.Item2.Bops is { } bops ? Operations(bops) : "",
                 other.Item2.LatencyMs is { } latency ? NumberText.Of(latency, 4) : "",
                 report.Keeps(other.Item2) ? "yes" : "no",
             ]));
@@ -124,13 +130,17 @@ public static class PlanContent
             yield break;
         }
 
-        yield return new Paragraph(
-            $"How far '{measured.Sensitivity}' can be trusted: Kendall's tau compares how it ranks the layers with how the measured loss does, one layer quantized at a time on " +
-            $"{NumberText.Of(measured.Samples, "sample")}. 1 is the same order, 0 none; lists that have nothing to do with each other scatter by the number in the last column.");
-        yield return Table(
-            "Rank correlation with the measured increase of the loss",
-            ["bits", "Kendall's tau", "layers", "by chance ±"],
-            measured.Ranks.Select(rank => (string[])[NumberText.Of(rank.Bits), double.IsFinite(rank.Tau.Value) ? NumberText.Of(rank.Tau.Value, 3) : "all tied", NumberText.Of(rank.Tau.Count), NumberText.Of(rank.Tau.Chance, 2)]));
+        if (measured.Ranks.Any(rank => rank.Tau.Count >= FewestRanked))
+        {
+            yield return new Paragraph(
+                $"How far '{measured.Sensitivity}' can be trusted: Kendall's tau compares how it ranks the layers with how the measured loss does, one layer quantized at a time on " +
+                $"{NumberText.Of(measured.Samples, "sample")}. 1 is the same order, 0 none; lists that have nothing to do with each other scatter by the number in the last column.");
+            yield return Table(
+                "Rank correlation with the measured increase of the loss",
+                ["bits", "Kendall's tau", "layers", "by chance ±"],
+                measured.Ranks.Select(rank => (string[])[NumberText.Of(rank.Bits), double.IsFinite(rank.Tau.Value) ? NumberText.Of(rank.Tau.Value, 3) : "all tied", NumberText.Of(rank.Tau.Count), NumberText.Of(rank.Tau.Chance, 2)]));
+        }
+
         yield return Table(
             measured.OrderedByOmega ? "Order of fine-tuning by Ω = λ |Q(W) − W|² (HAWQ), the first layer first" : "Order of fine-tuning by sensitivity at the plan's bits, the first layer first",
             ["layer:", measured.OrderedByOmega ? "Ω" : "sensitivity"],

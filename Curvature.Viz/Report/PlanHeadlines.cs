@@ -19,9 +19,8 @@ internal static class PlanHeadlines
         {
             yield return Accuracy(measured);
             yield return Increase(measured);
-            if (measured.Ranks.Count > 0)
+            if (measured.Ranks.Where(rank => rank.Tau.Count >= PlanContent.FewestRanked).Select(rank => ((int, KendallTau)?)rank).MinBy(rank => rank!.Value.Item1) is (var bits, var tau))
             {
-                (int bits, KendallTau tau) = measured.Ranks.MinBy(rank => rank.Bits);
                 yield return new("Rank correlation", double.IsFinite(tau.Value) ? NumberText.Of(tau.Value, 2) : "none", $"Kendall's tau between the sensitivity and the measured increase at {bits} bits, over {NumberText.Of(tau.Count, "layer")}.");
             }
         }
@@ -32,7 +31,7 @@ internal static class PlanHeadlines
 
         if (plan.Bops is { } bops)
         {
-            yield return new("Bit operations", NumberText.Of(bops, 3), report.Measured?.Inputs is { } inputs
+            yield return new("Bit operations", PlanContent.Operations(bops), report.Measured?.Inputs is { } inputs
                 ? $"Of one sample, with {inputs.Text} for a layer's input."
                 : "Of one sample, with as many bits for a layer's input as for its weight unless the table says otherwise.");
         }

@@ -7,9 +7,10 @@ public static class PlanWriter
     /// <param name="report">The plan.</param>
     /// <param name="json">What <c>plan.json</c> is to hold.</param>
     /// <param name="folder">The folder.</param>
+    /// <param name="format">The figures in another format too.</param>
     /// <param name="cancellation">Looked at before each file and once before all get their names.</param>
     /// <returns>The paths written, the page first.</returns>
     /// <exception cref="CurvatureException">The folder cannot be written; nothing was changed.</exception>
-    public static IReadOnlyList<string> Write(PlanReport report, string json, string folder, CancellationToken cancellation = default) =>
-        ReportWriter.Write(PlanContent.Of(report), json, folder, "plan", cancellation);
+    public static IReadOnlyList<string> Write(PlanReport report, string json, string folder, FigureFormat format = FigureFormat.Svg, CancellationToken cancellation = default) =>
+        ReportWriter.Write(PlanContent.Of(report), json, folder, "plan", format, cancellation);
 }

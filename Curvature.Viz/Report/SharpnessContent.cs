@@ -13,7 +13,7 @@ public static class SharpnessContent
         Lead = $"Curvature of the {report.LossName} loss on {report.DataName}: " +
             $"the {Matrix(report.Summary.Matrix)} over {NumberText.Of(report.Summary.Parameters)} parameters.",
         Headlines = [.. SharpnessHeadlines.Of(report.Summary)],
-        Findings = report.Findings,
+        Findings = SharpnessJson.Findings(report),
         Sections = [.. SharpnessSections.Of(report.Summary)],
         Command = report.Command,
         Cuts = report.Cuts,

@@ -6,7 +6,12 @@ namespace Curvature.Viz.Report;
 public static class SharpnessJson
 {
     /// <summary>One JSON object: environment, what was measured on what, the quantities, findings.</summary>
-    public static string Write(SharpnessReport report)
+    public static string Write(SharpnessReport report) => Of(report).Write(report.Findings);
+
+    /// <summary>The report's findings and, where a number of the report is not finite and none of them says so, one that does.</summary>
+    public static IReadOnlyList<Finding> Findings(SharpnessReport report) => Of(report).Findings(report.Findings);
+
+    private static JsonReport Of(SharpnessReport report)
     {
         JsonReport json = Quantities(report);
         if (report.Summary.Stability is { } stability)
@@ -24,7 +29,7 @@ public static class SharpnessJson
             json.Add("landscape", LandscapeJson.Of(landscape));
         }
 
-        return json.Add("cuts", report.Cuts).Write(report.Findings);
+        return json.Add("cuts", report.Cuts);
     }
 
     private static JsonReport Quantities(SharpnessReport report) =>

@@ -23,7 +23,7 @@ public class ReportWriterTests
         string page = ReportWriter.Write(Samples.Report, folder.File("report"))[0];
         string before = File.ReadAllText(page);
         var cancelled = new CancellationToken(canceled: true);
-        Assert.Throws<OperationCanceledException>(() => ReportWriter.Write(Samples.Named("other"), folder.File("report"), cancelled));
+        Assert.Throws<OperationCanceledException>(() => ReportWriter.Write(Samples.Named("other"), folder.File("report"), cancellationToken: cancelled));
         Assert.Equal(before, File.ReadAllText(page));
         Assert.Equal(9, Directory.GetFiles(folder.File("report")).Length);
     }

@@ -1,0 +1,83 @@
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Curvature.Tests.Cli;
+
+/// <summary>The same inputs, seed, threads and machine give the same bytes apart from seconds, whatever the culture.</summary>
+public class ReproducibilityTests
+{
+    private static readonly string[] Everything =
+    [
+        "report", .. CommandRun.Digits, "--threads", "1", "--seed", "3", "--samples", "200", "--probes", "8", "--steps", "15", "--runs", "2", "--top", "2", "--optimizer", "sgd", "--lr", "0.1", "--batch", "32",
+        "--batch-sizes", "32,64", "--landscape", "random", "--out", "report",
+    ];
+
+    [Fact]
+    public void Two_reports_are_the_same_bytes_but_for_seconds()
+    {
+        using var folder = new TemporaryFolder();
+        string[] places = [folder.File("one"), folder.File("two")];
+        Array.ForEach(places, place => Directory.CreateDirectory(place));
+        using var first = CommandProcess.In(places[0], "LC_ALL", "C.UTF-8", Everything);
+        using var second = CommandProcess.In(places[1], "LC_ALL", "de_DE.UTF-8", Everything); // hashes of strings differ between processes too
+        CommandRun[] runs = [first.Finish(), second.Finish()];
+        Assert.All(runs, run => Assert.True(run.ExitCode == 0, run.Error));
+
+        string[] names = [.. Directory.GetFiles(Path.Combine(places[0], "report")).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)];
+        Assert.Equal(9, names.Length);
+        Assert.Equal(names, Directory.GetFiles(Path.Combine(places[1], "report")).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal));
+        foreach (string name in names)
+        {
+            string[] texts = [.. places.Select(place => File.ReadAllText(Path.Combine(place, "report", name)))];
+            Assert.Equal(Masked(name, texts[0]), Masked(name, texts[1]));
+        }
+
+        static string Masked(string name, string text)
+        {
+            (string pattern, int count) = Path.GetExtension(name) switch
+            {
+                ".json" => (@"(?<=""seconds"": )[-+.e\d]+", 1),
+                ".html" => (@"(?<=<tr><th scope=""row"">seconds</th><td>)[^<]+", 1),
+                _ => ("(?!)", 0),
+            };
+            Assert.Equal(count, Regex.Count(text, pattern));
+            return Regex.Replace(text, pattern, "...");
+        }
+    }
+
+    [Theory]
+    [InlineData("measure", "stability", "--optimizer", "sgd", "--lr", "0.1", "--momentum", "0.9", "--batch", "16", "--samples", "64", "--json")]
+    [InlineData("measure", "logdet", "--damping", "0.01", "--samples", "64", "--steps", "8", "--runs", "2", "--matrix", "ggn")]
+    [InlineData("measure", "landscape", "--steps", "5", "--range", "0.5", "--samples", "64")]
+    public void A_decimal_comma_changes_neither_what_is_read_nor_what_is_said(params string[] args)
+    {
+        string[] all = [.. args[..2], .. CommandRun.Digits, "--threads", "1", .. args[2..]];
+        Same(all);
+    }
+
+    [Fact]
+    public void A_decimal_comma_changes_no_plan_no_table_and_no_recording()
+    {
+        Same("plan", "--table", Repository.File("data/hawq-v3-resnet18.json"), "--limit", "size=7.5MB", "--limit", "bops=interp:0.5", "--json");
+        Same("inspect", Repository.File("data/iris.csv"));
+        using var folder = new TemporaryFolder();
+        string recording = folder.Write("run.jsonl", string.Concat(Enumerable.Range(1, 5).Select(i => FormattableString.Invariant(
+            $$"""{"step":{{i}},"loss":{{1.5 / i}},"gradient_norm":0.25,"sharpness":{"value":{{2.5 + i}},"residual":1e-3,"converged":true},"critical_sharpness":20.5,"learning_rate":0.1,"products":10,"seconds":0.5,"overhead":0.05}""") + "\n")));
+        Same("report", recording, "--out", folder.File("watched"));
+        string page = File.ReadAllText(folder.File("watched/report.html"));
+        using var culture = new DecimalComma();
+        Assert.Equal(0, CommandRun.Of("report", recording, "--out", folder.File("watched")).ExitCode);
+        Assert.Equal(page, File.ReadAllText(folder.File("watched/report.html")));
+    }
+
+    private static void Same(params string[] args)
+    {
+        CommandRun expected = CommandRun.Of(args);
+        Assert.True(expected.ExitCode == 0, expected.Error);
+        using var culture = new DecimalComma();
+        CommandRun actual = CommandRun.Of(args);
+        Assert.Equal(Masked(expected.Output), Masked(actual.Output));
+    }
+
+    private static string Masked(string text) => Regex.Replace(text, @"(?<=""seconds"": )[-+.e\d]+", "...");
+}

@@ -1,0 +1,80 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using Curvature.Tests.Cli;
+using Curvature.Viz.Report;
+using Xunit;
+
+namespace Curvature.Tests.Viz.Report;
+
+public class FigureConverterTests
+{
+    [ConverterFact]
+    public void A_pdf_is_as_wide_as_a_column_of_a_paper_and_the_same_bytes_at_each_call()
+    {
+        using var folder = new TemporaryFolder();
+        using var culture = new DecimalComma();
+        IReadOnlyList<string> written = ReportWriter.Write(Samples.Report, folder.File("a"), FigureFormat.Pdf);
+        string[] pictures = [.. written.Where(path => path.EndsWith(".pdf", StringComparison.Ordinal))];
+        Assert.Equal(written.Where(path => path.EndsWith(".svg", StringComparison.Ordinal)).Select(path => Path.ChangeExtension(path, ".pdf")), pictures);
+        Assert.All(pictures, path =>
+        {
+            string text = Encoding.Latin1.GetString(File.ReadAllBytes(path));
+            Assert.StartsWith("%PDF-", text, StringComparison.Ordinal);
+            double width = double.Parse(Regex.Match(text, @"/MediaBox \[ 0 0 ([\d.]+) ").Groups[1].Value, CultureInfo.InvariantCulture);
+            Assert.Equal(8.8 / 2.54 * 72, width, 0.1);
+        });
+        ReportWriter.Write(Samples.Report, folder.File("b"), FigureFormat.Pdf);
+        Assert.All(pictures, path => Assert.Equal(File.ReadAllBytes(path), File.ReadAllBytes(path.Replace("/a/", "/b/", StringComparison.Ordinal))));
+    }
+
+    [ConverterFact]
+    public void A_png_has_300_dots_an_inch_of_a_column()
+    {
+        using var folder = new TemporaryFolder();
+        IReadOnlyList<string> written = PlanWriter.Write(PlanSamples.Report, "{}\n", folder.File("plan"), FigureFormat.Png);
+        byte[] png = File.ReadAllBytes(Assert.Single(written, path => path.EndsWith("pareto.png", StringComparison.Ordinal)));
+        Assert.Equal(0x89504E47u, BinaryPrimitives.ReadUInt32BigEndian(png));
+        Assert.Equal(1039u, BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(16)));
+        Assert.Equal(668u, BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(20)));
+    }
+
+    [ConverterFact]
+    public void Says_what_the_converter_says_of_a_picture_it_refuses()
+    {
+        var error = Assert.Throws<CurvatureException>(() => new FigureConverter().Convert("<svg", 420, FigureFormat.Png));
+        Assert.StartsWith("rsvg-convert could not convert a figure: ", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_the_converter_says_which_package_brings_it()
+    {
+        var error = Assert.Throws<CurvatureException>(() => new FigureConverter("/nowhere/rsvg-convert").Check());
+        Assert.Contains("Debian's package librsvg2-bin", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_command_says_so_before_any_work_and_writes_nothing()
+    {
+        using var folder = new TemporaryFolder();
+        string dotnet = Environment.ProcessPath is { } path && Path.GetFileName(path) == "dotnet" ? path : "/usr/bin/dotnet";
+        File.CreateSymbolicLink(folder.File("dotnet"), dotnet); // alone on the path
+        using var command = CommandProcess.With("PATH", Path.GetDirectoryName(folder.File("dotnet"))!, ["report", .. CommandRun.Digits, "--figure-format", "pdf", "--out", folder.File("out")]);
+        CommandRun run = command.Finish();
+        Assert.Equal((1, ""), (run.ExitCode, run.Output));
+        Assert.StartsWith("error: PNG and PDF figures are made by rsvg-convert", run.Error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder.File("out")));
+    }
+
+    [Theory]
+    [InlineData("--figure-format gif: expected one of svg, png, pdf.", "report", "m.pt", "--data", "d.npz", "--loss", "mse", "--figure-format", "gif")]
+    [InlineData("--figure-format png: figures are written into a folder only; add --out DIR.", "measure", "landscape", "m.pt", "--data", "d.npz", "--loss", "mse", "--figure-format", "png")]
+    [InlineData("--figure-format png: figures are written into a folder only; add --out DIR.", "plan", "--table", "t.json", "--limit", "avg-bits=4", "--out", "plan.json", "--figure-format", "png")]
+    public void Where_no_figures_go_it_is_refused(string message, params string[] args)
+    {
+        CommandRun run = CommandRun.Of(args);
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains(message, run.Error, StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,79 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Curvature.Viz.Figures;
+
+namespace Curvature.Viz.Report;
+
+/// <summary>
+/// Figures as PNG and PDF, by librsvg's <c>rsvg-convert</c> as a process of its own. In print a figure of 420 units is 8.8 cm wide, a column of a paper, and its text 7 points high; others in proportion. The same SVG
+/// gives the same bytes: the date inside a PDF is set to 1970.
+/// </summary>
+/// <param name="program">The converter's name on the path, or its full path.</param>
+public sealed class FigureConverter(string program = "rsvg-convert")
+{
+    private const double ColumnWidth = 8.8, ColumnUnits = 420, CentimetresPerInch = 2.54, Dpi = 300;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
+    /// <summary>Throws what converting would throw, before long work is done for it.</summary>
+    /// <exception cref="CurvatureException">The converter is not there or cannot run.</exception>
+    public void Check() => Run(["--version"], "");
+
+    /// <summary>A picture in another format.</summary>
+    /// <param name="svg">An SVG element with a <c>viewBox</c>.</param>
+    /// <param name="width">Its natural width, <see cref="Figure.Width"/>.</param>
+    /// <param name="format">PNG or PDF.</param>
+    /// <exception cref="CurvatureException">The converter is not there, or refuses the picture; with what it says.</exception>
+    public byte[] Convert(string svg, double width, FigureFormat format)
+    {
+        double centimetres = ColumnWidth * width / ColumnUnits;
+        string size = format == FigureFormat.Pdf
+            ? string.Create(CultureInfo.InvariantCulture, $"{centimetres:0.###}cm")
+            : Math.Round(centimetres / CentimetresPerInch * Dpi).ToString(CultureInfo.InvariantCulture);
+        return Run(["--format", format.ToString().ToLowerInvariant(), "--width", size, "--keep-aspect-ratio"], svg);
+    }
+
+    private byte[] Run(string[] arguments, string input)
+    {
+        ProcessStartInfo start = new(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["SOURCE_DATE_EPOCH"] = "0";
+        using var output = new MemoryStream();
+        try
+        {
+            using Process process = Process.Start(start)!;
+            Task<string> error = process.StandardError.ReadToEndAsync();
+            Task read = process.StandardOutput.BaseStream.CopyToAsync(output);
+            Feed(process, input);
+            if (!Task.WaitAll([error, read], Patience) || !process.WaitForExit(Patience))
+            {
+                process.Kill();
+                throw new CurvatureException($"{program} did not end within {Patience.TotalMinutes} minutes. Leave out --figure-format: the figures are written as SVG.");
+            }
+
+            return process.ExitCode == 0
+                ? output.ToArray()
+                : throw new CurvatureException($"{program} could not convert a figure: {error.Result.Trim()} (exit code {process.ExitCode}). Leave out --figure-format: the figures are written as SVG.");
+        }
+        catch (Win32Exception missing)
+        {
+            throw new CurvatureException(
+                $"PNG and PDF figures are made by {program}, which cannot be started here. Install Debian's package librsvg2-bin (apt-get install librsvg2-bin), or leave out --figure-format: the figures are written as SVG.",
+                missing);
+        }
+    }
+
+    private static void Feed(Process process, string input)
+    {
+        try
+        {
+            process.StandardInput.BaseStream.Write(Encoding.UTF8.GetBytes(input));
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It ended without reading to the end: its exit code and its message say why.
+        }
+    }
+}
