@@ -115,8 +115,8 @@ public sealed class ActivationHessianOperator : LinearOperator
         {
             using Capture capture = new(site);
             Tensor loss = batch.Loss();
-            Activations = capture.Only().DetachFromDisposeScope();
-            _gradient = Gradients.Of(loss, [Activations], createGraph: true)[0]?.DetachFromDisposeScope();
+            _gradient = Gradients.Of(loss, [capture.Only()], createGraph: true)[0]?.DetachFromDisposeScope();
+            Activations = capture.Taken();
         }
 
         public Tensor Activations { get; }
@@ -154,7 +154,19 @@ public sealed class ActivationHessianOperator : LinearOperator
             : throw new CurvatureException(
                 $"The layer '{_site.Layer}' was called {_leaves.Count} times on a batch; its activations are defined for exactly one call. Hooks fire on call(), not on forward().");
 
-        public void Dispose() => _remove();
+        /// <summary>The same, from now on the caller's.</summary>
+        public Tensor Taken()
+        {
+            Tensor leaf = Only();
+            _leaves.Clear();
+            return leaf;
+        }
+
+        public void Dispose()
+        {
+            _remove();
+            _leaves.ForEach(leaf => leaf.Dispose());
+        }
 
         private Tensor Leaf(Tensor activations)
         {
@@ -163,7 +175,7 @@ public sealed class ActivationHessianOperator : LinearOperator
                 throw new CurvatureException($"The input of layer '{_site.Layer}' is {activations.dtype}: there are no derivatives in indices. Ask for its outputs.");
             }
 
-            Tensor leaf = activations.detach().requires_grad_();
+            Tensor leaf = activations.detach().requires_grad_().DetachFromDisposeScope(); // a model's own scope ends with its forward pass
             _leaves.Add(leaf);
             return leaf.alias(); // a container may dispose of what it was handed
         }

@@ -1,3 +1,4 @@
+using Curvature.Checkpoints;
 using Curvature.Data;
 using Curvature.Objectives;
 using Curvature.Operators;
@@ -48,6 +49,22 @@ public sealed class ActivationHessianOperatorTests
         Problem rounded = problem.ToSinglePrecision();
         using ActivationHessianOperator single = new(rounded.Objective(4, 3), rounded.Model, layer);
         Assert.True(Matrices.RelativeDifference(single.ToDense(), expected) < 1e-4);
+    }
+
+    [Theory]
+    [InlineData(LayerSide.Input)]
+    [InlineData(LayerSide.Output)]
+    public void A_model_may_end_a_scope_of_its_own_with_its_forward_pass(LayerSide side)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        manual_seed(1);
+        using var lenet = new LeNet();
+        lenet.to(ScalarType.Float64);
+        Tensor x = randn(3, 1, 28, 28, ScalarType.Float64), y = tensor(new long[] { 1, 4, 9 });
+        using ActivationHessianOperator h = new(Objective.Supervised(lenet, new CrossEntropy(), [new Batch(x, y)]), lenet, "fc3", side: side);
+        Tensor w = side == LayerSide.Input ? lenet.get_parameter("fc3.weight")! : eye(10, dtype: ScalarType.Float64), p = lenet.call(x).softmax(1);
+        Tensor[] blocks = [.. Enumerable.Range(0, 3).Select(i => w.t().mm(p[i].diag().sub(p[i].outer(p[i]))).mm(w).div(3))];
+        Assert.True(Matrices.RelativeDifference(h.ToDense(), block_diag(blocks)) < 1e-12);
     }
 
     [Fact]
