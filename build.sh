@@ -27,6 +27,7 @@ demo() {
 # Counts come from the result files, so that neither language nor layout of the runner's output matters. A run that ended without a failed
 # test and still not well (the host crashed, a test hung), or that ran nothing, counts as one failure.
 run_tests() {
+    eng/setup.sh --tests
     build
     local status=0 passed failed
     rm -rf "$results"

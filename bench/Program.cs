@@ -3,6 +3,11 @@ using Curvature.Bench;
 using TorchSharp;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+if (args is ["ranks-worker", string samples, string probes])
+{
+    return RanksSection.Work(int.Parse(samples, CultureInfo.InvariantCulture), int.Parse(probes, CultureInfo.InvariantCulture));
+}
+
 BenchOptions? options = BenchOptions.Parse(args, Console.Error);
 if (options is null)
 {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the build needs beside the .NET SDK; silent and without network where everything is there.
+# --tests adds Open MPI, for the tests of several processes.
 # --extras adds what only developers use: PyTorch to compare with, Fashion-MNIST and the Jargon File, an SVG renderer, a browser for screenshots.
 set -euo pipefail
 
@@ -18,6 +19,11 @@ if [ -z "${LIBTORCH:-}" ]; then
     # Debian's libtorch computes with whatever libblas.so.3 is; the reference BLAS, its default, is 25 to 50 times slower than OpenBLAS.
     blas=$(readlink -f "/usr/lib/$(uname -m)-linux-gnu/libblas.so.3" || true)
     [[ $blas =~ openblas|mkl|blis ]] || need libopenblas0-openmp
+fi
+
+# Ranks of MPI are what some tests are about; they skip where it is absent and nobody is there to install it.
+if [ "${1:-}" = --tests ] && [ "$(id -u)" -eq 0 ] && ! command -v mpirun >/dev/null; then
+    installed openmpi-bin || need openmpi-bin libopenmpi3
 fi
 
 if [ "${1:-}" = --extras ]; then

@@ -65,9 +65,10 @@ public sealed record ExactLayerTraces
         // One row a draw, or one for all columns; float64 on the device, read once at the end.
         Tensor sums = zeros([Draws ?? 1, space.Parameters.Count], ScalarType.Float64, space.Device);
         pass.Run((draw, parameter, uses) => sums[Draws is null ? 0 : draw, parameter].add_(ParameterUse.SquaredNorm(uses)), progress, cancellation);
+        objective.Ranks.Sum(sums);
         double[] values = sums.mul_(pass.Scale).cpu().data<double>().ToArray();
 
-        string?[] obstacles = PiecewiseLinearity.Obstacles(objective, pass.Modules, pass.Uses);
+        string?[] obstacles = objective.FromHolder(() => PiecewiseLinearity.Obstacles(objective, pass.Modules, pass.Uses), cancellation);
         if (RequireHessian)
         {
             PiecewiseLinearity.Require(space, obstacles, "trace", nameof(HutchinsonTrace));

@@ -65,9 +65,16 @@ public sealed record GgnDiagonal
             },
             progress,
             cancellation);
+        objective.Ranks.Sum(sum);
+        if (Draws is not null)
+        {
+            objective.Ranks.Sum(scatter);
+        }
+
         if (RequireHessian)
         {
-            PiecewiseLinearity.Require(space, PiecewiseLinearity.Obstacles(objective, pass.Modules, pass.Uses), "diagonal", nameof(HutchinsonDiagonal));
+            string?[] obstacles = objective.FromHolder(() => PiecewiseLinearity.Obstacles(objective, pass.Modules, pass.Uses), cancellation);
+            PiecewiseLinearity.Require(space, obstacles, "diagonal", nameof(HutchinsonDiagonal));
         }
 
         double draws = Draws ?? 1;

@@ -137,7 +137,6 @@ public sealed class BilevelProblem
 
     private Hypergradient Assemble(Func<Tensor, Solve> solve, CancellationToken cancellation)
     {
-        EnsureDifferentiable();
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGrad = no_grad();
         (Tensor b, Tensor direct) = ValidationGradients(cancellation);
@@ -171,7 +170,6 @@ public sealed class BilevelProblem
     /// <summary><c>d (v^T dL_t/dw) / dlambda</c> and <c>dL_t/dw</c>, by one pass, in the caller's scope.</summary>
     private (Tensor Mixed, Tensor Gradient) Mixed(Tensor v, CancellationToken cancellation)
     {
-        EnsureDifferentiable();
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGrad = no_grad();
         ParameterSpace w = Training.Parameters;
@@ -191,15 +189,23 @@ public sealed class BilevelProblem
         Objective objective, Tensor inParameters, Tensor inHyperparameters, Func<ObjectiveBatch, (Tensor?[] InParameters, Tensor?[] InHyperparameters)> parts, CancellationToken cancellation)
     {
         double terms = 0;
-        foreach (ObjectiveBatch batch in objective.Pass(cancellation))
-        {
-            using DisposeScope scope = NewDisposeScope();
-            (Tensor?[] w, Tensor?[] lambda) = parts(batch);
-            objective.Accumulate(inParameters, w, batch.Terms);
-            Hyperparameters.Accumulate(inHyperparameters, lambda, batch.Terms);
-            terms += batch.Terms;
-        }
-
+        objective.Together(
+            () =>
+            {
+                EnsureDifferentiable();
+                foreach (ObjectiveBatch batch in objective.PassOfShard(cancellation))
+                {
+                    using DisposeScope scope = NewDisposeScope();
+                    (Tensor?[] w, Tensor?[] lambda) = parts(batch);
+                    objective.Accumulate(inParameters, w, batch.Terms);
+                    Hyperparameters.Accumulate(inHyperparameters, lambda, batch.Terms);
+                    terms += batch.Terms;
+                }
+            },
+            cancellation);
+        objective.Ranks.Sum(inParameters);
+        objective.Ranks.Sum(inHyperparameters);
+        terms = objective.AllTerms(terms);
         if (objective.Reduction == Reduction.Mean)
         {
             inParameters.div_(terms);

@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using static TorchSharp.torch;
 
 namespace Curvature.Kronecker;
@@ -28,6 +29,13 @@ internal sealed class DecayedSum(long[] shape, ScalarType dtype, Device device) 
         {
             _present.add_(x.to(_sum.dtype));
         }
+    }
+
+    /// <summary>Adds up what the ranks' present updates have added; collective.</summary>
+    public void SumOver(IRanks ranks)
+    {
+        _present ??= zeros_like(_sum).DetachFromDisposeScope();
+        ranks.Sum(_present);
     }
 
     /// <summary>Multiplies what the present update has added.</summary>

@@ -1,4 +1,5 @@
 using Curvature.Layers;
+using Curvature.Objectives;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -39,6 +40,9 @@ internal sealed class EigenMoments : IDisposable
         LayerInputs inputs = KroneckerStatistics.Inputs(column, _weight, layout)!.Rotated(UA);
         _sum.add_(inputs.SquaredGradients(DenseInputs.Rotate(UG, g)));
     }
+
+    /// <summary>Adds up the ranks' moments; collective.</summary>
+    public void SumOver(IRanks ranks) => ranks.Sum(_sum);
 
     /// <summary>The block with these eigenvectors and the moments divided by a weight.</summary>
     public EigenBlock ToBlock(double weight)

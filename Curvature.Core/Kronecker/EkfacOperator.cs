@@ -64,6 +64,7 @@ public sealed class EkfacOperator : LayerwiseOperator
             }
 
             double weight = factors.Visit(objective, "EKFAC eigenvalues", column => Array.ForEach(moments, moment => moment?.Add(column)), progress, cancellation);
+            Array.ForEach(moments, moment => moment?.SumOver(objective.Ranks));
             for (int b = 0; b < moments.Length; b++)
             {
                 if (moments[b] is { } moment)

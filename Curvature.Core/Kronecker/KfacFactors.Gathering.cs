@@ -11,17 +11,34 @@ namespace Curvature.Kronecker;
 public sealed partial class KfacFactors
 {
     /// <summary>
-    /// Passes over an objective's data, gathering unless <paramref name="visit"/> says what to do with each column instead.
+    /// Passes over an objective's data, of several ranks each over its own, gathering unless <paramref name="visit"/> says what to do with each column instead. What is gathered is summed over the ranks; what is visited, by the caller.
     /// </summary>
     /// <returns>What sums over the columns are to be divided by: the number of terms for means, 1 for sums.</returns>
     internal double Visit(
         Objective objective, string what, Action<PulledBack>? visit, IProgress<ProductProgress>? progress, CancellationToken cancellation)
     {
         double total = 0;
+        objective.Together(() => total = VisitShard(objective, what, visit, progress, cancellation), cancellation);
+        if (objective.Ranks.Count > 1)
+        {
+            RegisterAlike(objective.Ranks, objective.Share(cancellation).Holder);
+            foreach ((_, DecayedSum sum) in visit is null ? Registered.Blocks.SelectMany(b => b.Sums) : [])
+            {
+                sum.SumOver(objective.Ranks);
+            }
+        }
+
+        return objective.Reduction == Reduction.Mean ? objective.AllTerms(total) : 1;
+    }
+
+    private double VisitShard(
+        Objective objective, string what, Action<PulledBack>? visit, IProgress<ProductProgress>? progress, CancellationToken cancellation)
+    {
+        double total = 0;
         objective.EnsureDifferentiable();
         objective.EnsureDeterministic();
         int batches = 0;
-        foreach (ObjectiveBatch batch in objective.Pass(cancellation))
+        foreach (ObjectiveBatch batch in objective.PassOfShard(cancellation))
         {
             using DisposeScope scope = NewDisposeScope();
             using LayerTape tape = _layers.Record();
@@ -38,7 +55,21 @@ public sealed partial class KfacFactors
             progress?.Report(new ProductProgress(what, ++batches, batches));
         }
 
-        return objective.Reduction == Reduction.Mean ? total : 1;
+        return total;
+    }
+
+    /// <summary>The same blocks on every rank: one without data takes over what the first with some has found; collective.</summary>
+    private void RegisterAlike(IRanks ranks, int holder)
+    {
+        double[][] kinds = [.. ranks.Gather([.. _registration is null ? Parameters.Parameters.Select(_ => -1.0) : Kinds(_registration).Select(kind => (double)kind)]).Chunk(Parameters.Parameters.Count)];
+        if (Array.FindIndex(kinds, found => found[0] >= 0 && !found.AsSpan().SequenceEqual(kinds[holder])) is >= 0 and int other)
+        {
+            int i = Enumerable.Range(0, kinds[holder].Length).First(i => kinds[other][i] != kinds[holder][i]);
+            throw new CurvatureException(
+                $"The parameter '{Parameters.Names[i]}' has other uses in the first batch of rank {other} than in that of rank {holder}. Give each rank batches of at least two rows that go through the same layers.");
+        }
+
+        _registration ??= Registering([.. kinds[holder].Select(kind => (long)kind)], "so it was found on another rank");
     }
 
     private void Gather(Tensor z, Tensor targets, ICurvatureLoss loss, double weight, LayerTape tape, Func<int, int, SampleNoise> noise, Action<PulledBack>? visit)

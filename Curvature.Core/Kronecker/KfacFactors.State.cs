@@ -48,8 +48,7 @@ public sealed partial class KfacFactors
         long[] kinds = Entry(KindsKey) is { dtype: ScalarType.Int64 } codes && codes.numel() == Parameters.Parameters.Count
             ? codes.cpu().data<long>().ToArray()
             : throw new CurvatureException($"The state's '{KindsKey}' should be {Parameters.Parameters.Count} int64 numbers, one a parameter: it belongs to another model.");
-        LayerRegistration registration = new(_layers, Parameters, Options, [.. kinds.Select((kind, i) =>
-            kind == (long)BlockKind.BatchDiagonal ? _layers.Obstacles[i] ?? "so it was when the state was saved" : _layers.Obstacles[i])]);
+        LayerRegistration registration = Registering(kinds, "so it was when the state was saved");
         try
         {
             if (!Kinds(registration).AsSpan().SequenceEqual(kinds))
@@ -96,6 +95,12 @@ public sealed partial class KfacFactors
 
         (_registration, _inspected) = (registration, 0);
     }
+
+    /// <summary>The registration that had these kinds of blocks.</summary>
+    /// <param name="kinds">One a parameter.</param>
+    /// <param name="why">Said where a parameter's layers cannot tell its gradients for a reason that the model does not show.</param>
+    private LayerRegistration Registering(long[] kinds, string why) =>
+        new(_layers, Parameters, Options, [.. kinds.Select((kind, i) => kind == (long)BlockKind.BatchDiagonal ? _layers.Obstacles[i] ?? why : _layers.Obstacles[i])]);
 
     private static long[] Kinds(LayerRegistration registration) => [.. registration.Report.Parameters.Select(p => (long)p.Kind)];
 

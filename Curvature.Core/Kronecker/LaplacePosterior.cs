@@ -142,16 +142,7 @@ public sealed class LaplacePosterior : IDisposable
     }
 
     /// <summary>N: the number of terms of a mean, 1 for a sum.</summary>
-    private static double Terms(Objective objective, CancellationToken cancellation)
-    {
-        double terms = 0;
-        foreach (ObjectiveBatch batch in objective.Pass(cancellation))
-        {
-            terms += batch.Terms;
-        }
-
-        return objective.Reduction == Reduction.Mean ? terms : 1;
-    }
+    private static double Terms(Objective objective, CancellationToken cancellation) => objective.Reduction == Reduction.Mean ? objective.TermsOfAll(cancellation) : 1;
 
     private static double Positive(double precision) => double.IsFinite(precision) && precision > 0
         ? precision

@@ -55,7 +55,7 @@ public sealed class NearestKronecker : LayerwiseOperator
             {
                 Array.ForEach(layers, layer => layer?.Begin());
                 double weight = factors.Visit(objective, "nearest Kronecker product", column => Array.ForEach(layers, layer => layer?.Add(column)), progress, cancellation);
-                Array.ForEach(layers, layer => layer?.End(weight));
+                Array.ForEach(layers, layer => layer?.End(weight, objective.Ranks));
             }
 
             for (int b = 0; b < layers.Length; b++)
@@ -107,9 +107,10 @@ public sealed class NearestKronecker : LayerwiseOperator
             }
         }
 
-        public void End(double weight)
+        public void End(double weight, IRanks ranks)
         {
             using DisposeScope scope = NewDisposeScope();
+            ranks.Sum(_sum!);
             Factorisation.RequireFinite(_sum!, statistics.Name);
             Tensor sum = _sum!.to(ScalarType.Float64), made = where(_size!.gt(0), sum.div(_size).div(weight), zeros_like(sum)).to(_sum!.dtype, copy: true).DetachFromDisposeScope();
             (_inputsNext ? _a : _g).Dispose();

@@ -34,15 +34,24 @@ internal sealed class LayerPass
     /// <summary>What sums over the batches are multiplied by: <c>1 / number of terms</c> for means. Known after the pass.</summary>
     public double Scale { get; private set; }
 
-    /// <summary>Makes the pass; see <see cref="PerSampleGradients.Visit"/>.</summary>
+    /// <summary>Makes the pass over this rank's batches; see <see cref="PerSampleGradients.Visit"/>. What is visited is then summed over the ranks by the caller.</summary>
     public void Run(
+        Action<int, int, IReadOnlyList<(ParameterUse Use, Tensor G)>> visit, IProgress<ProductProgress>? progress, CancellationToken cancellation)
+    {
+        double terms = 0;
+        _objective.Together(() => terms = PassOverShard(visit, progress, cancellation), cancellation);
+        BackwardPasses = (int)_objective.Ranks.Gather(BackwardPasses).Max();
+        Scale = _objective.Reduction == Reduction.Mean ? 1 / _objective.AllTerms(terms) : 1;
+    }
+
+    private double PassOverShard(
         Action<int, int, IReadOnlyList<(ParameterUse Use, Tensor G)>> visit, IProgress<ProductProgress>? progress, CancellationToken cancellation)
     {
         _objective.EnsureDifferentiable();
         _objective.EnsureDeterministic();
         double terms = 0;
         int batches = 0;
-        foreach (ObjectiveBatch batch in _objective.Pass(cancellation))
+        foreach (ObjectiveBatch batch in _objective.PassOfShard(cancellation))
         {
             // A batch's mean counts as often as it has terms, and its square root by the root of that; a square is what is summed.
             double weight = _objective.Reduction == Reduction.Mean ? batch.Terms : 1;
@@ -51,7 +60,7 @@ internal sealed class LayerPass
             progress?.Report(new ProductProgress("layer traces", ++batches, batches));
         }
 
-        Scale = _objective.Reduction == Reduction.Mean ? 1 / terms : 1;
+        return terms;
     }
 
     private IEnumerable<Tensor> Tangents(OutputCurvature curvature, long firstRow)

@@ -97,7 +97,7 @@ public sealed class MfacInverse : LinearOperator
                 $"The mask is a boolean vector [{objective.Parameters.Count}]; got [{string.Join(", ", mask.shape)}] of {mask.dtype}.");
         }
 
-        double[] weights = [.. objective.Pass(cancellation).Select(batch => batch.Terms)];
+        double[] weights = [.. objective.RequireOneRank("A window of gradients", "its rows are those of single batches").Pass(cancellation).Select(batch => batch.Terms)];
         long m = gradients ?? weights.Length;
         if (m < 1 || m > weights.Length)
         {

@@ -14,7 +14,7 @@ internal static class SampleGradients
         using IDisposable noGrad = no_grad();
         long samples = 0;
         double terms = 0;
-        foreach (ObjectiveBatch batch in objective.RequireSplit("A window of samples").Pass(cancellation))
+        foreach (ObjectiveBatch batch in objective.RequireSplit("A window of samples").RequireOneRank("A window of gradients", "its rows are those of single samples").Pass(cancellation))
         {
             using DisposeScope scope = NewDisposeScope();
             samples += batch.Split!.Evaluate().Outputs.shape[0];

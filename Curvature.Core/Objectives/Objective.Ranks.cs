@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Curvature.Data;
 using static TorchSharp.torch;
 
@@ -104,6 +105,23 @@ public abstract partial class Objective
             RankErrors.Share(Ranks, error);
         }
     }
+
+    /// <summary>What the first rank with data finds, on every rank: for questions to a few rows, which another rank might not have. Collective.</summary>
+    internal string?[] FromHolder(Func<string?[]> find, CancellationToken cancellation)
+    {
+        if (Ranks.Count == 1)
+        {
+            return find();
+        }
+
+        int holder = Share(cancellation).Holder;
+        string?[] found = [];
+        Together(() => found = Ranks.Rank == holder ? find() : found, cancellation);
+        return JsonSerializer.Deserialize<string?[]>(Ranks.TextFrom(holder, JsonSerializer.Serialize(found)))!;
+    }
+
+    /// <summary>The loss terms of all data; collective when first asked for, and a pass without evaluations where there is one rank.</summary>
+    internal double TermsOfAll(CancellationToken cancellation) => Ranks.Count == 1 ? PassOfShard(cancellation).Sum(batch => batch.Terms) : Share(cancellation).Terms;
 
     /// <summary>This rank's part of a number, summed over the ranks. Collective: one number.</summary>
     internal double SumOverRanks(Func<double> part, CancellationToken cancellation)

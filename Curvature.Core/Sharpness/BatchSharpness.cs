@@ -31,7 +31,7 @@ public sealed record BatchSharpness(Estimate MeanOfRatios, Estimate RatioOfMeans
             throw new CurvatureException($"Batch sharpness takes at least one batch; got {batches}.");
         }
 
-        objective.EnsureTwiceDifferentiable();
+        objective.RequireOneRank("Batch sharpness", "it is a mean over single batches, with the error of their spread").EnsureTwiceDifferentiable();
         List<(double Curvature, double Square)> all = [];
         int products = 0;
         foreach (ObjectiveBatch batch in objective.Pass(cancellation).Take(batches))

@@ -29,7 +29,7 @@ public sealed record ExampleCurvature(IReadOnlyList<double> Losses, IReadOnlyLis
     /// <exception cref="NonFiniteException">A number is NaN or infinite; the message names the example.</exception>
     public static ExampleCurvature Along(Objective objective, Tensor direction, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
     {
-        objective.RequireSplit("The curvature of single examples").EnsureTwiceDifferentiable();
+        objective.RequireSplit("The curvature of single examples").RequireOneRank("The curvature of single examples", "they are told by their rows").EnsureTwiceDifferentiable();
         objective.EnsureDeterministic();
         using DisposeScope scope = NewDisposeScope();
         IReadOnlyList<Tensor> v = objective.Parameters.Split(direction.detach());

@@ -27,13 +27,26 @@ public sealed record GradientCoherence(double Value, int Batches)
     /// <exception cref="NonFiniteException">A gradient is NaN or infinite; the message names the batch.</exception>
     public static GradientCoherence Of(Objective objective, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
     {
-        objective.EnsureDeterministic();
         ParameterSpace theta = objective.Parameters;
         using DisposeScope scope = NewDisposeScope();
         Tensor sum = zeros(theta.Count, theta.DType, theta.Device);
+        (double terms, double squares, int count) = (0, 0, 0);
+        objective.Together(() => (terms, squares, count) = AddUp(objective, sum, progress, cancellation), cancellation);
+        objective.Ranks.Sum(sum);
+        (terms, squares, count) = (objective.AllTerms(terms), objective.Ranks.Sum(squares), (int)objective.Ranks.Sum(count));
+        return squares > 0
+            ? new GradientCoherence(Math.Pow(Precision.Norm(sum), 2) / (terms * squares), count)
+            : throw new CurvatureException("The gradient of every batch is zero: there is nothing to agree or disagree.");
+    }
+
+    /// <summary>Adds this rank's gradients up, weighted by their terms; gives the terms, the weighted squares and how many batches there were.</summary>
+    private static (double Terms, double Squares, int Count) AddUp(Objective objective, Tensor sum, IProgress<ProductProgress>? progress, CancellationToken cancellation)
+    {
+        objective.EnsureDeterministic();
+        ParameterSpace theta = objective.Parameters;
         double terms = 0, squares = 0;
         int count = 0;
-        foreach (ObjectiveBatch batch in objective.Pass(cancellation))
+        foreach (ObjectiveBatch batch in objective.PassOfShard(cancellation))
         {
             using DisposeScope inner = NewDisposeScope();
             Tensor?[] g;
@@ -53,8 +66,6 @@ public sealed record GradientCoherence(double Value, int Batches)
             progress?.Report(new ProductProgress("gradients", count, count));
         }
 
-        return squares > 0
-            ? new GradientCoherence(Math.Pow(Precision.Norm(sum), 2) / (terms * squares), count)
-            : throw new CurvatureException("The gradient of every batch is zero: there is nothing to agree or disagree.");
+        return (terms, squares, count);
     }
 }

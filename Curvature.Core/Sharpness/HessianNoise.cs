@@ -56,7 +56,7 @@ public sealed record HessianNoise(Estimate Isotropic, Estimate? Transverse, Esti
                 + $"{(direction is null ? "none" : $"[{string.Join(", ", direction.shape)}]")}.");
         }
 
-        objective.RequireMean("The noise between samples").EnsureTwiceDifferentiable();
+        objective.RequireMean("The noise between samples").RequireOneRank("The noise between samples", "it compares batches in groups").EnsureTwiceDifferentiable();
         objective.EnsureDeterministic();
         using DisposeScope scope = NewDisposeScope();
         List<double> isotropic = [], transverse = [], along = [];

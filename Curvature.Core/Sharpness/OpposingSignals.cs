@@ -52,7 +52,7 @@ public sealed record OpposingSignals
             throw new CurvatureException($"A group has at least one row; got {count}.");
         }
 
-        objective.RequireSplit("The losses of single examples").EnsureDeterministic();
+        objective.RequireSplit("The losses of single examples").RequireOneRank("What single examples do", "they are told by their rows").EnsureDeterministic();
         double[] after = Perturbation.At(objective, update.detach(), () => Losses(objective, cancellation));
         ExampleCurvature examples = ExampleCurvature.Along(objective, direction, cancellation: cancellation);
         double[] changes = [.. after.Zip(examples.Losses, (end, start) => end - start)];

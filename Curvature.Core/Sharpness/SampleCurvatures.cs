@@ -99,7 +99,7 @@ public sealed class SampleCurvatures : IDisposable
     public static SampleCurvatures Of(Objective objective, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(objective);
-        objective.RequireSplit("A sample's Gauss-Newton matrix").RequireMean("A sample's share of the stability").EnsureLinearizable("a sample's Gauss-Newton matrix");
+        objective.RequireSplit("A sample's Gauss-Newton matrix").RequireOneRank("The exact threshold", "it is an eigenvalue over pairs of samples").RequireMean("A sample's share of the stability").EnsureLinearizable("a sample's Gauss-Newton matrix");
         using DisposeScope scope = NewDisposeScope();
         List<Tensor> samples = [];
         double terms = 0;

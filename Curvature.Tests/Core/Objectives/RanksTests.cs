@@ -1,6 +1,7 @@
 using Curvature.Data;
 using Curvature.Objectives;
 using Curvature.Operators;
+using Curvature.Tests.Distributed;
 using Curvature.Tests.Reference;
 using TorchSharp;
 using Xunit;
@@ -20,25 +21,12 @@ public sealed class RanksTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Values_gradients_and_every_matrix_are_those_of_all_data_whatever_the_number_of_ranks(string name)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        Problem whole = Problems.Create(name);
-        Tensor V = randn(whole.Parameters.Count, 2, ScalarType.Float64);
-        double[][] expected = Measure(whole, whole.Objective(Sizes(name)), V);
-        foreach (int count in (int[])[1, 2, 3])
-        {
-            Problem[] problems = [.. Enumerable.Range(0, count).Select(_ => Problems.Create(name))];
-            Tensor[] vectors = [.. problems.Select(_ => V.clone())];
-            double[][][] got = ThreadRanks.Run(count, ranks => Measure(problems[ranks.Rank], Sharded(problems[ranks.Rank], ranks, Sizes(name)), vectors[ranks.Rank]));
-            for (int q = 0; q < expected.Length; q++)
-            {
-                Assert.All(got, rank => Assert.Equal(got[0][q], rank[q])); // the same bits everywhere
-                double difference = Difference(expected[q], got[0][q]);
-                Assert.True(difference < (q < 2 + KnownOperators.Names.Count - 1 ? 1e-12 : 1e-6), $"quantity {q} on {count} ranks: {difference:g3}");
-            }
-        }
-    }
+    public void Values_gradients_and_every_matrix_are_those_of_all_data_whatever_the_number_of_ranks(string name) =>
+        AssertSame(ranks => RankBattery.MeasureMatrices(name, ranks, NoForwardMode), 2, 3);
+
+    [Fact]
+    public void Estimators_solvers_and_layer_wise_approximations_are_those_of_all_data_whatever_the_number_of_ranks() =>
+        AssertSame(ranks => RankBattery.Measure(ranks, NoForwardMode), 3);
 
     [Theory]
     [InlineData(1)]
@@ -182,35 +170,25 @@ public sealed class RanksTests
         Assert.All(got, rank => Assert.Equal(("é, one", 7.0), (rank.Text, rank.First)));
     }
 
-    /// <summary>Uneven shards: the first batch to rank 0, all others to the last; ranks between them have none.</summary>
-    private static IEnumerable<Batch> Shard(Problem problem, IRanks ranks, long[] sizes)
+    private static void AssertSame(Func<IRanks, Dictionary<string, double[]>> measure, params int[] counts)
     {
-        IReadOnlyList<Batch> all = problem.Batches(sizes);
-        return ranks.Count == 1 ? all : ranks.Rank == 0 ? all.Take(1) : ranks.Rank == ranks.Count - 1 ? all.Skip(1) : [];
+        Dictionary<string, double[]> expected = measure(OneRank.Instance);
+        foreach (int count in counts)
+        {
+            Dictionary<string, double[]>[] got = ThreadRanks.Run(count, measure);
+            foreach ((string name, double[] values) in expected)
+            {
+                Assert.All(got, rank => Assert.Equal(got[0][name], rank[name])); // the same bits everywhere
+                double difference = RankBattery.Difference(values, got[0][name]);
+                Assert.True(difference <= RankBattery.Tolerance(name), $"{name} on {count} ranks: {difference:g3}");
+            }
+        }
     }
+
+    private static IEnumerable<Batch> Shard(Problem problem, IRanks ranks, long[] sizes) => RankBattery.Shard(problem.Batches(sizes), ranks);
 
     private static Objective Sharded(Problem problem, IRanks ranks, long[] sizes) =>
         Objective.Supervised(problem.Model, problem.Loss, [.. Shard(problem, ranks, sizes)], problem.Parameters, ranks: ranks);
 
-    private static long[] Sizes(string name) => Problems.Names.Contains(name) ? [3, 1, 3] : [4, 3];
-
-    /// <summary>Value, gradient, then a product of every matrix, finite differences last.</summary>
-    private static double[][] Measure(Problem problem, Objective objective, Tensor V)
-    {
-        List<double[]> all = [[objective.Value()], objective.Gradient().data<double>().ToArray()];
-        foreach (string matrix in KnownOperators.Names)
-        {
-            using CurvatureOperator a = KnownOperators.Create(matrix, objective, NoForwardMode, Seed);
-            all.Add(a.Apply(V).contiguous().data<double>().ToArray());
-        }
-
-        Assert.Equal("finite-difference-hessian", KnownOperators.Names[^1]);
-        return [.. all];
-    }
-
-    private static double Difference(double[] expected, double[] got)
-    {
-        double size = Math.Sqrt(expected.Sum(x => x * x));
-        return Math.Sqrt(expected.Zip(got, (a, b) => (a - b) * (a - b)).Sum()) / (size == 0 ? 1 : size);
-    }
+    private static double Difference(double[] expected, double[] got) => RankBattery.Difference(expected, got);
 }

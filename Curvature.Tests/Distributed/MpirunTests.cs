@@ -1,0 +1,62 @@
+using System.Text.Json;
+using Curvature.Objectives;
+using Xunit;
+
+namespace Curvature.Tests.Distributed;
+
+/// <summary>The battery under mpirun, beside one process without MPI; and what becomes of the others when a rank fails.</summary>
+public sealed class MpirunTests
+{
+    private static readonly Lazy<Dictionary<string, double[]>> Alone = new(() => RankBattery.Measure(OneRank.Instance));
+
+    [MpirunFact]
+    public void One_rank_under_mpirun_is_one_process() => AssertBattery(1);
+
+    [MpirunFact]
+    public void Two_ranks_have_the_answers_of_one_process() => AssertBattery(2);
+
+    [MpirunFact]
+    public void Three_ranks_one_without_data_have_the_answers_of_one_process_and_the_same_bits_when_run_again()
+    {
+        Dictionary<string, double[]> first = AssertBattery(3), again = Measure(3, "estimators");
+        Assert.All(again, quantity => Assert.Equal(first[quantity.Key], quantity.Value));
+    }
+
+    [MpirunFact]
+    public void A_rank_that_fails_ends_all_with_its_message()
+    {
+        (int exitCode, string output, TimeSpan time) = Mpirun.Run(3, "fail");
+        Assert.NotEqual(0, exitCode);
+        Assert.Contains("Rank 2 of 3: The file x.npz is damaged.", output, StringComparison.Ordinal);
+        Assert.True(time < TimeSpan.FromSeconds(30), $"{time}");
+    }
+
+    [MpirunFact]
+    public void A_rank_that_is_killed_ends_all()
+    {
+        (int exitCode, string output, TimeSpan time) = Mpirun.Run(3, "kill");
+        Assert.NotEqual(0, exitCode);
+        Assert.Contains("signal 9", output, StringComparison.Ordinal);
+        Assert.True(time < TimeSpan.FromSeconds(30), $"{time}");
+    }
+
+    private static Dictionary<string, double[]> AssertBattery(int ranks)
+    {
+        Dictionary<string, double[]> got = Measure(ranks, "battery");
+        Assert.Equal(Alone.Value.Keys, got.Keys);
+        Assert.All(got, quantity =>
+        {
+            double difference = RankBattery.Difference(Alone.Value[quantity.Key], quantity.Value);
+            Assert.True(difference <= RankBattery.Tolerance(quantity.Key), $"{quantity.Key}: {difference:g3}");
+        });
+        return got;
+    }
+
+    private static Dictionary<string, double[]> Measure(int ranks, string what)
+    {
+        using TemporaryFolder folder = new();
+        (int exitCode, string output, _) = Mpirun.Run(ranks, what, folder.File("numbers.json"));
+        Assert.True(exitCode == 0, output);
+        return JsonSerializer.Deserialize<Dictionary<string, double[]>>(File.ReadAllText(folder.File("numbers.json")))!;
+    }
+}

@@ -1,0 +1,104 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Curvature.Distributed;
+using Curvature.Objectives;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Distributed;
+
+/// <summary>What the tests run under mpirun: <c>dotnet Curvature.Tests.dll ranks battery FILE | estimators FILE | fail | kill</c>.</summary>
+internal static class RankProgram
+{
+    public static int Run(string[] arguments) => Communicator.Run(ranks => arguments switch
+    {
+        ["battery", string file] => Battery(ranks, file, ranks => RankBattery.Measure(ranks)),
+        ["estimators", string file] => Battery(ranks, file, ranks => RankBattery.MeasureEstimators(ranks, null)),
+        ["fail"] => Fail(ranks),
+        ["kill"] => Kill(ranks),
+        _ => 2,
+    });
+
+    /// <summary>Checks the collectives, then writes what <see cref="RankBattery"/> gives on rank 0, having found the same bits on the others.</summary>
+    private static int Battery(IRanks ranks, string file, Func<IRanks, Dictionary<string, double[]>> measure)
+    {
+        Communicator world = ranks as Communicator ?? Communicator.World; // of one rank it is not made for nothing
+        Collectives(world);
+        Dictionary<string, double[]> all = measure(world);
+        foreach ((string name, double[] values) in all)
+        {
+            using Tensor own = tensor(values), first = tensor(values);
+            world.Broadcast(first);
+            Require(own.bytes.SequenceEqual(first.bytes), $"{name} differs from that of rank 0");
+        }
+
+        if (world.Rank == 0)
+        {
+            File.WriteAllText(file, JsonSerializer.Serialize(all));
+        }
+
+        world.Dispose();
+        return 0;
+    }
+
+    private static void Collectives(Communicator world)
+    {
+        int n = world.Count, sum = n * (n + 1) / 2;
+        foreach (ScalarType dtype in (ScalarType[])[ScalarType.Float32, ScalarType.Float64, ScalarType.Int64, ScalarType.BFloat16, ScalarType.Float16])
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Tensor values = arange(7, ScalarType.Float32).reshape(7, 1).add(1).mul(world.Rank + 1).to(dtype);
+            world.Sum(values);
+            Require(values.Equals(arange(7, ScalarType.Float32).reshape(7, 1).add(1).mul(sum).to(dtype)), $"the sum of {dtype}");
+        }
+
+        using DisposeScope rest = NewDisposeScope();
+        Tensor row = tensor([10.0 * world.Rank, 1]);
+        Require(world.AllGather(row).Equals(stack(Enumerable.Range(0, n).Select(r => tensor([10.0 * r, 1])))), "what was gathered");
+        Require(world.ReduceScatter(stack(Enumerable.Range(0, n).Select(r => tensor([(double)r, world.Rank + 1])))).Equals(tensor([(double)n * world.Rank, sum])), "what was scattered");
+        Tensor flags = tensor([world.Rank == n - 1, false]);
+        world.Broadcast(flags, n - 1);
+        Require(flags.Equals(tensor([true, false])), "what was broadcast");
+        Require(world.TextFrom(n - 1, world.Rank == n - 1 ? "ä" : null) == "ä" && world.FromFirst(world.Rank + 5) == 5, "texts and numbers");
+        world.Barrier();
+        try
+        {
+            string? nothing = world.Rank > n ? "" : null;
+            Require(nothing!.Length > 1, "no null reference");
+        }
+        catch (NullReferenceException) // a signal, which MPI must have left to the runtime
+        {
+        }
+    }
+
+    /// <summary>An error outside any sum, while the others wait for this rank.</summary>
+    private static int Fail(IRanks ranks)
+    {
+        if (ranks.Rank == ranks.Count - 1)
+        {
+            throw new CurvatureException("The file x.npz is damaged.");
+        }
+
+        ranks.Barrier();
+        return 0;
+    }
+
+    private static int Kill(IRanks ranks)
+    {
+        if (ranks.Rank == ranks.Count - 1)
+        {
+            Process.GetCurrentProcess().Kill();
+        }
+
+        ranks.Barrier();
+        return 0;
+    }
+
+    private static void Require(bool holds, string what)
+    {
+        if (!holds)
+        {
+            throw new InvalidOperationException($"Wrong: {what}.");
+        }
+    }
+}
