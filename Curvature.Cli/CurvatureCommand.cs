@@ -4,6 +4,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using Curvature.Cli.CommandLine;
 using Curvature.Cli.Output;
+using Curvature.Cli.Work;
 
 namespace Curvature.Cli;
 
@@ -54,6 +55,16 @@ public static class CurvatureCommand
 
         try
         {
+            if (Team.Count > 1 && !IsShared(parse))
+            {
+                if (!Team.Leads)
+                {
+                    return Success;
+                }
+
+                terminal.Say($"'{Path(parse.CommandResult)}' is the work of one process: rank 0 does it, and the other {Format.Count(Team.Count - 1, "rank")} end.");
+            }
+
             return parse.Invoke(new InvocationConfiguration
             {
                 Output = terminal.Output,
@@ -64,6 +75,7 @@ public static class CurvatureCommand
         }
         catch (OperationCanceledException)
         {
+            Team.Yield();
             terminal.Fail("cancelled.");
             return Cancelled;
         }
@@ -73,6 +85,10 @@ public static class CurvatureCommand
             return Failed;
         }
     }
+
+    /// <summary>Whether several ranks do a command together: what goes over the data.</summary>
+    private static bool IsShared(ParseResult parse) =>
+        parse.Action is not HelpAction && (parse.CommandResult.Command.Name == "report" || parse.CommandResult.Parent is CommandResult { Command.Name: "measure" });
 
     private static RootCommand Root(Terminal terminal) =>
         new("Curvature of neural networks: sharpness reports and measurements of a checkpoint, with error bars; pruning; bit-width plans and quantization.")

@@ -23,6 +23,15 @@ internal static class Choices
             return value >= least && value <= most;
         });
 
+    /// <summary>A whole number of at least 1, which may be left out.</summary>
+    public static Option<int?> OptionalCount(string name, string helpName, string description)
+    {
+        Option<int?> option = Count(name, description);
+        option.HelpName = helpName;
+        option.Arity = ArgumentArity.ZeroOrOne;
+        return option;
+    }
+
     /// <summary><c>--probes</c> of a quantity that as many probes as parameters give exactly.</summary>
     public static Option<int?> Probes(string quantity) =>
         Count("--probes", $"products to spend [{ProbeWork.Usual}]; as many as there are parameters give the exact {quantity}");
@@ -152,6 +161,11 @@ internal static class Choices
 
     private static T? Parse<T>(ArgumentResult result, string name, string expected, Reader<T?> read)
     {
+        if (result.Tokens.Count == 0)
+        {
+            return default; // of an option whose value may be left out
+        }
+
         string text = result.Tokens[0].Value;
         if (read(text, out T? value))
         {

@@ -59,7 +59,7 @@ internal static class MeasureLandscape
                 },
                 terminal);
             string text = Json(report);
-            IReadOnlyList<string> files = report.Request.Out is { } folderName ? ReportWriter.Write(Figures(report), LandscapeRun.FileName, text, folderName, figures, terminal.Cancellation) : [];
+            IReadOnlyList<string> files = report.Request.Out is { } folderName && Team.Leads ? ReportWriter.Write(Figures(report), LandscapeRun.FileName, text, folderName, figures, terminal.Cancellation) : [];
             if (parse.GetValue(json))
             {
                 terminal.Output.Write(text);

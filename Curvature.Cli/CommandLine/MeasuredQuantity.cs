@@ -52,6 +52,21 @@ internal abstract class MeasuredQuantity(string name, string description)
                 PerLayer = HasLayers && parse.GetValue(perLayer),
                 VectorFile = HasVectors ? parse.GetValue(file) : null,
             };
+            if (request.EstimateFor is not null)
+            {
+                JobEstimate estimate = Measurement.Estimate(request, wanted, terminal);
+                if (parse.GetValue(json))
+                {
+                    terminal.Output.Write(estimate.Json());
+                }
+                else
+                {
+                    estimate.Print(terminal);
+                }
+
+                return CurvatureCommand.Success;
+            }
+
             SharpnessReport report = Measurement.Run(request, wanted, terminal);
             if (parse.GetValue(json))
             {

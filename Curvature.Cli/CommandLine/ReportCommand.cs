@@ -66,6 +66,11 @@ internal static class ReportCommand
                 BatchSizes = stability.BatchSizes(parse, request.Seed),
                 Landscape = parse.GetValue(landscape) is { } directions ? new LandscapeWork { Directions = directions, Seed = request.Seed } : null,
             };
+            if (request.EstimateFor is not null)
+            {
+                return Estimate(request, [request.Model, .. others], wanted, terminal);
+            }
+
             return others.Length == 0
                 ? Write(request, wanted, parse.GetValue(folder), figures, terminal)
                 : WriteSeries(request, [request.Model, .. others], wanted, parse.GetValue(folder), figures, terminal);
@@ -79,6 +84,11 @@ internal static class ReportCommand
         folder ??= DefaultFolder;
         CheckFolder(folder, [.. models, request.Data]);
         IReadOnlyList<SharpnessReport> reports = SeriesRun.Run(request, models, wanted, terminal);
+        if (!Team.Leads)
+        {
+            return CurvatureCommand.Success;
+        }
+
         for (int i = 0; i < reports.Count; i++)
         {
             ReportWriter.Write(reports[i], Path.Combine(folder, $"{i + 1}-{Path.GetFileNameWithoutExtension(models[i])}"), format, terminal.Cancellation);
@@ -94,9 +104,26 @@ internal static class ReportCommand
         return CurvatureCommand.Success;
     }
 
+    /// <summary>Says what each report would take.</summary>
+    private static int Estimate(WorkRequest request, IReadOnlyList<string> models, Quantities wanted, Terminal terminal)
+    {
+        foreach (string model in models)
+        {
+            terminal.Print(Path.GetFileName(model));
+            Measurement.Estimate(request with { Model = model, Budget = request.Budget / models.Count }, wanted, terminal).Print(terminal);
+        }
+
+        return CurvatureCommand.Success;
+    }
+
     /// <summary>The page of a training that was recorded.</summary>
     private static int Watched(string recording, string commandLine, string? folder, FigureFormat format, Terminal terminal)
     {
+        if (!Team.Leads)
+        {
+            return CurvatureCommand.Success;
+        }
+
         folder ??= DefaultFolder;
         AtomicFile.CheckFolder(folder);
         IReadOnlyList<MonitorRecord> records = MonitorFile.Read(recording);
@@ -123,6 +150,11 @@ internal static class ReportCommand
         folder ??= DefaultFolder;
         CheckFolder(folder, request.Model, request.Data);
         SharpnessReport report = Measurement.Run(request, wanted, terminal);
+        if (!Team.Leads)
+        {
+            return CurvatureCommand.Success;
+        }
+
         IReadOnlyList<string> files = ReportWriter.Write(report, folder, format, terminal.Cancellation);
         ReportText.Head(terminal, report);
         ReportText.Trace(terminal, report.Summary);
@@ -139,6 +171,11 @@ internal static class ReportCommand
     /// <summary>Before any work: a folder that can be written, and none of the files that are read in it under the page's name.</summary>
     private static void CheckFolder(string folder, params string[] read)
     {
+        if (!Team.Leads)
+        {
+            return;
+        }
+
         AtomicFile.CheckFolder(folder);
         foreach (string file in (string[])["report.html", "report.json"])
         {

@@ -12,7 +12,7 @@ namespace Curvature.Cli.CommandLine;
 /// <summary>What <c>report</c>, every <c>measure</c>, <c>prune</c>, <c>plan</c> and <c>quantize</c> ask alike: a model, data, a loss, and how to compute.</summary>
 /// <param name="kind">What for.</param>
 /// <param name="recordings">Whether the model may also be a monitor's recording of a training, which needs neither data nor loss.</param>
-/// <param name="checkpoints">Whether the work is made of products, which a checkpoint keeps.</param>
+/// <param name="checkpoints">Whether the work is made of products, which a checkpoint keeps and an estimate counts.</param>
 internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordings = false, bool checkpoints = true)
 {
     private const string Recording = ".jsonl";
@@ -45,11 +45,13 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
     private readonly Option<int?> _samples = Choices.Count("--samples", "a seeded subset of the data [all that fits the budget]");
     private readonly Option<double?> _budget = Choices.Real("--budget", "MINUTES", "plan the work to end within this time [10]", "minutes from 0 (exclusive) to 100000", minutes => minutes is > 0 and <= 100_000);
     private readonly Option<string?> _checkpoint = Choices.Text("--checkpoint", "DIR", "keep every product there: the same command goes on from where it was killed, to the same numbers");
+    private readonly Option<int?> _estimate = Choices.OptionalCount("--estimate", "RANKS", "only tell what the job takes in time, memory and disk, on this many ranks [those there are]");
     private readonly Option<int?> _seed = Choices.Integer("--seed", "of every random choice [0]");
     private readonly Option<string?> _precision = Choices.Word("--dtype", "compute in this precision [the model's]", "float32", "float64");
     private readonly Option<string?> _device = Choices.Word("--device", "DEVICE", "cpu, cuda, cuda:INDEX or cuda:local (one for each rank on a machine) [cpu]", ComputeDevice.Expected, ComputeDevice.Names);
     private readonly Option<bool> _tf32 = new("--tf32") { Description = "let float32 products on a GPU round their factors to 10 bits" };
-    private readonly Option<int?> _threads = Choices.Count("--threads", "CPU threads [all cores]", most: 1024);
+    private readonly Option<int?> _threads = Choices.Count("--threads", "CPU threads [all cores; of several ranks on a machine each its share]", most: 1024);
+    private readonly Option<int?> _rankTimeout = Choices.Count("--rank-timeout", "seconds that a rank waits for another before all are ended [600]", most: 1_000_000);
     private readonly Option<bool> _trainMode = new("--train-mode") { Description = "leave dropout and batch norm in training mode" };
     private readonly Option<double?> _l2 = Choices.Real("--l2", "LAMBDA", "adds LAMBDA/2 |theta|^2 to the loss [0]", "a number of at least 0", lambda => lambda >= 0);
     private readonly Option<int?> _ignoreIndex = Choices.Integer("--ignore-index", "cross-entropy: targets with this label do not count");
@@ -81,14 +83,14 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
         {
             Option[] all =
             [
-                _data, _loss, _modelType, _target, _scale, _matrix, _fisherSamples, _parameters, _batchSize, _samples, _budget, _checkpoint, _seed, _precision, _device, _tf32, _threads, _trainMode,
+                _data, _loss, _modelType, _target, _scale, _matrix, _fisherSamples, _parameters, _batchSize, _samples, _budget, _checkpoint, _estimate, _seed, _precision, _device, _tf32, _threads, _rankTimeout, _trainMode,
                 _l2, _ignoreIndex, _smoothing, _classWeights,
             ];
             Option[] kept = kind switch
             {
-                WorkKind.Measure => checkpoints ? [] : [_checkpoint],
-                WorkKind.Prune => [_matrix, _fisherSamples, _budget, _checkpoint],
-                _ => [_matrix, _fisherSamples, _budget, _checkpoint, _parameters, _trainMode, _l2],
+                WorkKind.Measure => checkpoints ? [] : [_checkpoint, _estimate],
+                WorkKind.Prune => [_matrix, _fisherSamples, _budget, _checkpoint, _estimate, _rankTimeout],
+                _ => [_matrix, _fisherSamples, _budget, _checkpoint, _estimate, _rankTimeout, _parameters, _trainMode, _l2],
             };
             return all.Except(kept);
         }
@@ -153,6 +155,7 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
     {
         CommandLine = Line(parse),
         Checkpoint = parse.GetValue(_checkpoint),
+        EstimateFor = parse.GetResult(_estimate) is { Implicit: false } ? parse.GetValue(_estimate) ?? Team.Count : null,
         Given = Given(parse),
         Model = parse.GetValue(_model) ?? "",
         Data = parse.GetValue(_data) ?? "",
@@ -170,7 +173,8 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
         Precision = parse.GetValue(_precision),
         Device = parse.GetValue(_device) ?? "cpu",
         TF32 = parse.GetValue(_tf32),
-        Threads = parse.GetValue(_threads) ?? Environment.ProcessorCount,
+        Threads = parse.GetValue(_threads) ?? Team.Cores,
+        RankTimeout = TimeSpan.FromSeconds(parse.GetValue(_rankTimeout) ?? 600),
         TrainMode = parse.GetValue(_trainMode),
         L2 = parse.GetValue(_l2) ?? 0,
         IgnoreIndex = parse.GetValue(_ignoreIndex),
@@ -181,7 +185,7 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
     /// <summary>The options on a parsed command line that decide the numbers, without those that a job knows better: files by their hashes, threads, budget and samples by what they come to.</summary>
     private List<KeyValuePair<string, string>> Given(ParseResult parse)
     {
-        string[] otherwise = [_data.Name, _checkpoint.Name, _budget.Name, _samples.Name, _threads.Name, _device.Name, "--json", "--out"];
+        string[] otherwise = [_data.Name, _checkpoint.Name, _budget.Name, _samples.Name, _threads.Name, _rankTimeout.Name, _device.Name, "--json", "--out", "--figure-format"];
         return
         [
             new("command", parse.CommandResult.Parent is CommandResult { Command.Name: "measure" } ? $"measure {parse.CommandResult.Command.Name}" : parse.CommandResult.Command.Name),

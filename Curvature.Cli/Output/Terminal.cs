@@ -1,3 +1,4 @@
+using Curvature.Cli.Work;
 using Curvature.Operators;
 using Spectre.Console;
 
@@ -5,31 +6,37 @@ namespace Curvature.Cli.Output;
 
 /// <summary>
 /// Where the command writes: results to <see cref="Output"/>, everything else to <see cref="Error"/>. A person at a terminal gets frames and
-/// a bar; a file or a pipe gets plain lines.
+/// a bar; a file or a pipe gets plain lines. Of several ranks only the first one writes, but for an error of another one alone.
 /// </summary>
 internal sealed class Terminal(TextWriter output, TextWriter error, CancellationToken cancellation)
 {
     // A redirected table is as wide as its content: a file has no edge.
     private const int Unbounded = 400;
 
-    public TextWriter Output => output;
+    public TextWriter Output => Team.Leads ? output : TextWriter.Null;
 
-    public TextWriter Error => error;
+    public TextWriter Error => Team.Leads ? error : TextWriter.Null;
 
     public CancellationToken Cancellation => cancellation;
 
-    private bool PersonReads => ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
+    private bool PersonReads => Team.Count == 1 && ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
 
-    private bool PersonWatches => ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected;
+    private bool PersonWatches => Team.Count == 1 && ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected;
 
     /// <summary>One line of result.</summary>
-    public void Print(string line = "") => output.WriteLine(line);
+    public void Print(string line = "") => Output.WriteLine(line);
 
     /// <summary>One line about what goes on.</summary>
-    public void Say(string line) => error.WriteLine(line);
+    public void Say(string line) => Error.WriteLine(line);
 
     /// <summary>The one line that ends a failed command.</summary>
-    public void Fail(string message) => error.WriteLine($"error: {message}");
+    public void Fail(string message)
+    {
+        if (Team.Prefix is { } prefix)
+        {
+            error.WriteLine(prefix + message);
+        }
+    }
 
     /// <summary>A table of results: the first column holds names, the others numbers aligned to the right.</summary>
     public void Print(IEnumerable<string> columns, IEnumerable<string[]> rows)
@@ -45,7 +52,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
             table.AddRow([.. row.Select(cell => cell.EscapeMarkup())]);
         }
 
-        Canvas(output, PersonReads).Write(table);
+        Canvas(Output, PersonReads).Write(table);
     }
 
     /// <summary>Runs <paramref name="work"/> and shows how many of its products are done.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.Intrinsics.X86;
 using Curvature.Cli.Output;
+using Curvature.Objectives;
 using Curvature.Operators;
 
 namespace Curvature.Cli.Work;
@@ -9,8 +10,9 @@ namespace Curvature.Cli.Work;
 internal sealed class JobRecord : IDisposable
 {
     private readonly string? _folder;
+    private readonly IRanks _ranks;
 
-    private JobRecord(string? folder, ProductJournal? journal) => (_folder, Journal) = (folder, journal);
+    private JobRecord(string? folder, ProductJournal? journal, IRanks ranks) => (_folder, Journal, _ranks) = (folder, journal, ranks);
 
     /// <summary>The file; null without a folder.</summary>
     public ProductJournal? Journal { get; }
@@ -18,26 +20,29 @@ internal sealed class JobRecord : IDisposable
     /// <summary>The time that earlier runs of the job took.</summary>
     public TimeSpan Before => Journal?.Before ?? TimeSpan.Zero;
 
+    /// <summary>Nothing is kept.</summary>
+    public static JobRecord None { get; } = new(null, null, OneRank.Instance);
+
     /// <summary>Opens the record of what is asked, and says so where there is something to go on from.</summary>
     /// <exception cref="CurvatureException">The folder holds another job's, or cannot be written.</exception>
     public static JobRecord Open(WorkRequest request, Workspace work, Terminal terminal)
     {
         if (request.Checkpoint is not { } folder)
         {
-            return new JobRecord(null, null);
+            return new JobRecord(null, null, work.Ranks);
         }
 
-        var journal = ProductJournal.Open(folder, Job(request, work), terminal.Say);
+        var journal = ProductJournal.Open(folder, Job(request, work), terminal.Say, work.Ranks);
         if (journal.Recorded > 0)
         {
             terminal.Say($"{folder}: {Format.Count(journal.Recorded, "product")} of an earlier run, which took {Format.Duration(journal.Before)}; the job goes on from there.");
         }
 
-        return new JobRecord(folder, journal);
+        return new JobRecord(folder, journal, work.Ranks);
     }
 
-    /// <summary>A number of this run, or what it was in the run that is gone on from.</summary>
-    public double Reading(string name, Func<double> measure) => Journal?.Reading(name, measure) ?? measure();
+    /// <summary>A number of this run, or what it was in the run that is gone on from; rank 0's on all ranks.</summary>
+    public double Reading(string name, Func<double> measure) => Journal?.Reading(name, measure) ?? _ranks.FromFirst(_ranks.Rank == 0 ? measure() : 0);
 
     /// <summary>An operator whose products are kept.</summary>
     public LinearOperator Of(LinearOperator a, string name) => Journal?.Record(a, name) ?? a;
@@ -45,14 +50,26 @@ internal sealed class JobRecord : IDisposable
     /// <summary>Says how much room products take on the disk, and how much there is.</summary>
     public void Announce(double products, long parameters, long elementSize, Terminal terminal)
     {
-        if (Journal is null)
+        if (Journal is null || _ranks.Rank > 0)
         {
             return;
         }
 
-        double bytes = products * parameters * elementSize, free = new DriveInfo(Path.GetFullPath(_folder!)).AvailableFreeSpace;
+        double bytes = products * parameters * elementSize, free = FreeDisk(_folder!);
         string warning = bytes - Journal.Size > free ? " That does not fit: the products that do are kept, and the job goes on." : "";
         terminal.Say($"{_folder}: the checkpoint takes {Format.Bytes(parameters * elementSize)} a product, up to about {Format.Bytes(bytes)} in all; {Format.Bytes(free)} are free.{warning}");
+    }
+
+    /// <summary>Bytes that are free on the disk of a folder, which need not exist.</summary>
+    public static double FreeDisk(string folder)
+    {
+        string existing = Path.GetFullPath(folder);
+        while (!Directory.Exists(existing))
+        {
+            existing = Path.GetDirectoryName(existing)!; // ends at the root
+        }
+
+        return new DriveInfo(existing).AvailableFreeSpace;
     }
 
     public void Dispose() => Journal?.Dispose();
@@ -63,11 +80,12 @@ internal sealed class JobRecord : IDisposable
         var circumstances = new EnvironmentReport();
         circumstances.AddEngine();
         work.Describe(circumstances);
-        string[] elsewhere = ["model", "data", "os", "dotnet", "seed"];
+        string[] elsewhere = ["model", "data", "os", "dotnet", "seed", "ranks"];
         List<KeyValuePair<string, string>> job =
         [
             .. circumstances.Entries.Where(entry => !elsewhere.Contains(entry.Key)).Select(entry => KeyValuePair.Create(entry.Key, $"{entry.Value}")),
             KeyValuePair.Create("instructions", Avx512F.IsSupported ? "AVX-512" : Avx2.IsSupported ? "AVX2" : "baseline"),
+            KeyValuePair.Create("ranks", work.Ranks.Count.ToString(CultureInfo.InvariantCulture)),
             KeyValuePair.Create("threads", request.Threads.ToString(CultureInfo.InvariantCulture)),
             KeyValuePair.Create("--budget", request.Budget.TotalMinutes.ToString(CultureInfo.InvariantCulture)),
             KeyValuePair.Create("--samples", request.Samples?.ToString(CultureInfo.InvariantCulture) ?? "not given"),

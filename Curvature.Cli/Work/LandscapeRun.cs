@@ -30,14 +30,15 @@ internal sealed class LandscapeRun
     /// <summary>Looks at the checkpoint that <paramref name="request"/> names, or from it to another.</summary>
     public static LandscapeReport Run(LandscapeRequest request, Terminal terminal)
     {
-        if (request.Out is { } folder)
+        IRanks ranks = Team.Join(request.Work.RankTimeout);
+        if (request.Out is { } folder && Team.Leads)
         {
             AtomicFile.CheckFolder(folder);
             InputFiles.Refuse(Path.Combine(folder, FileName), request.Work.Model, request.Work.Data, request.To);
         }
 
         var environment = new EnvironmentReport();
-        using Workspace work = Workspace.Open(request.Work);
+        using Workspace work = Workspace.Open(request.Work, ranks);
         return new LandscapeRun(request, work, environment, terminal).Run();
     }
 
@@ -74,8 +75,8 @@ internal sealed class LandscapeRun
     private (long Samples, LandscapeRequest Affordable, Finding? Cut) Plan(long asked)
     {
         using Dataset batch = _work.Data.Sample(Math.Min(Math.Min(_request.Work.BatchSize, asked), _work.Data.Count), _request.Work.Seed);
-        double sample = _work.Named(() => Seconds(_work.Over(batch))) / batch.Count;
-        double left = Math.Max(1, (_request.Work.Budget - _environment.Elapsed).TotalSeconds);
+        double sample = _work.Ranks.FromFirst(_work.Named(() => Seconds(_work.Over(batch.Batches(batch.Count))))) / batch.Count / _work.Ranks.Count;
+        double left = _work.Ranks.FromFirst(Math.Max(1, (_request.Work.Budget - _environment.Elapsed).TotalSeconds));
         long samples = _request.Work.Samples is null ? (long)Math.Clamp(left / (_request.Evaluations * sample), 1, asked) : asked;
         LandscapeRequest affordable = _request.Within(left / (samples * sample));
         string[] cuts =

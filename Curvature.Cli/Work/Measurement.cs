@@ -5,6 +5,7 @@ using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Sharpness;
 using Curvature.Viz.Report;
+using TorchSharp;
 
 namespace Curvature.Cli.Work;
 
@@ -35,23 +36,35 @@ internal sealed class Measurement
     }
 
     /// <summary>The cost of the plan's products: each is made of the whole and of the blocks, or stands for a backward pass an output, which is cheaper.</summary>
-    private ProductCost PlannedCost => _cost.Scaled(_outputs > 0 ? _outputs : 1 + _blocks);
+    private ProductCost PlannedCost => _cost.Scaled((_outputs > 0 ? _outputs : 1 + _blocks) / (double)Ranks);
+
+    /// <summary>Among how many the data is divided; exact answers are not divided.</summary>
+    private int Ranks => _outputs > 0 ? 1 : _request.EstimateFor ?? _work.Ranks.Count;
 
     private double SecondsLeft => _record.Reading("seconds left", () => (_request.Budget - _environment.Elapsed).TotalSeconds);
 
     /// <summary>Measures what is wanted of the model, data and loss that <paramref name="request"/> names.</summary>
     public static SharpnessReport Run(WorkRequest request, Quantities wanted, Terminal terminal)
     {
-        if (wanted.VectorFile is { } file)
+        IRanks ranks = Team.Join(request.RankTimeout);
+        if (wanted.VectorFile is { } file && Team.Leads)
         {
             AtomicFile.CheckFile(file);
             InputFiles.Refuse(file, request.Model, request.Data);
         }
 
         var environment = new EnvironmentReport();
-        using Workspace work = Workspace.Open(request);
+        using Workspace work = Workspace.Open(request, ranks);
         using JobRecord record = JobRecord.Open(request, work, terminal);
         return new Measurement(request, wanted, work, environment, record, terminal).Run();
+    }
+
+    /// <summary>What the work on the model, data and loss that <paramref name="request"/> names would take. A dozen products of one batch.</summary>
+    public static JobEstimate Estimate(WorkRequest request, Quantities wanted, Terminal terminal)
+    {
+        var environment = new EnvironmentReport();
+        using Workspace work = Workspace.Open(request);
+        return new Measurement(request, wanted, work, environment, JobRecord.None, terminal).Estimate();
     }
 
     /// <summary>What a product costs: measured, or as the run that is gone on from measured it.</summary>
@@ -59,10 +72,13 @@ internal sealed class Measurement
     {
         ProductCost? measured = null;
         ProductCost Once() => measured ??= measure();
-        return new ProductCost(record.Reading("seconds a graph", () => Once().Graph), record.Reading("seconds a product", () => Once().Product), (long)record.Reading("samples kept", () => Once().Kept));
+        return new ProductCost(record.Reading("seconds a graph", () => Once().Graph), record.Reading("seconds a product", () => Once().Product), (long)record.Reading("samples kept", () => Once().Kept))
+        {
+            GraphBytes = record.Reading("bytes a graph", () => Once().GraphBytes),
+        };
     }
 
-    private int VectorsInMemory() => (int)_record.Reading("vectors in memory", () => ProductBudget.VectorsInMemory(_work.Parameters));
+    private int VectorsInMemory() => (int)_record.Reading("vectors in memory", () => ProductBudget.VectorsInMemory(_work.Parameters) / Team.OnThisMachine);
 
     private SharpnessReport Run()
     {
@@ -82,7 +98,11 @@ internal sealed class Measurement
         using Dataset? some = plan.Samples < _work.Data.Count ? _work.Data.Sample(plan.Samples, _request.Seed) : null;
         Dataset data = some ?? _work.Data;
         Objective objective = _work.Over(data);
-        var options = new CurvatureOptions { Cancellation = _terminal.Cancellation };
+        var options = new CurvatureOptions
+        {
+            Cancellation = _terminal.Cancellation,
+            GraphMemory = _work.Ranks.Count > 1 && data.Inputs.device.type == DeviceType.CPU ? (long)(ProductBudget.FreeBytes(_work.Parameters) / 2 / Team.OnThisMachine) : null,
+        };
         using CurvatureOperator matrix = _work.Matrix(objective, options);
         var subject = new Subject(
             _request.Matrix, objective, _record.Of(matrix, "matrix"), _work.Model, layer => _work.Matrix(_work.Over(data, layer), options), data, batches => _work.Over(batches));
@@ -90,10 +110,10 @@ internal sealed class Measurement
         IReadOnlyList<string> cuts = [];
         SharpnessSummary summary = _terminal.Track(progress =>
         {
-            using var stages = new Stages(_wanted, plan, _cost, () => SecondsLeft, VectorsInMemory, _record, progress, _terminal.Cancellation) { Chunk = _request.BatchSize };
+            using var stages = new Stages(_wanted, plan, _cost.Scaled(1.0 / Ranks), () => SecondsLeft, VectorsInMemory, _record, progress, _terminal.Cancellation) { Chunk = _request.BatchSize };
             SharpnessSummary measured = stages.Run(subject);
             (plan, products, cuts) = (stages.Plan, stages.Products, stages.Cuts);
-            if (_wanted.VectorFile is { } file)
+            if (_wanted.VectorFile is { } file && Team.Leads)
             {
                 VectorFile.Write(file, stages.Vectors);
             }
@@ -133,16 +153,54 @@ internal sealed class Measurement
     /// <summary>About how many products of the whole length a plan is, those of blocks taken together.</summary>
     private double ProductsOf(WorkPlan plan) => _outputs > 0 ? 0 : plan.Products * (_blocks > 0 ? 2 : 1);
 
+    private JobEstimate Estimate()
+    {
+        _environment.AddEngine(Blas.Measure());
+        _work.Describe(_environment);
+        WorkPlan plan = ProductBudget.Fit(_fitting, PlannedCost, SecondsLeft * _wanted.ShareOfTime, samplesFixed: _request.Samples is not null);
+        var asked = new JobCost
+        {
+            Plan = _whole,
+            Product = _outputs > 0 ? _cost.Scaled(_outputs) : _cost,
+            Parameters = _work.Parameters.Count,
+            ElementSize = (int)_work.Parameters.Parameters[0].ElementSize,
+            ModelBytes = _work.Model.state_dict().Values.Sum(tensor => (double)tensor.numel() * tensor.ElementSize),
+            SampleBytes = _work.Data.BytesOfSample,
+            Samples = _work.Data.Count,
+            BatchSize = _request.BatchSize,
+            BasisSize = Math.Max(40, (2 * (_wanted.Eigenvalues?.Count ?? 0)) + 20),
+            Ranks = Ranks,
+            Repeats = 1 + _blocks,
+            Speed = MachineSpeed.Measure(_work.Parameters.Device),
+        };
+        _environment.Add("seconds", Math.Round(_environment.Elapsed.TotalSeconds, 3));
+        return new JobEstimate
+        {
+            Environment = _environment,
+            Asked = asked,
+            Fitted = asked with { Plan = plan },
+            Budget = _request.Budget,
+            FreeMemory = ProductBudget.FreeBytes(_work.Parameters),
+            FreeDisk = _request.Checkpoint is { } folder ? JobRecord.FreeDisk(folder) : null,
+            LeftOut =
+            [
+                .. _wanted.Stability is null ? Array.Empty<string>() : ["batch gradients of the stability"],
+                .. _wanted.BatchSizes is null ? Array.Empty<string>() : ["eigenvalues by batch size, which get what the budget leaves"],
+                .. _wanted.Landscape is null ? Array.Empty<string>() : ["the landscape, which gets what the budget leaves"],
+            ],
+        };
+    }
+
     private string DataName(long samples) => samples < _work.Data.Count
         ? $"{_request.DataName}, {Format.Count(samples)} of {Format.Count(_work.Data.Count, "sample")}"
         : $"{_request.DataName}, {Format.Count(samples, "sample")}";
 
     private string Announcement(WorkPlan plan)
     {
-        string product = Format.Duration(TimeSpan.FromSeconds((_cost with { Kept = 0 }).Seconds(_whole.Samples, passes: 1, vectors: 1)));
+        string product = Format.Duration(TimeSpan.FromSeconds((_cost.Scaled(1.0 / Ranks) with { Kept = 0 }).Seconds(_whole.Samples, passes: 1, vectors: 1)));
         string total = Format.Duration(TimeSpan.FromSeconds(plan.Seconds(PlannedCost)));
         string cut = plan.CutsFrom(_whole).Count == 0 ? "" : $" {Reason()} cut to {string.Join(", ", plan.CutsFrom(_whole))}.";
-        return $"One product over {Format.Count(_whole.Samples, "sample")} takes about {product}. Planned: {Quantities.Describe(plan, _blocks, _outputs)}, about {total}.{cut}";
+        return $"One product over {Format.Count(_whole.Samples, "sample")} takes about {product}. Planned: {Quantities.Describe(plan, _blocks, _outputs)}, {(_work.Ranks.Count > 1 ? $"on {_work.Ranks.Count} ranks, " : "")}about {total}.{cut}";
     }
 
     private string Reason() => _fitting == _whole

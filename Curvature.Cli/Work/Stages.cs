@@ -57,13 +57,14 @@ internal sealed class Stages(
     {
         LinearOperator matrix = subject.Matrix;
         ParameterSpace parameters = subject.Parameters;
+        ProductJournal? alone = subject.Objective.Ranks.Count == 1 ? record.Journal : null; // studies of mini-batches are no sums over ranks: each goes through them alone
         _operatorsLeft = 1 + (wanted.MeasuresBlocks ? parameters.Layers.Count : 0);
         _vectorsInMemory = vectorsInMemory(); // at least as many of a block
         (double loss, double gradient) = (subject.Objective.Value(cancellation), GradientNorm(subject.Objective));
         SharpnessSummary summary = Measure(matrix, subject, progress) with { Matrix = subject.Name, Loss = loss, GradientNorm = gradient };
         summary = wanted.MeasuresBlocks ? AddBlocks(summary, subject) : summary;
-        summary = wanted.Stability is { } stability ? summary with { Stability = (stability with { Journal = record.Journal }).Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
-        summary = wanted.BatchSizes is { } sizes ? summary with { BatchSizes = (Affordable(sizes, subject.Data.Count) with { Journal = record.Journal }).Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
+        summary = wanted.Stability is { } stability ? summary with { Stability = (stability with { Journal = alone }).Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
+        summary = wanted.BatchSizes is { } sizes ? summary with { BatchSizes = (Affordable(sizes, subject.Data.Count) with { Journal = alone }).Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
         Products += (int)Math.Round((summary.Stability?.Products ?? 0) + (summary.BatchSizes?.Products ?? 0));
         summary = wanted.Landscape is { } landscape ? summary with { Landscape = Affordable(landscape, subject.Data.Count).Look(subject.Objective, record, progress, cancellation) } : summary;
         Products += summary.Landscape?.Products ?? 0;
@@ -158,7 +159,7 @@ internal sealed class Stages(
     {
         if (trace.IsExact)
         {
-            return ExactWork.Trace(subject!, stage, cancellation);
+            return ExactWork.Trace(subject!, Chunk, stage, cancellation);
         }
 
         double before = secondsLeft();
@@ -176,7 +177,7 @@ internal sealed class Stages(
     {
         ParameterSpace parameters = subject.Parameters;
         using DiagonalEstimate estimate = diagonal.IsExact
-            ? ExactWork.Diagonal(subject, stage, cancellation)
+            ? ExactWork.Diagonal(subject, Chunk, stage, cancellation)
             : diagonal.With(Plan.Probes).Estimate(subject.Matrix, stage, cancellation);
         Vectors = wanted.VectorFile is null ? Vectors : VectorFile.Of(estimate, parameters);
         return DiagonalSummary.Of(estimate, parameters);

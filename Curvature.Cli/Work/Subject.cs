@@ -16,7 +16,7 @@ namespace Curvature.Cli.Work;
 /// disposes it.
 /// </param>
 /// <param name="Data">The samples looked at.</param>
-/// <param name="Over">The loss over other batches of them.</param>
+/// <param name="Over">The loss over other batches of them, which each rank goes over alone.</param>
 internal sealed record Subject(
     string Name,
     Objective Objective,
@@ -28,6 +28,10 @@ internal sealed record Subject(
 {
     /// <summary>theta.</summary>
     public ParameterSpace Parameters => Objective.Parameters;
+
+    /// <summary>The loss over all samples for what is no sum over ranks: each of several goes over all of them.</summary>
+    /// <param name="chunk">Samples at once.</param>
+    public Objective Whole(int chunk) => Objective.Ranks.Count == 1 ? Objective : Over(Data.Batches(chunk));
 
     public bool IsHessian => Name == "hessian";
 }

@@ -15,6 +15,9 @@ internal sealed record WorkRequest
     /// <summary>Folder in which the products are kept, to go on from after the process was killed; null: nowhere.</summary>
     public string? Checkpoint { get; init; }
 
+    /// <summary>Only to be told what it takes, on so many ranks; null: to be done.</summary>
+    public int? EstimateFor { get; init; }
+
     /// <summary>The options that decide the numbers, as they were given; for <see cref="Checkpoint"/>.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Given { get; init; } = [];
 
@@ -55,7 +58,10 @@ internal sealed record WorkRequest
     /// <summary>Whether float32 products on a GPU may round their factors to TF32.</summary>
     public bool TF32 { get; init; }
 
-    public int Threads { get; init; } = Environment.ProcessorCount;
+    public int Threads { get; init; } = Team.Cores;
+
+    /// <summary>How long a rank waits for another one before the job is ended.</summary>
+    public TimeSpan RankTimeout { get; init; } = TimeSpan.FromMinutes(10);
 
     public bool TrainMode { get; init; }
 

@@ -1,5 +1,6 @@
 using Curvature.Checkpoints;
 using Curvature.Data;
+using Curvature.Distributed;
 using Curvature.Estimators;
 using Curvature.Objectives;
 using Curvature.Operators;
@@ -20,8 +21,9 @@ internal sealed class Workspace : IDisposable
     private readonly ISupervisedLoss _loss;
     private readonly Tensor? _classWeights;
 
-    private Workspace(WorkRequest request, Device device)
+    private Workspace(WorkRequest request, IRanks ranks, Device device)
     {
+        Ranks = ranks;
         _request = request;
         _classWeights = request.ClassWeights is { } weights ? tensor(weights, ScalarType.Float64) : null;
         _loss = KnownLosses.Create(request.Loss, new LossOptions
@@ -44,6 +46,9 @@ internal sealed class Workspace : IDisposable
         }
     }
 
+    /// <summary>Those who share the data.</summary>
+    public IRanks Ranks { get; }
+
     /// <summary>All samples of the data file, in the model's dtype and on its device.</summary>
     public Dataset Data { get; }
 
@@ -58,11 +63,13 @@ internal sealed class Workspace : IDisposable
 
     /// <summary>Reads and checks everything that <paramref name="request"/> names.</summary>
     /// <exception cref="CurvatureException">Something is missing, damaged, or does not fit; the message says what and what to do.</exception>
-    public static Workspace Open(WorkRequest request)
+    /// <param name="request">What to read.</param>
+    /// <param name="ranks">Those who share the data, each of which reads all of it; null: this process alone.</param>
+    public static Workspace Open(WorkRequest request, IRanks? ranks = null)
     {
         set_num_threads(request.Threads);
         manual_seed(request.Seed); // for models that draw: --train-mode
-        return new Workspace(request, ComputeDevice.Open(request.Device, request.TF32));
+        return new Workspace(request, ranks ?? OneRank.Instance, ComputeDevice.Open(request.Device, request.TF32));
     }
 
     /// <summary>The model, in the mode asked for.</summary>
@@ -75,17 +82,19 @@ internal sealed class Workspace : IDisposable
     /// <param name="samples">The samples.</param>
     /// <param name="layer">Null: all parameters looked at.</param>
     /// <param name="batchSize">How many at once; null: as the request says.</param>
-    public Objective Over(Dataset samples, ParameterLayer? layer = null, int? batchSize = null) => Over(samples.Batches(batchSize ?? _request.BatchSize), layer);
+    public Objective Over(Dataset samples, ParameterLayer? layer = null, int? batchSize = null) => Over(Shard.Of(samples.Batches(batchSize ?? _request.BatchSize), Ranks), layer, Ranks);
 
-    /// <summary>The loss over some batches.</summary>
+    /// <summary>The loss over some batches, which this process goes over alone.</summary>
     /// <param name="batches">The batches.</param>
     /// <param name="layer">Null: all parameters looked at.</param>
-    public Objective Over(IReadOnlyList<Batch> batches, ParameterLayer? layer = null)
+    public Objective Over(IReadOnlyList<Batch> batches, ParameterLayer? layer = null) => Over(batches, layer, OneRank.Instance);
+
+    private Objective Over(IReadOnlyList<Batch> batches, ParameterLayer? layer, IRanks ranks)
     {
         ParameterSpace own = layer is null
             ? Parameters
             : new ParameterSpace([.. layer.Indices.Select(i => (Parameters.Names[i], Parameters.Parameters[i]))]);
-        return Objective.Supervised(_model.Module, _loss, batches, own, _request.L2);
+        return Objective.Supervised(_model.Module, _loss, batches, own, _request.L2, ranks);
     }
 
     /// <summary>How well the model does on some samples, in evaluation mode whatever mode was asked for; the loss with the L2 term. In 16 batches or more, so that qualities can be compared over batches.</summary>
@@ -138,7 +147,7 @@ internal sealed class Workspace : IDisposable
     public ProductCost Time(CancellationToken cancellation)
     {
         using Dataset batch = Data.Sample(Math.Min(_request.BatchSize, Data.Count), _request.Seed);
-        Objective objective = Over(batch);
+        Objective objective = Over(batch.Batches(batch.Count));
         return Named(() => ProductCost.Measure(options => Matrix(objective, options), batch.Count, cancellation));
     }
 
@@ -146,7 +155,7 @@ internal sealed class Workspace : IDisposable
     public int Outputs()
     {
         using Dataset batch = Data.Sample(Math.Min(_request.BatchSize, Data.Count), _request.Seed);
-        using var jacobian = new JacobianOperator(Over(batch), new CurvatureOptions { GraphMemory = 0 });
+        using var jacobian = new JacobianOperator(Over(batch.Batches(batch.Count)), new CurvatureOptions { GraphMemory = 0 });
         return (int)Math.Max(1, jacobian.Rows / batch.Count);
     }
 
@@ -157,6 +166,11 @@ internal sealed class Workspace : IDisposable
         environment.Add("tf32", ComputeDevice.AllowsTF32);
         environment.Add("dtype", Parameters.DType == ScalarType.Float64 ? "float64" : "float32");
         environment.Add("mode", _request.TrainMode ? "train" : "eval");
+        if (Ranks.Count > 1)
+        {
+            environment.Add("ranks", Ranks.Count);
+        }
+
         environment.Add("seed", _request.Seed);
         environment.Add("model", _request.Embedded ? Path.GetFileName(_request.Model) : _request.Model);
         environment.Add("model_sha256", _model.Sha256);

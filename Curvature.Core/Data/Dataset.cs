@@ -41,6 +41,9 @@ public sealed class Dataset : IDisposable
     /// <summary>Number of samples N.</summary>
     public long Count => Inputs.shape[0];
 
+    /// <summary>Bytes of one sample with its target.</summary>
+    public double BytesOfSample => (((double)Inputs.numel() * Inputs.ElementSize) + ((double)Targets.numel() * Targets.ElementSize)) / Count;
+
     /// <summary>Where they come from.</summary>
     public string Name { get; }
 

@@ -52,6 +52,13 @@ public static class ProductBudget
         return parameters.Device.type == DeviceType.CPU ? (int)Math.Min(HostMemory.Free() / 2 / bytes, int.MaxValue) : int.MaxValue;
     }
 
+    /// <summary>Bytes that can still be taken where the parameters lie: main memory within the container's limit; on a GPU, whose memory the engine does not tell, no limit is known.</summary>
+    public static double FreeBytes(ParameterSpace parameters)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        return parameters.Device.type == DeviceType.CPU ? HostMemory.Free() : double.PositiveInfinity;
+    }
+
     private static IEnumerable<WorkPlan> Rungs(WorkPlan wanted, bool samplesFixed)
     {
         long Samples(long few) => samplesFixed ? wanted.Samples : Math.Min(wanted.Samples, few);

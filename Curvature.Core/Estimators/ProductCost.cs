@@ -20,6 +20,9 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
     // Slower products than this, in seconds, are not repeated.
     private const double Slow = 0.3;
 
+    /// <value>Bytes a sample of a kept graph, as far as they can be seen: 0 on a GPU and for the smallest networks.</value>
+    public double GraphBytes { get; init; }
+
     /// <summary>The cost on a machine that is slower by <paramref name="factor"/>.</summary>
     public ProductCost Scaled(double factor) => this with { Graph = factor * Graph, Product = factor * Product };
 
@@ -37,28 +40,30 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
     public static ProductCost Measure(Func<CurvatureOptions, CurvatureOperator> make, long samples, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(make);
-        long kept = SamplesKept(make, samples, cancellation); // the warm-up, too
+        (long kept, double graphBytes) = SamplesKept(make, samples, cancellation); // the warm-up, too
         using DisposeScope scope = NewDisposeScope();
         using CurvatureOperator fresh = make(new CurvatureOptions { GraphMemory = 0, Cancellation = cancellation });
         Tensor V = ones([fresh.Columns, Columns], fresh.DType, fresh.Device);
         double several = Time(fresh, V);
         double one = Time(fresh, V.narrow(1, 0, 1).contiguous());
         double product = Math.Max(several - one, 0) / (Columns - 1);
-        return new ProductCost(Math.Max(one - product, 0) / samples, product / samples, kept);
+        return new ProductCost(Math.Max(one - product, 0) / samples, product / samples, kept) { GraphBytes = graphBytes };
     }
 
     /// <summary>
-    /// From the growth of the process while it keeps one batch's graph for the first time; what else grows then makes the answer smaller. On a
+    /// How many graphs fit, and the bytes of one sample's. From the growth of the process while it keeps one batch's graph for the first time; what else grows then makes the answer smaller. On a
     /// GPU one batch is kept, see <see cref="CurvatureOptions.GraphMemory"/>.
     /// </summary>
-    private static long SamplesKept(Func<CurvatureOptions, CurvatureOperator> make, long samples, CancellationToken cancellation)
+    private static (long Kept, double BytesEach) SamplesKept(Func<CurvatureOptions, CurvatureOperator> make, long samples, CancellationToken cancellation)
     {
         long before = Environment.WorkingSet;
         using CurvatureOperator keeping = make(new CurvatureOptions { Cancellation = cancellation });
         using Tensor v = ones(keeping.Columns, keeping.DType, keeping.Device);
+        long inUse = HostMemory.InUse();
         keeping.Apply(v).Dispose();
+        double graphs = Math.Max(0, HostMemory.InUse() - inUse);
         double grown = Math.Max(Environment.WorkingSet - before, 1);
-        return keeping.Device.type == DeviceType.CPU ? (long)(HostMemory.Free() / 2 / grown * samples) : samples;
+        return keeping.Device.type == DeviceType.CPU ? ((long)(HostMemory.Free() / 2 / grown * samples), graphs / samples) : (samples, 0);
     }
 
     /// <summary>The median of some products.</summary>

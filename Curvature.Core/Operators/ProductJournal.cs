@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
 using Curvature.Data;
+using Curvature.Objectives;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -25,14 +26,16 @@ public sealed class ProductJournal : IDisposable
     /// <summary>The journal's name in its folder.</summary>
     public const string FileName = "products.journal";
 
-    private readonly JournalFile _file;
+    private readonly JournalFile? _file;
+    private readonly IRanks _ranks;
     private readonly Action<string> _say;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
 
-    private ProductJournal(JournalFile file, Action<string> say)
+    private ProductJournal(JournalFile? file, IRanks ranks, Action<string> say)
     {
-        (_file, _say) = (file, say);
-        (Recorded, Before) = file.Survey();
+        (_file, _ranks, _say) = (file, ranks, say);
+        (int products, TimeSpan before) = file?.Survey() ?? default;
+        (Recorded, Before) = ((int)ranks.FromFirst(products), TimeSpan.FromSeconds(ranks.FromFirst(before.TotalSeconds)));
     }
 
     /// <summary>Products that were there when it was opened.</summary>
@@ -44,26 +47,39 @@ public sealed class ProductJournal : IDisposable
     /// <summary>Products answered from the file so far.</summary>
     public int Replayed { get; private set; }
 
-    /// <summary>Bytes on the disk.</summary>
-    public long Size => _file.Length;
+    /// <summary>Bytes on the disk; 0 on ranks that do not have the file.</summary>
+    public long Size => _file?.Length ?? 0;
 
     /// <summary>Opens the journal of a job, or begins one.</summary>
     /// <param name="folder">Where it lies; created if missing.</param>
     /// <param name="job">All that the products depend on, by name: hashes of model and data, options, seed, threads, versions.</param>
     /// <param name="say">Told what is dropped and when the disk is full; null: nobody.</param>
+    /// <param name="ranks">Those who do the job together, all of which open it, record and read alike; null: this process alone. Rank 0 has the file, and the others its answers.</param>
     /// <exception cref="CurvatureException">The folder holds the journal of another job (the message says what differs), a file that is no journal, one that another process has open, or cannot be written.</exception>
-    public static ProductJournal Open(string folder, IReadOnlyList<KeyValuePair<string, string>> job, Action<string>? say = null)
+    public static ProductJournal Open(string folder, IReadOnlyList<KeyValuePair<string, string>> job, Action<string>? say = null, IRanks? ranks = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(job);
-        var file = JournalFile.Open(Path.Combine(folder, FileName), job);
+        ranks ??= OneRank.Instance;
+        JournalFile? file = null;
         try
         {
-            return new ProductJournal(file, say ?? (_ => { }));
+            Exception? error = null;
+            try
+            {
+                file = ranks.Rank == 0 ? JournalFile.Open(Path.Combine(folder, FileName), job) : null;
+            }
+            catch (CurvatureException refusal)
+            {
+                error = refusal;
+            }
+
+            RankErrors.Share(ranks, error);
+            return new ProductJournal(file, ranks, say ?? (_ => { }));
         }
         catch
         {
-            file.Dispose();
+            file?.Dispose();
             throw;
         }
     }
@@ -79,40 +95,69 @@ public sealed class ProductJournal : IDisposable
     public double Reading(string name, Func<double> measure)
     {
         ArgumentNullException.ThrowIfNull(measure);
+        return _ranks.FromFirst(_file is null ? 0 : OwnReading(_file, name, measure));
+    }
+
+    private double OwnReading(JournalFile file, string name, Func<double> measure)
+    {
         byte[] key = SHA256.HashData(Encoding.UTF8.GetBytes($"reading {name}")), bytes = new byte[sizeof(double)];
-        if (Find(key, 0, bytes.Length) && Read(read => read(bytes)))
+        if (Find(file, key, 0, bytes.Length) && Read(file, read => read(bytes)))
         {
             return BitConverter.ToDouble(bytes);
         }
 
         double value = measure();
         BitConverter.TryWriteBytes(bytes, value);
-        Append(key, 0, bytes.Length, write => write(bytes));
+        Append(file, key, 0, bytes.Length, write => write(bytes));
         return value;
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _file.Dispose();
+    public void Dispose() => _file?.Dispose();
 
     /// <summary>A product <c>[rows, k]</c> with <c>V</c> of <c>[n, k]</c>, from the file or computed. Its memory is laid out by columns either way, so that what is made of it has the same bits.</summary>
     internal Tensor Product(string name, Tensor V, long rows, Func<Tensor> multiply)
     {
         using DisposeScope scope = NewDisposeScope();
         long columns = V.shape[1], length = columns * rows * V.ElementSize;
-        byte[] key = Key(name, V);
-        if (Find(key, (int)columns, length))
+        byte[]? key = _file is null ? null : Key(name, V);
+        Tensor? found = _file is null ? null : Recall(_file, key, [columns, rows], V.dtype, length);
+        if (_ranks.FromFirst(found is null ? 0 : 1) != 0)
         {
-            Tensor found = empty([columns, rows], V.dtype);
-            if (Read(read => TensorBytes.ForEachPart(found, read)))
+            Replayed += (int)columns;
+            found = (found ?? zeros([columns, rows], V.dtype)).to(V.device);
+            if (_ranks.Count > 1)
             {
-                Replayed += (int)columns;
-                return found.to(V.device).t().MoveToOuterDisposeScope();
+                _ranks.Sum(found);
             }
+
+            return found.t().MoveToOuterDisposeScope();
         }
 
-        Tensor product = multiply().t().contiguous(), onHost = product.cpu();
-        Append(key, (int)columns, length, write => TensorBytes.ForEachPart(onHost, write));
+        Tensor product = multiply().t().contiguous();
+        if (_ranks.Count > 1)
+        {
+            product = product.add(0); // as a sum of the file's answer with the others' zeros, which knows no -0
+        }
+
+        if (_file is not null)
+        {
+            Tensor onHost = product.cpu();
+            Append(_file, key, (int)columns, length, write => TensorBytes.ForEachPart(onHost, write));
+        }
+
         return product.t().MoveToOuterDisposeScope();
+    }
+
+    private Tensor? Recall(JournalFile file, ReadOnlySpan<byte> key, long[] shape, ScalarType dtype, long length)
+    {
+        if (!Find(file, key, (int)shape[0], length))
+        {
+            return null;
+        }
+
+        Tensor found = empty(shape, dtype);
+        return Read(file, read => TensorBytes.ForEachPart(found, read)) ? found : null;
     }
 
     private static byte[] Key(string name, Tensor V)
@@ -125,49 +170,49 @@ public sealed class ProductJournal : IDisposable
     }
 
     /// <summary>Whether the next record answers the question; where it answers another one, the file ends before it.</summary>
-    private bool Find(ReadOnlySpan<byte> key, int columns, long length)
+    private bool Find(JournalFile file, ReadOnlySpan<byte> key, int columns, long length)
     {
-        if (!_file.HasNext)
+        if (!file.HasNext)
         {
             return false;
         }
 
-        if (_file.NextIs(key, columns, length))
+        if (file.NextIs(key, columns, length))
         {
             return true;
         }
 
-        Forget("asks for another product than the earlier run did");
+        Forget(file, "asks for another product than the earlier run did");
         return false;
     }
 
-    private bool Read(Action<TensorBytes.PartAction> parts)
+    private bool Read(JournalFile file, Action<TensorBytes.PartAction> parts)
     {
-        if (_file.ReadNext(parts))
+        if (file.ReadNext(parts))
         {
             return true;
         }
 
-        Forget("finds a damaged record");
+        Forget(file, "finds a damaged record");
         return false;
     }
 
-    private void Forget(string reason)
+    private void Forget(JournalFile file, string reason)
     {
-        _say($"{_file.Path}: after {Replayed} products of {Recorded} this run {reason}; the rest of the journal is dropped and computed again.");
-        _file.Truncate();
+        _say($"{file.Path}: after {Replayed} products of {Recorded} this run {reason}; the rest of the journal is dropped and computed again.");
+        file.Truncate();
     }
 
-    private void Append(ReadOnlySpan<byte> key, int columns, long length, Action<TensorBytes.PartAction> parts)
+    private void Append(JournalFile file, ReadOnlySpan<byte> key, int columns, long length, Action<TensorBytes.PartAction> parts)
     {
         try
         {
-            _file.Append(key, columns, Before + _clock.Elapsed, length, parts);
+            file.Append(key, columns, Before + _clock.Elapsed, length, parts);
         }
         catch (IOException error)
         {
-            _say($"{AtomicFile.Refusal(_file.Path, error)} The job goes on without a checkpoint; killed, it would be taken up from here.");
-            _file.Close();
+            _say($"{AtomicFile.Refusal(file.Path, error)} The job goes on without a checkpoint; killed, it would be taken up from here.");
+            file.Close();
         }
     }
 }

@@ -37,6 +37,27 @@ internal sealed class CommandProcess : IDisposable
         return new CommandProcess(start);
     }
 
+    /// <summary>As many ranks of one command, started by mpirun.</summary>
+    public static CommandProcess Mpirun(int ranks, params string[] args) => Mpirun([args], ranks);
+
+    /// <summary>A rank for each command line, started by mpirun.</summary>
+    public static CommandProcess Mpirun(IReadOnlyList<string[]> commands) => Mpirun(commands, 1);
+
+    private static CommandProcess Mpirun(IReadOnlyList<string[]> commands, int each)
+    {
+        string[] line = [.. commands.SelectMany((args, i) => (string[])[.. i == 0 ? Array.Empty<string>() : [":"], "-n", $"{each}", .. Program(args)])];
+        ProcessStartInfo start = Start(["mpirun", "--oversubscribe", .. line]);
+        foreach (string variable in (string[])["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_mpi_yield_when_idle", "OMP_NUM_THREADS"])
+        {
+            start.Environment[variable] = "1";
+        }
+
+        return new CommandProcess(start);
+    }
+
+    /// <summary>Numbers of the processes that it started itself.</summary>
+    public int[] Children() => [.. File.ReadAllText($"/proc/{_process.Id}/task/{_process.Id}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)];
+
     /// <summary>Reads standard error up to a line with <paramref name="word"/>.</summary>
     public string WaitFor(string word)
     {
@@ -81,8 +102,12 @@ internal sealed class CommandProcess : IDisposable
         _process.Dispose();
     }
 
+    private static ProcessStartInfo StartInfo(string[] args) => Start(Program(args));
+
+    private static string[] Program(string[] args) => ["dotnet", Path.Combine(AppContext.BaseDirectory, "curvature.dll"), .. args];
+
     /// <summary>A process started in the background of a script inherits ignored interrupts; this one must not.</summary>
-    private static ProcessStartInfo StartInfo(string[] args) => new("env", ["--default-signal=INT,TERM", "dotnet", Path.Combine(AppContext.BaseDirectory, "curvature.dll"), .. args])
+    private static ProcessStartInfo Start(string[] line) => new("env", ["--default-signal=INT,TERM", .. line])
     {
         RedirectStandardOutput = true,
         RedirectStandardError = true,

@@ -1,0 +1,126 @@
+using System.Globalization;
+using Curvature.Cli.Output;
+using Curvature.Distributed;
+using Curvature.Objectives;
+
+namespace Curvature.Cli.Work;
+
+/// <summary>
+/// The processes that <c>mpirun</c> or <c>srun</c> started to do one job together, if any. Rank 0 speaks and writes; the others are heard only when they alone fail. Whatever ends one ends all. MPI is not loaded before
+/// <see cref="Join"/>, and never where no launcher is at work.
+/// </summary>
+internal static class Team
+{
+    // How long a rank lets one with a lower number speak for all, and then MPI try to end them.
+    private static readonly TimeSpan Precedence = TimeSpan.FromSeconds(0.7), Last = TimeSpan.FromSeconds(3);
+
+    // mpirun asks politely and kills a second later.
+    private static readonly TimeSpan Mercy = TimeSpan.FromSeconds(1.5);
+
+    private static Communicator? _world;
+    private static WatchedRanks? _watched;
+
+    /// <summary>How many there are.</summary>
+    public static int Count => Launcher.Ranks;
+
+    /// <summary>Whether this process speaks and writes for all.</summary>
+    public static bool Leads => Count == 1 || Launcher.Rank == 0;
+
+    /// <summary>Ranks on this machine, which share its memory and cores.</summary>
+    public static int OnThisMachine => Math.Clamp(Number("OMPI_COMM_WORLD_LOCAL_SIZE") ?? Number("MPI_LOCALNRANKS") ?? Number("SLURM_TASKS_PER_NODE") ?? Count, 1, Count);
+
+    /// <summary>This process's share of the cores: those that the launcher bound it to, and no more than all of them divided by the ranks here.</summary>
+    public static int Cores
+    {
+        get
+        {
+            const string Processors = "/proc/cpuinfo";
+            int all = Count > 1 && File.Exists(Processors) ? File.ReadLines(Processors).Count(line => line.StartsWith("processor", StringComparison.Ordinal)) : Environment.ProcessorCount;
+            return Math.Max(1, Math.Min(Environment.ProcessorCount, all / OnThisMachine));
+        }
+    }
+
+    /// <summary>The ranks, all of which call this. Where there is but one process, that one.</summary>
+    /// <param name="limit">How long to wait for another rank before the job is ended.</param>
+    /// <exception cref="CurvatureException">No MPI library, or another one than the launcher's.</exception>
+    public static IRanks Join(TimeSpan limit)
+    {
+        if (Count == 1)
+        {
+            return OneRank.Instance;
+        }
+
+        _world ??= Communicator.World;
+        return _watched ??= new WatchedRanks(_world, limit, () => Expire(limit));
+    }
+
+    /// <summary>The words that an error of this process begins with; null where another one has said it or will.</summary>
+    public static string? Prefix
+    {
+        get
+        {
+            if (Leads)
+            {
+                return "error: ";
+            }
+
+            if (_world is null)
+            {
+                return null; // a command line that is wrong is wrong on all
+            }
+
+            Thread.Sleep(Launcher.Rank * Precedence);
+            return $"error: rank {Launcher.Rank} of {Count}: ";
+        }
+    }
+
+    /// <summary>Gives a launcher that ends all ranks, because another one failed and has said why, the time to end this one too before it says that it was cancelled.</summary>
+    public static void Yield()
+    {
+        if (_world is not null)
+        {
+            Thread.Sleep(Mercy);
+        }
+    }
+
+    /// <summary>Ends MPI where it was begun: together, or at once on all ranks if this one failed.</summary>
+    /// <param name="code">The exit code.</param>
+    /// <returns>The exit code.</returns>
+    public static int End(int code)
+    {
+        _watched?.Dispose();
+        if (_world is null)
+        {
+            return code;
+        }
+
+        if (code == CurvatureCommand.Success)
+        {
+            _world.Dispose();
+        }
+        else
+        {
+            Console.Error.Flush();
+            _world.Abort(code);
+        }
+
+        return code;
+    }
+
+    /// <summary>Ends all ranks while this one's thread waits for another.</summary>
+    private static void Expire(TimeSpan limit)
+    {
+        if (Prefix is { } prefix)
+        {
+            Console.Error.WriteLine($"{prefix}waited {Format.Duration(limit)} for the other ranks: one of them hangs, or is slower than that. --rank-timeout SECONDS waits longer.");
+            Console.Error.Flush();
+        }
+
+        new Thread(() => _world!.Abort(CurvatureCommand.Failed)) { IsBackground = true }.Start();
+        Thread.Sleep(Last);
+        Environment.FailFast(null); // MPI did not end it; the launcher ends the others when it sees this
+    }
+
+    private static int? Number(string variable) =>
+        int.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;
+}

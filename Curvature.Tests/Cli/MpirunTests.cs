@@ -1,0 +1,139 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Curvature.Cli;
+using Xunit;
+
+namespace Curvature.Tests.Cli;
+
+/// <summary><c>mpirun -n N curvature ...</c>, with all that can befall one rank.</summary>
+public sealed class MpirunTests : IDisposable
+{
+    /// <summary>In which a job ends that one rank has ended.</summary>
+    private static readonly TimeSpan Seconds = TimeSpan.FromSeconds(15);
+
+    // Long enough to be disturbed half way.
+    private static readonly string[] Long = ["report", .. CommandRun.Digits, "--steps", "2000", "--runs", "16", "--threads", "1"];
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [MpirunFact]
+    public void Ranks_agree_with_one_process_and_rank_0_alone_speaks()
+    {
+        string[] job = ["measure", "trace", .. CommandRun.Digits, "--samples", "450", "--batch-size", "100", "--probes", "8", "--dtype", "float64", "--json", "--threads", "1"];
+        JsonElement one = CommandRun.Of(job).Json();
+        using CommandProcess together = CommandProcess.Mpirun(2, job);
+        CommandRun run = together.Finish();
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        JsonElement two = run.Json();
+        Assert.Equal(2, two.GetProperty("environment").GetProperty("ranks").GetInt32());
+        foreach (string number in (string[])["value", "standard_error"])
+        {
+            Assert.Equal(one.GetProperty("trace").GetProperty(number).GetDouble(), two.GetProperty("trace").GetProperty(number).GetDouble(), 11);
+        }
+
+        Assert.Single(run.Error.Split('\n'), line => line.StartsWith("One product", StringComparison.Ordinal));
+    }
+
+    [MpirunFact]
+    public void A_finished_checkpoint_of_ranks_repeats_their_numbers()
+    {
+        string[] job = ["measure", "eigs", .. CommandRun.Digits, "--samples", "100", "--top", "2", "--json", "--threads", "1", "--checkpoint", _folder.File("checkpoint")];
+        string[] runs = [.. Enumerable.Range(0, 2).Select(_ =>
+        {
+            using CommandProcess process = CommandProcess.Mpirun(2, job);
+            CommandRun run = process.Finish();
+            Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+            return run.Json().GetProperty("eigenvalues").GetRawText();
+        })];
+        Assert.Equal(runs[0], runs[1]);
+    }
+
+    [MpirunFact]
+    public void A_file_that_one_rank_lacks_ends_all_with_its_message()
+    {
+        string[] rest = ["--model-type", "digits-mlp", "--data", CommandRun.Digits[4], "--target", "-1", "--loss", "cross-entropy"];
+        var clock = Stopwatch.StartNew();
+        using CommandProcess process = CommandProcess.Mpirun([["measure", "trace", CommandRun.Digits[0], .. rest], ["measure", "trace", "absent.safetensors", .. rest]]);
+        CommandRun run = process.Finish();
+        Assert.Equal((CurvatureCommand.Failed, ""), (run.ExitCode, run.Output));
+        Assert.StartsWith("error: rank 1 of 2: ", Assert.Single(run.Error.Split('\n'), line => line.StartsWith("error: ", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.InRange(clock.Elapsed, TimeSpan.Zero, Seconds);
+    }
+
+    [MpirunFact]
+    public void A_killed_rank_ends_all()
+    {
+        using CommandProcess process = CommandProcess.Mpirun(2, [.. Long, "--out", _folder.File("out")]);
+        process.WaitFor("Planned");
+        int[] ranks = process.Children();
+        Signal(ranks[^1], "KILL");
+        AssertEnded(process, ranks);
+    }
+
+    [MpirunFact]
+    public void A_rank_that_hangs_ends_all_when_the_time_limit_is_reached()
+    {
+        using CommandProcess process = CommandProcess.Mpirun(2, [.. Long, "--out", _folder.File("out"), "--rank-timeout", "2"]);
+        process.WaitFor("Planned");
+        int[] ranks = process.Children();
+        Signal(ranks[^1], "STOP");
+        CommandRun run = AssertEnded(process, ranks);
+        Assert.Single(run.Error.Split('\n'), line => line.StartsWith("error: waited 2.0 s for the other ranks", StringComparison.Ordinal));
+    }
+
+    [MpirunFact]
+    public void A_signal_to_the_launcher_leaves_no_process_and_no_file()
+    {
+        using CommandProcess process = CommandProcess.Mpirun(2, [.. Long, "--out", _folder.File("out")]);
+        process.WaitFor("Planned");
+        int[] ranks = process.Children();
+        process.Signal("TERM");
+        AssertEnded(process, ranks);
+    }
+
+    [MpirunFact]
+    public void What_one_process_does_is_done_once()
+    {
+        using CommandProcess process = CommandProcess.Mpirun(2, "inspect", CommandRun.Digits[0]);
+        CommandRun run = process.Finish();
+        Assert.Equal((CurvatureCommand.Success, CommandRun.Of("inspect", CommandRun.Digits[0]).Output), (run.ExitCode, run.Output));
+        Assert.Contains("rank 0 does it", run.Error, StringComparison.Ordinal);
+        using CommandProcess wrong = CommandProcess.Mpirun(2, "measure", "trace");
+        CommandRun usage = wrong.Finish();
+        Assert.Equal(CurvatureCommand.Usage, usage.ExitCode);
+        Assert.Single(usage.Error.Split('\n'), line => line.StartsWith("error: ", StringComparison.Ordinal));
+    }
+
+    private CommandRun AssertEnded(CommandProcess process, int[] ranks)
+    {
+        var clock = Stopwatch.StartNew();
+        CommandRun run = process.Finish();
+        Assert.NotEqual(CurvatureCommand.Success, run.ExitCode);
+        Assert.InRange(clock.Elapsed, TimeSpan.Zero, Seconds);
+        Assert.Equal(2, ranks.Length);
+        Assert.All(ranks, rank => Assert.True(SpinWait.SpinUntil(() => HasEnded(rank), Seconds), $"rank with process id {rank} is still there: {run.Error}"));
+        Assert.Empty(_folder.Entries());
+        return run;
+    }
+
+    /// <summary>Gone, or a zombie that nobody has asked for.</summary>
+    private static bool HasEnded(int process)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{process}/stat").Split(')')[^1].TrimStart()[0] is 'Z' or 'X';
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
+    private static void Signal(int process, string name)
+    {
+        using Process kill = Process.Start("kill", [$"-{name}", $"{process}"]);
+        kill.WaitForExit();
+    }
+}

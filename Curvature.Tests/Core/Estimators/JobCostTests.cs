@@ -1,0 +1,68 @@
+using Curvature.Estimators;
+using Xunit;
+
+namespace Curvature.Tests.Core.Estimators;
+
+public sealed class JobCostTests
+{
+    private static readonly JobCost Job = new()
+    {
+        Plan = new WorkPlan(Samples: 1000, Probes: 64, EigenProducts: 100, Steps: 50, Runs: 4),
+        Product = new ProductCost(Graph: 1e-3, Product: 2e-3, Kept: 0) { GraphBytes = 1e5 },
+        Parameters = 1_000_000,
+        Speed = new MachineSpeed(VectorBytes: 1e10, RankBytes: 1e9),
+        BatchSize = 100,
+        SampleBytes = 400,
+    };
+
+    [Fact]
+    public void Time_on_one_rank_is_that_of_the_passes_and_of_the_vectors()
+    {
+        double[] expected =
+        [
+            (8 * 1.0) + (64 * 2.0),                                                // 8 graph passes of 1 s, 64 products of 2 s
+            (50 * 1.0) + (200 * 2.0) + (2.0 * 50 * 50 * 4 * 4e6 / 1e10),           // and two orthogonalisations of 4 runs
+            (100 * 3.0) + (6.0 * 40 * 100 * 4e6 / 1e10),
+        ];
+        Assert.Equal(["trace", "density", "eigenvalues"], Job.Time.Select(part => part.Name));
+        Assert.All(Job.Time.Zip(expected), pair => Assert.Equal(pair.Second, pair.First.Amount, 9));
+        Assert.Equal(expected.Sum(), Job.Seconds, 9);
+    }
+
+    [Theory]
+    [InlineData(2, 500)]
+    [InlineData(4, 300)]
+    [InlineData(10, 100)]
+    [InlineData(64, 100)]
+    public void Ranks_divide_batches_and_add_a_sum_for_each_product(int ranks, long samples)
+    {
+        JobCost job = Job with { Ranks = ranks, Plan = Job.Plan with { EigenProducts = 0, Steps = 0, Runs = 0 } };
+        Assert.Equal(samples, job.SamplesOfRank);
+        Assert.Equal((8 * 1e-3 * samples) + (64 * 2e-3 * samples) + (64 * 2.0 * (ranks - 1) / ranks * 4e6 / 1e9), job.Seconds, 9);
+    }
+
+    [Fact]
+    public void Memory_is_that_of_the_hungriest_part()
+    {
+        Assert.Equal(4 * 4e6, Amount(Job, "weights and their copies"));
+        Assert.Equal(4e5, Amount(Job, "data"));
+        Assert.Equal(100 * 1e5, Amount(Job, "graphs"));
+        Assert.Equal(4 * 56 * 4e6, Amount(Job, "vectors of the density"));
+        Assert.Equal(1.6e7 + 4e5 + 1e7 + 8.96e8, Job.Bytes);
+        Assert.Equal(32 * 4e6, Amount(Job with { Plan = Job.Plan with { EigenProducts = 0, Steps = 0, Runs = 0 } }, "vectors of the trace"));
+        JobCost kept = Job with { Product = Job.Product with { Kept = 700 } };
+        Assert.Equal(700 * 1e5, Amount(kept, "graphs"));
+        Assert.Equal(Job.Bytes, kept.LeastBytes);
+        Assert.Equal(364 * 4e6, Job.CheckpointBytes);
+    }
+
+    [Fact]
+    public void Ranks_are_named_that_make_a_job_fit_unless_what_each_does_alone_takes_longer()
+    {
+        JobCost trace = Job with { Plan = Job.Plan with { EigenProducts = 0, Steps = 0, Runs = 0 } };
+        Assert.Equal(4, trace.RanksFor(60));
+        Assert.Null(Job.RanksFor(1));
+    }
+
+    private static double Amount(JobCost job, string part) => job.Memory.Single(entry => entry.Name == part).Amount;
+}
