@@ -235,7 +235,7 @@ internal sealed class NetworkPlanRun
                 Severity.Info,
                 $"Losses and accuracies are those of quantized weights and of layers' inputs at {inputs.Text}, ranges from {Format.Count(_samples.Count, "sample")}; biases and norms stay in floating point. {(inputs.Plan is null ? "The sensitivities are of weights alone." : "Weights and inputs are planned each by sensitivities of their own.")}",
                 ("activation_bits", inputs.Bits.Values.Distinct().Order()))
-            : Finding.Of("weights-only", Severity.Info, "Losses and accuracies are those of quantized weights; activations, biases and norms stay in floating point.");
+            : Finding.Of("weights-only", Severity.Info, $"Losses and accuracies are those of quantized weights; activations, biases and norms stay in floating point{(_network.SeesModules ? "" : ", for the layers of TorchScript have no hooks by which to reach their inputs")}.");
         if (_network.Others.Count > 0)
         {
             yield return Finding.Of("not-quantized", Severity.Info, $"Parameters of rank 2 or more that are no layer's weight keep their precision, and no size counts them: {string.Join(", ", _network.Others)}.", ("parameters", _network.Others));

@@ -89,6 +89,7 @@ public class NetworkPlanTests
         Assert.True(plain.ExitCode == CurvatureCommand.Success, plain.Error);
         Assert.Equal(["conv1", "conv2", "fc"], plain.Json().GetProperty("assignment").EnumerateObject().Select(layer => layer.Name));
         Assert.Equal(JsonValueKind.Null, plain.Json().GetProperty("bops").ValueKind);
+        Assert.Contains("the layers of TorchScript have no hooks by which to reach their inputs", plain.Output, StringComparison.Ordinal);
 
         CommandRun unknown = CommandRun.Of(["plan", .. Script, "--limit", "bops=50%"]);
         Assert.Equal(CurvatureCommand.Failed, unknown.ExitCode);
