@@ -4,6 +4,7 @@ using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Sharpness;
 using Curvature.Tensors;
+using Curvature.Viz.Figures;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -25,11 +26,17 @@ internal static class DomainAlignment
         Console.WriteLine($"{"",-18} {"loss",7} {"head Hessians apart",20} {"penalty",10}");
         foreach ((string name, AlignmentKind? kind) in (ReadOnlySpan<(string, AlignmentKind?)>)[("plain", null), ("gradient products", AlignmentKind.GradientProduct), ("diagonals", AlignmentKind.Diagonal)])
         {
-            Train(name, kind, domains, options.Quick ? 30 : 60, cancellation);
+            (double loss, double apart, double penalty) = Train(kind, 1, domains, options.Quick ? 30 : 60, cancellation);
+            Console.WriteLine($"{name,-18} {loss,7:F4} {apart,20:F3} {penalty,10:E2}");
         }
+
+        double[] weights = options.Quick ? [1] : [0.1, 0.3, 1, 3, 10];
+        Curve By(string name, AlignmentKind kind, CurveKind look) => new(name, [.. weights.Select(weight => (Math.Log10(weight), Train(kind, weight, domains, options.Quick ? 2 : 60, cancellation).Apart))], look);
+        Curve[] curves = [By("gradient products", AlignmentKind.GradientProduct, CurveKind.Measured), By("diagonals", AlignmentKind.Diagonal, CurveKind.Beside)];
+        DocFigures.Write(options, "domain-alignment", new CurvesFigure("domain-alignment", "Head Hessians of three domains by the penalty's weight", "relative distance", curves, across: "log₁₀ of the weight"));
     }
 
-    private static void Train(string name, AlignmentKind? kind, Batch[] domains, int steps, CancellationToken cancellation)
+    private static (double Loss, double Apart, double Penalty) Train(AlignmentKind? kind, double weight, Batch[] domains, int steps, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(1);
@@ -37,7 +44,7 @@ internal static class DomainAlignment
 
         #region penalty
         ParameterSpace head = ParameterSpace.Of(model, "head.*");
-        HessianAlignment alignment = new(head, kind ?? AlignmentKind.GradientProduct) { Alpha = 1, Beta = 1, Probes = 4 };
+        HessianAlignment alignment = new(head, kind ?? AlignmentKind.GradientProduct) { Alpha = weight, Beta = weight, Probes = 4 };
         using optim.Optimizer optimizer = optim.Adam(model.parameters(), 0.01);
         for (int step = 0; step < steps; step++)
         {
@@ -59,7 +66,7 @@ internal static class DomainAlignment
         #endregion
 
         Tensor[] last = [.. domains.Select(domain => Loss.Value(model.call(domain.Inputs), domain.Targets))];
-        Console.WriteLine($"{name,-18} {stack(last).mean().ToDouble(),7:F4} {apart,20:F3} {alignment.Penalty(last).ToDouble(),10:E2}");
+        return (stack(last).mean().ToDouble(), apart, alignment.Penalty(last).ToDouble());
     }
 
     /// <summary>Rows of the data as images of 8 by 8, turned by quarters.</summary>

@@ -45,6 +45,7 @@ internal static class KnownSamples
         new("hessian-free", "Hessian-free steps on the digits network: damping, products and the loss, beside AdamW at as many gradients", HessianFreeTraining.Run),
         new("lanczos-rates", "Learning rate and momentum from the Hessian's spectrum, refreshed on the fly, beside fixed ones", LanczosRateTraining.Run),
         new("train-digits", "Trains the digits network that the demo reports on", TrainDigits.Run),
+        new("watched-fashion-mnist", "What a monitor costs a LeNet's training on Fashion-MNIST at its default interval", WatchedFashionMnist.Run),
         new("train-fashion-mnist", "Trains a LeNet on Fashion-MNIST: a checkpoint of real size", TrainFashionMnist.Run),
     ];
 }

@@ -4,6 +4,7 @@ using Curvature.Krylov;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Sharpness;
+using Curvature.Viz.Figures;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -42,6 +43,8 @@ internal static class OpposingGroups
         Console.WriteLine($"cosine of their gradients {found.Cosine:F3}");
         #endregion
 
+        DocFigures.Write(options, "opposing-groups", Along(objective, model, digits.Inputs, oneHot, update, found));
+
         #region examples
         int[] sharpest = [.. Enumerable.Range(0, found.Changes.Count).OrderByDescending(i => found.Examples.Curvatures[i]).Take(10)];
         Console.WriteLine($"the ten digits of largest curvature along v carry {found.ShareOf(sharpest):P1} of lambda_max, of {digits.Count}");
@@ -52,6 +55,26 @@ internal static class OpposingGroups
         void Print(string name, IReadOnlyList<int> rows, double along) => Console.WriteLine(
             $"{name,-8} digits {string.Join(" ", rows.Select(i => digits.Targets[i].ToInt64()))}: losses by {string.Join(" ", rows.Take(3).Select(i => $"{found.Changes[i]:+0.000;-0.000}"))} ..., "
             + $"gradient along v {along:+0.000;-0.000}, {found.ShareOf(rows):P1} of lambda_max");
+    }
+
+    /// <summary>Mean losses of the two groups and of all digits along the step and as far again, less those before it.</summary>
+    private static CurvesFigure Along(Objective objective, Sequential model, Tensor inputs, Tensor targets, Tensor update, OpposingSignals found)
+    {
+        const int Points = 21;
+        using DisposeScope scope = NewDisposeScope();
+        Tensor theta = objective.Parameters.Snapshot();
+        double[] positions = [.. Enumerable.Range(0, Points).Select(i => 2.0 * i / (Points - 1))];
+        double[][] losses = [.. positions.Select(t =>
+        {
+            using DisposeScope inner = NewDisposeScope();
+            using IDisposable noGrad = no_grad();
+            objective.Parameters.Assign(theta.add(update, t));
+            return model.call(inputs).sub(targets).square().mean([1]).to(ScalarType.Float64).data<double>().ToArray();
+        })];
+        objective.Parameters.Assign(theta);
+        Curve Of(string name, IReadOnlyList<int> rows, CurveKind kind) => new(name, [.. positions.Zip(losses, (t, at) => (t, rows.Average(i => at[i] - losses[0][i])))], kind);
+        return new CurvesFigure("opposing-groups", "Losses along a step at the edge of stability", "change of the loss",
+            [Of("ten rising", found.Increases, CurveKind.Beside), Of("ten falling", found.Decreases, CurveKind.Measured), Of("all", [.. Enumerable.Range(0, losses[0].Length)], CurveKind.Limit)], across: "share of the step");
     }
 
     /// <summary>Full-batch gradient descent until a step raises the loss by more than 2 %; stops before that one and returns its number.</summary>

@@ -5,6 +5,7 @@ using Curvature.Krylov;
 using Curvature.MatrixFree;
 using Curvature.Objectives;
 using Curvature.Tensors;
+using Curvature.Viz.Figures;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -24,7 +25,7 @@ internal static class WeightDecayTuning
         using DisposeScope scope = NewDisposeScope();
         using Dataset digits = DataFile.Read("data/digits.csv.gz", new DataOptions { Scale = 1 / 16.0, InputType = ScalarType.Float64 });
         using Dataset some = digits.Sample(options.Quick ? 120 : 600, seed: 1);
-        Batch train = Rows(some, 0, some.Count / 3), held = Rows(some, some.Count / 3, some.Count - (some.Count / 3));
+        Batch train = Rows(some, 0, some.Count / 3), heldOut = Rows(some, some.Count / 3, some.Count - (some.Count / 3));
         manual_seed(1);
         Linear first = nn.Linear(64, options.Quick ? 6 : 16, dtype: ScalarType.Float64), second = nn.Linear(options.Quick ? 6 : 16, 10, dtype: ScalarType.Float64);
         Sequential model = nn.Sequential(first, nn.Tanh(), second);
@@ -38,7 +39,7 @@ internal static class WeightDecayTuning
         }
 
         Objective training = Objective.FromClosure(ParameterSpace.Of(model), [train], Penalised, batch => batch.Inputs.shape[0]);
-        Objective validation = Objective.Supervised(model, Loss, [held]);
+        Objective validation = Objective.Supervised(model, Loss, [heldOut]);
         BilevelProblem problem = new(training, validation, new ParameterSpace([("log decay", logs)]));
         #endregion
 
@@ -72,6 +73,7 @@ internal static class WeightDecayTuning
 
         #region descent
         Tensor? adjoint = null;
+        List<(double Step, double Loss)> held = [(0, validation.Value(cancellation))];
         for (int step = 1; step <= (options.Quick ? 1 : 12); step++)
         {
             using Hypergradient found = problem.Gradient(new Minres { Tolerance = 1e-4, Start = adjoint }, cancellation: cancellation);
@@ -82,9 +84,12 @@ internal static class WeightDecayTuning
             }
 
             Minimum.Find(training, cancellation);
-            Console.WriteLine($"step {step,2}: decays {Decays(logs)}, held-out loss {validation.Value(cancellation):F4}, {found.Products} products");
+            held.Add((step, validation.Value(cancellation)));
+            Console.WriteLine($"step {step,2}: decays {Decays(logs)}, held-out loss {held[^1].Loss:F4}, {found.Products} products");
         }
         #endregion
+
+        DocFigures.Write(options, "weight-decay-tuning", new CurvesFigure("weight-decay-tuning", "Held-out loss along hypergradients", "held-out loss", [new Curve("held-out loss", held)]));
 
         double Retrained(int layer, double aside)
         {

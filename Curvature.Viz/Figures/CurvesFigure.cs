@@ -41,7 +41,7 @@ public sealed class CurvesFigure(string name, string title, string axis, IReadOn
     {
         PlotModel model = Model(theme);
         double[] steps = [.. curves.SelectMany(curve => curve.Points).Select(point => point.X).Where(double.IsFinite)];
-        (double first, double last) = steps.Length == 0 ? (0, 1) : (steps.Min(), Math.Max(steps.Max(), steps.Min() + 1));
+        (double first, double last) = steps.Length == 0 ? (0, 1) : (steps.Min(), steps.Max() > steps.Min() ? steps.Max() : steps.Min() + 1);
         model.Axes.Add(Styled(new LinearAxis { Position = AxisPosition.Bottom, Title = across, Minimum = first, Maximum = last }, theme, gridlines: false));
         model.Axes.Add(Styled(Up(), theme, gridlines: true));
         foreach (Curve curve in curves)
@@ -95,11 +95,13 @@ public sealed class CurvesFigure(string name, string title, string axis, IReadOn
         });
     }
 
+    private static string Place(double x) => double.IsInteger(x) ? NumberText.Of((long)x) : NumberText.Of(x, 3);
+
     private string Words(Curve curve)
     {
         (double X, double Y)[] finite = [.. curve.Points.Where(point => double.IsFinite(point.Y))];
         return finite.Length == 0
             ? $"{curve.Title}: nothing finite."
-            : $"{curve.Title}: from {NumberText.Of(finite[0].Y)} at {across} {NumberText.Of((long)finite[0].X)} to {NumberText.Of(finite[^1].Y)} at {across} {NumberText.Of((long)finite[^1].X)}, between {NumberText.Of(finite.Min(point => point.Y))} and {NumberText.Of(finite.Max(point => point.Y))}.";
+            : $"{curve.Title}: from {NumberText.Of(finite[0].Y)} at {across} {Place(finite[0].X)} to {NumberText.Of(finite[^1].Y)} at {across} {Place(finite[^1].X)}, between {NumberText.Of(finite.Min(point => point.Y))} and {NumberText.Of(finite.Max(point => point.Y))}.";
     }
 }
