@@ -9,15 +9,15 @@ internal static class ExactWork
     /// <summary>What this way of estimating is called on the command line.</summary>
     public const string Name = "exact";
 
-    public static TraceEstimate Trace(Subject subject, int chunk, IProgress<ProductProgress> progress, CancellationToken cancellation)
+    public static TraceEstimate Trace(Subject subject, IProgress<ProductProgress> progress, CancellationToken cancellation)
     {
         ExactTraceEstimate exact = Explained(() => new ExactLayerTraces { RequireHessian = subject.IsHessian }
-            .Estimate(subject.Whole(chunk), subject.Model, progress, cancellation));
+            .Estimate(subject.Objective, subject.Model, progress, cancellation));
         return new TraceEstimate(exact.Total, [.. exact.Layers.Select(layer => new LayerTrace(layer.Name, layer.Parameters, layer.Trace))]);
     }
 
-    public static DiagonalEstimate Diagonal(Subject subject, int chunk, IProgress<ProductProgress> progress, CancellationToken cancellation) =>
-        Explained(() => new GgnDiagonal { RequireHessian = subject.IsHessian }.Estimate(subject.Whole(chunk), subject.Model, progress, cancellation));
+    public static DiagonalEstimate Diagonal(Subject subject, IProgress<ProductProgress> progress, CancellationToken cancellation) =>
+        Explained(() => new GgnDiagonal { RequireHessian = subject.IsHessian }.Estimate(subject.Objective, subject.Model, progress, cancellation));
 
     /// <summary>Adds to a refusal what the command line has in place of types.</summary>
     private static T Explained<T>(Func<T> measure)

@@ -38,8 +38,8 @@ internal sealed class Measurement
     /// <summary>The cost of the plan's products: each is made of the whole and of the blocks, or stands for a backward pass an output, which is cheaper.</summary>
     private ProductCost PlannedCost => _cost.Scaled((_outputs > 0 ? _outputs : 1 + _blocks) / (double)Ranks);
 
-    /// <summary>Among how many the data is divided; exact answers are not divided.</summary>
-    private int Ranks => _outputs > 0 ? 1 : _request.EstimateFor ?? _work.Ranks.Count;
+    /// <summary>Among how many the data is divided.</summary>
+    private int Ranks => _request.EstimateFor ?? _work.Ranks.Count;
 
     private double SecondsLeft => _record.Reading("seconds left", () => (_request.Budget - _environment.Elapsed).TotalSeconds);
 
@@ -180,7 +180,7 @@ internal sealed class Measurement
             Asked = asked,
             Fitted = asked with { Plan = plan },
             Budget = _request.Budget,
-            FreeMemory = ProductBudget.FreeBytes(_work.Parameters),
+            FreeMemory = ProductBudget.FreeBytes(_work.Parameters) / Team.OnThisMachine,
             FreeDisk = _request.Checkpoint is { } folder ? JobRecord.FreeDisk(folder) : null,
             LeftOut =
             [

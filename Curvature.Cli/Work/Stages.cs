@@ -159,7 +159,7 @@ internal sealed class Stages(
     {
         if (trace.IsExact)
         {
-            return ExactWork.Trace(subject!, Chunk, stage, cancellation);
+            return ExactWork.Trace(subject!, stage, cancellation);
         }
 
         double before = secondsLeft();
@@ -177,7 +177,7 @@ internal sealed class Stages(
     {
         ParameterSpace parameters = subject.Parameters;
         using DiagonalEstimate estimate = diagonal.IsExact
-            ? ExactWork.Diagonal(subject, Chunk, stage, cancellation)
+            ? ExactWork.Diagonal(subject, stage, cancellation)
             : diagonal.With(Plan.Probes).Estimate(subject.Matrix, stage, cancellation);
         Vectors = wanted.VectorFile is null ? Vectors : VectorFile.Of(estimate, parameters);
         return DiagonalSummary.Of(estimate, parameters);

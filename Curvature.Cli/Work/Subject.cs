@@ -29,9 +29,5 @@ internal sealed record Subject(
     /// <summary>theta.</summary>
     public ParameterSpace Parameters => Objective.Parameters;
 
-    /// <summary>The loss over all samples for what is no sum over ranks: each of several goes over all of them.</summary>
-    /// <param name="chunk">Samples at once.</param>
-    public Objective Whole(int chunk) => Objective.Ranks.Count == 1 ? Objective : Over(Data.Batches(chunk));
-
     public bool IsHessian => Name == "hessian";
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Curvature.Cli.Output;
 using Curvature.Distributed;
 using Curvature.Objectives;
@@ -19,6 +20,7 @@ internal static class Team
 
     private static Communicator? _world;
     private static WatchedRanks? _watched;
+    private static bool _joining;
 
     /// <summary>How many there are.</summary>
     public static int Count => Launcher.Ranks;
@@ -50,7 +52,13 @@ internal static class Team
             return OneRank.Instance;
         }
 
-        _world ??= Communicator.World;
+        if (_world is null)
+        {
+            _joining = true;
+            using var timer = new Timer(_ => Expire(limit), null, limit, Timeout.InfiniteTimeSpan); // MPI waits for a rank that does not come, too
+            _world = Communicator.World;
+        }
+
         return _watched ??= new WatchedRanks(_world, limit, () => Expire(limit));
     }
 
@@ -64,7 +72,7 @@ internal static class Team
                 return "error: ";
             }
 
-            if (_world is null)
+            if (!_joining)
             {
                 return null; // a command line that is wrong is wrong on all
             }
@@ -116,10 +124,14 @@ internal static class Team
             Console.Error.Flush();
         }
 
-        new Thread(() => _world!.Abort(CurvatureCommand.Failed)) { IsBackground = true }.Start();
+        new Thread(() => _world?.Abort(CurvatureCommand.Failed)) { IsBackground = true }.Start();
         Thread.Sleep(Last);
-        Environment.FailFast(null); // MPI did not end it; the launcher ends the others when it sees this
+        Leave(CurvatureCommand.Failed); // MPI did not end it; the launcher ends the others when it sees this
     }
+
+    /// <summary>Ends the process as it is: its main thread waits inside MPI and can do nothing any more.</summary>
+    [DllImport("libc", EntryPoint = "_exit")]
+    private static extern void Leave(int code);
 
     private static int? Number(string variable) =>
         int.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;

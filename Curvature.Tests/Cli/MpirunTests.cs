@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Curvature.Cli;
+using Curvature.Operators;
+using Curvature.Tests.Distributed;
 using Xunit;
 
 namespace Curvature.Tests.Cli;
@@ -37,17 +39,35 @@ public sealed class MpirunTests : IDisposable
     }
 
     [MpirunFact]
-    public void A_finished_checkpoint_of_ranks_repeats_their_numbers()
+    public void Ranks_that_were_killed_go_on_from_their_checkpoint_to_the_same_bits()
     {
-        string[] job = ["measure", "eigs", .. CommandRun.Digits, "--samples", "100", "--top", "2", "--json", "--threads", "1", "--checkpoint", _folder.File("checkpoint")];
-        string[] runs = [.. Enumerable.Range(0, 2).Select(_ =>
+        const long HalfWay = 150_000;
+        string[] job = ["measure", "density", .. CommandRun.Digits, "--samples", "300", "--steps", "10", "--runs", "4", "--json", "--threads", "1"];
+        string[] kept = [.. job, "--checkpoint", _folder.File("checkpoint")];
+        string journal = Path.Combine(_folder.File("checkpoint"), ProductJournal.FileName);
+        using (CommandProcess killed = CommandProcess.Mpirun(2, kept))
         {
-            using CommandProcess process = CommandProcess.Mpirun(2, job);
+            killed.WaitFor("Planned");
+            while (new FileInfo(journal) is not { Exists: true } file || file.Length < HalfWay)
+            {
+                Thread.Sleep(1);
+            }
+
+            Signal(killed.Children()[0], "KILL");
+            Assert.NotEqual(CurvatureCommand.Success, killed.Finish().ExitCode);
+        }
+
+        CommandRun resumed = Finished(kept), whole = Finished(job);
+        Assert.Contains("of an earlier run", resumed.Error, StringComparison.Ordinal);
+        Assert.Equal(whole.Json().GetProperty("density").GetRawText(), resumed.Json().GetProperty("density").GetRawText());
+
+        static CommandRun Finished(string[] command)
+        {
+            using CommandProcess process = CommandProcess.Mpirun(2, command);
             CommandRun run = process.Finish();
             Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
-            return run.Json().GetProperty("eigenvalues").GetRawText();
-        })];
-        Assert.Equal(runs[0], runs[1]);
+            return run;
+        }
     }
 
     [MpirunFact]

@@ -65,7 +65,7 @@ public sealed class KnownOperatorsTests
         using CurvatureOperator fresh = KnownOperators.Create(matrix, problem.Objective(Sizes(name)), new CurvatureOptions { GraphMemory = 0 }, Seed);
         Tensor v = randn(kept.Columns, 2, ScalarType.Float64), first = kept.Apply(v);
         Assert.True(first.Equals(kept.Apply(v)));
-        AssertClose(first, fresh.Apply(v), 1e-12);
+        Assert.True(first.Equals(fresh.Apply(v))); // to the bit: free memory decides what is kept, and a job that was killed goes on with another amount of it
         if (matrix is not "gradient-covariance" && Problems.Names.Contains(name))
         {
             using CurvatureOperator whole = KnownOperators.Create(matrix, problem.Objective(), null, Seed);
