@@ -19,6 +19,9 @@ internal sealed record Blas(string Name, double GigaflopsPerSecond, int Threads)
 
     private static readonly TimeSpan Enough = TimeSpan.FromSeconds(0.3);
 
+    /// <summary>The library's name.</summary>
+    public static string Loaded => Identify(LoadedLibraries());
+
     /// <summary>Names the library and times it; some 20 ms where it is fast.</summary>
     public static Blas Measure()
     {
@@ -36,7 +39,7 @@ internal sealed record Blas(string Name, double GigaflopsPerSecond, int Threads)
             best = time < best ? time : best;
         }
 
-        return new Blas(Identify(LoadedLibraries()), 2e-9 * Size * Size * Size / best.TotalSeconds, get_num_threads());
+        return new Blas(Loaded, 2e-9 * Size * Size * Size / best.TotalSeconds, get_num_threads());
     }
 
     /// <summary>A warning where products will take many times longer than they need.</summary>

@@ -84,6 +84,8 @@ internal sealed class JobRecord : IDisposable
         List<KeyValuePair<string, string>> job =
         [
             .. circumstances.Entries.Where(entry => !elsewhere.Contains(entry.Key)).Select(entry => KeyValuePair.Create(entry.Key, $"{entry.Value}")),
+            KeyValuePair.Create("build", string.Join(' ', ((Type[])[typeof(JobRecord), typeof(LinearOperator), typeof(TorchSharp.torch)]).Select(type => type.Module.ModuleVersionId.ToString("N")[..8]))), // versions alone do not tell what was compiled
+            KeyValuePair.Create("blas", Blas.Loaded),
             KeyValuePair.Create("instructions", Avx512F.IsSupported ? "AVX-512" : Avx2.IsSupported ? "AVX2" : "baseline"),
             KeyValuePair.Create("ranks", work.Ranks.Count.ToString(CultureInfo.InvariantCulture)),
             KeyValuePair.Create("threads", request.Threads.ToString(CultureInfo.InvariantCulture)),

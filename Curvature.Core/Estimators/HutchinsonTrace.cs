@@ -45,7 +45,7 @@ public sealed record HutchinsonTrace : ITraceEstimator
     {
         Sampling.RequireSquare(a, "trace");
         Sampling.Require(nameof(MaxProbes), MaxProbes, 1, MinProbes, RelativeTolerance);
-        layers ??= (a as CurvatureOperator)?.Parameters;
+        layers ??= a.Parameters;
         RequireSameSpace(a, layers);
         int blocks = layers?.Layers.Count ?? 1;
         bool exact = MaxProbes >= a.Columns && RelativeTolerance is null;

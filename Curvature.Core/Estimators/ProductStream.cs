@@ -44,7 +44,7 @@ public sealed record ProductStream
     {
         Sampling.RequireSquare(a, "trace");
         Sampling.Require(nameof(MaxProbes), MaxProbes, 2, MinProbes, RelativeTolerance);
-        layers ??= (a as CurvatureOperator)?.Parameters;
+        layers ??= a.Parameters;
         HutchinsonTrace.RequireSameSpace(a, layers);
         bool exact = MaxProbes >= a.Columns;
         int total = exact ? (int)a.Columns : MaxProbes;

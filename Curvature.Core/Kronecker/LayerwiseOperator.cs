@@ -22,7 +22,7 @@ public abstract class LayerwiseOperator : LinearOperator
         (Parameters, Registration, _blocks) = (parameters, registration, blocks);
 
     /// <summary>theta, the rows and columns of the matrix.</summary>
-    public ParameterSpace Parameters { get; }
+    public override ParameterSpace Parameters { get; }
 
     /// <summary>What stands for each parameter, and why.</summary>
     public RegistrationReport Registration { get; }

@@ -35,7 +35,7 @@ public abstract class CurvatureOperator : LinearOperator
     public Objective Objective { get; }
 
     /// <summary>theta, the rows and columns of the matrix.</summary>
-    public ParameterSpace Parameters => Objective.Parameters;
+    public override ParameterSpace Parameters => Objective.Parameters;
 
     /// <summary>lambda of the term <c>lambda I</c>: the objective's L2.</summary>
     protected virtual double Lambda => Objective.L2;

@@ -56,6 +56,7 @@ internal sealed class JournalFile : IDisposable
                 stream.SetLength(0);
                 stream.Position = 0;
                 stream.Write(head);
+                stream.Flush(flushToDisk: true);
             }
 
             var file = new JournalFile(path, stream, head.Length);
@@ -72,8 +73,8 @@ internal sealed class JournalFile : IDisposable
         }
     }
 
-    /// <summary>Finds the end of what is whole, by the heads of the records; the rest is cut off. Tells how many products there are, and the time at the last record.</summary>
-    public (int Products, TimeSpan Elapsed) Survey()
+    /// <summary>Finds the end of what is whole, by the heads of the records; the rest is cut off. Tells how many products there are, the time at the last record, and how many bytes were cut off.</summary>
+    public (int Products, TimeSpan Elapsed, long Dropped) Survey()
     {
         (int products, double elapsed) = (0, 0);
         Span<byte> head = stackalloc byte[RecordHead];
@@ -94,12 +95,13 @@ internal sealed class JournalFile : IDisposable
             _end += RecordHead + length + HashSize;
         }
 
-        if (_stream.Length > _end)
+        long dropped = _stream.Length - _end;
+        if (dropped > 0)
         {
             _stream.SetLength(_end);
         }
 
-        return (products, TimeSpan.FromSeconds(elapsed));
+        return (products, TimeSpan.FromSeconds(elapsed), dropped);
     }
 
     /// <summary>Whether the next record answers this question.</summary>
@@ -142,7 +144,7 @@ internal sealed class JournalFile : IDisposable
     }
 
     /// <summary>Writes a record at the end: whole, or not at all.</summary>
-    /// <exception cref="IOException">It cannot be written.</exception>
+    /// <exception cref="IOException">It cannot be written, whatever the system calls that.</exception>
     public void Append(ReadOnlySpan<byte> key, int columns, TimeSpan elapsed, long length, Action<TensorBytes.PartAction> parts)
     {
         if (_closed)
@@ -169,10 +171,10 @@ internal sealed class JournalFile : IDisposable
             });
             _stream.Write(hash.GetHashAndReset());
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException or NotSupportedException) // the last two: larger than the file system allows
         {
             _stream.SetLength(_end);
-            throw;
+            throw e as IOException ?? new IOException(e.Message, e);
         }
 
         _next = _end = _stream.Position;

@@ -1,3 +1,4 @@
+using Curvature.Tensors;
 using static TorchSharp.torch;
 
 namespace Curvature.Operators;
@@ -11,6 +12,9 @@ namespace Curvature.Operators;
 /// <param name="journal">The job's record.</param>
 public sealed class JournalledOperator(LinearOperator a, string name, ProductJournal journal) : LinearOperator(a.Rows, a.Columns, a.IsSymmetric, a.DType, a.Device)
 {
+    /// <inheritdoc/>
+    public override ParameterSpace? Parameters => a.Parameters;
+
     /// <inheritdoc/>
     public override double? ExactTrace => a.ExactTrace;
 

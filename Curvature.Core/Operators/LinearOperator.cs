@@ -1,3 +1,4 @@
+using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -42,6 +43,9 @@ public abstract class LinearOperator : IDisposable
 
     /// <summary>Products asked of this operator so far, <c>A v</c> and <c>A^T u</c> alike; a block of k columns counts k.</summary>
     public int Products { get; private set; }
+
+    /// <summary>theta, where rows and columns belong to parameters, whose layers estimators then tell apart; else null.</summary>
+    public virtual ParameterSpace? Parameters => null;
 
     /// <summary>The trace where the structure gives it exactly without products, else null.</summary>
     public virtual double? ExactTrace => null;

@@ -13,8 +13,8 @@ namespace Curvature.Operators;
 /// methods are deterministic sequences of products (seeded probes, recurrences), so a job that starts anew with the same journal is answered from the file up to where it was killed, computes from there, and all that lies
 /// between products is computed again: no method knows of it (<see cref="Record"/>).
 /// <para>
-/// Each record holds a SHA-256 of the question (operator, shape, the vector's bits) and one of the whole record. What a process that was killed left of a record is dropped. A record that is damaged, or that answers another
-/// question than is asked, is dropped with all behind it, told of, and computed again. Where nothing more can be written, because the disk is full, that is told once and the job goes on without.
+/// Each record holds a SHA-256 of the question (operator, shape, the vector's bits) and one of the whole record. What a process that was killed left of a record, a record that is damaged, and one that answers another
+/// question than is asked, are dropped with all behind them, told of, and computed again. Where nothing more can be written, because the disk is full, that is told once and the job goes on without.
 /// </para>
 /// <para>
 /// Cost: P numbers on the disk for each product, a pass of SHA-256 over vector and product, and no memory beyond one product. A file belongs to one job, which <see cref="Open"/> compares, and to one process at a time.
@@ -34,7 +34,12 @@ public sealed class ProductJournal : IDisposable
     private ProductJournal(JournalFile? file, IRanks ranks, Action<string> say)
     {
         (_file, _ranks, _say) = (file, ranks, say);
-        (int products, TimeSpan before) = file?.Survey() ?? default;
+        (int products, TimeSpan before, long dropped) = file?.Survey() ?? default;
+        if (dropped > 0)
+        {
+            say($"{file!.Path}: its last {dropped} bytes are no whole record, as a process leaves them that is killed while it writes, or they are damaged; they are dropped, and computed again.");
+        }
+
         (Recorded, Before) = ((int)ranks.FromFirst(products), TimeSpan.FromSeconds(ranks.FromFirst(before.TotalSeconds)));
     }
 

@@ -159,7 +159,7 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
     /// <param name="options">Its group's, all filled.</param>
     protected abstract void Update(Parameter parameter, Tensor g, Tensor? D, NamedState state, TOptions options);
 
-    /// <summary>Whether this step's loss may be evaluated once more after it: what the model draws (dropout) is then drawn again.</summary>
+    /// <summary>Whether this step's loss may be evaluated once more after it: what the model draws on the CPU (dropout) is then drawn again. TorchSharp gives no hold of a GPU's random state: there it draws anew.</summary>
     private protected virtual bool MayLookBack => false;
 
     /// <summary>Whether the loss of the step that was just taken is to be evaluated once more, on the same batch.</summary>

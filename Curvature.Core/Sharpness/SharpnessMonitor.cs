@@ -16,6 +16,7 @@ namespace Curvature.Sharpness;
 /// be over some hundred samples of the data. Nothing of the training is touched: parameters, <c>.grad</c>, modes, running statistics and random state are as before, so that a run ends at the same bits with and without a monitor.
 /// What is not finite is missing from the record, which says so; it never ends the training.
 /// </para>
+/// <para>Over several ranks (<see cref="Objective.Ranks"/>) every rank observes, after each step; rank 0's clock says when, which takes a number over the ranks a step unless <see cref="MonitorOptions.Interval"/> is set, and rank 0 writes the file.</para>
 /// </summary>
 public sealed class SharpnessMonitor : IDisposable
 {
@@ -44,7 +45,7 @@ public sealed class SharpnessMonitor : IDisposable
         }
 
         _objective = objective;
-        _file = _options.Path is { } path ? new MonitorFile(path) : null;
+        _file = _options.Path is { } path && objective.Ranks.Rank == 0 ? new MonitorFile(path) : null;
     }
 
     /// <summary>Observations made.</summary>
@@ -63,7 +64,7 @@ public sealed class SharpnessMonitor : IDisposable
         long now = _options.Time.GetTimestamp();
         _training += _left is { } left ? _options.Time.GetElapsedTime(left, now).TotalSeconds : 0;
         _left = now;
-        if (!IsDue(step))
+        if (!(_observations == 0 || (_options.Interval is { } interval ? step % interval == 0 : _objective.Ranks.FromFirst(IsAffordable() ? 1 : 0) != 0)))
         {
             return null;
         }
@@ -121,11 +122,10 @@ public sealed class SharpnessMonitor : IDisposable
     }
 
     /// <summary>
-    /// Due at multiples of the interval, or once another observation like the last one fits into the overhead allowed. The first one, which has no eigenvector to start from and warms everything up, tells little of the next and is
-    /// not charged: it would delay the second for long.
+    /// Whether another observation like the last one fits into the overhead allowed. The first one, which has no eigenvector to start from and warms everything up, tells little of the next and is not charged: it would delay the
+    /// second for long.
     /// </summary>
-    private bool IsDue(long step) => _observations == 0
-        || (_options.Interval is { } interval ? step % interval == 0 : _observing - _first + (_observations == 1 ? _last / FirstTimes : _last) <= _options.MaxOverhead * _training);
+    private bool IsAffordable() => _observing - _first + (_observations == 1 ? _last / FirstTimes : _last) <= _options.MaxOverhead * _training;
 
     private MonitorRecord See(long step, CancellationToken cancellation)
     {

@@ -6,13 +6,14 @@ namespace Curvature.Tensors;
 
 /// <summary>
 /// Where a measurement runs, and with what arithmetic. On a GPU libtorch lets cuDNN round the factors of float32 convolutions to TF32, a
-/// mantissa of 10 bits: enough to train, not to measure a curvature by. It is off here unless asked for. Attention in one kernel (flash)
-/// has no second derivative: it is off always, and attention is computed by matrix products.
+/// mantissa of 10 bits: enough to train, not to measure a curvature by. It is off here unless asked for. The flash kernel of attention
+/// has no second derivative and is off always. That libtorch 2 then takes another fused kernel without one cannot be prevented through TorchSharp: models that call
+/// <c>scaled_dot_product_attention</c> may need attention written as matrix products there. Nothing of this has been run on a GPU.
 /// </summary>
 public static partial class ComputeDevice
 {
-    // Set for each process of a job on one machine: Open MPI, MPICH and Intel MPI (Hydra), Slurm, PyTorch's launcher.
-    private static readonly string[] LocalRanks = ["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID", "LOCAL_RANK"];
+    // Set for each process of a job on one machine: Open MPI, MPICH and Intel MPI (Hydra), PyTorch's launcher, and last Slurm, in whose jobs the others are started and which all that they start inherits.
+    private static readonly string[] LocalRanks = ["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "LOCAL_RANK", "SLURM_LOCALID"];
 
     /// <summary>What names a device, for messages: <c>cpu</c>, <c>cuda</c> (the first), <c>cuda:INDEX</c>, <c>cuda:local</c> (one for each process of a job on this machine).</summary>
     public const string Expected = "cpu, cuda, cuda:INDEX or cuda:local";
@@ -55,7 +56,7 @@ public static partial class ComputeDevice
         int index = name switch
         {
             "cuda" => 0,
-            "cuda:local" => LocalRank(environment),
+            "cuda:local" => devices == 1 && environment("SLURM_GPUS_PER_TASK") is "1" ? 0 : LocalRank(environment), // Slurm shows such a process its own device alone
             _ => int.Parse(name["cuda:".Length..], CultureInfo.InvariantCulture),
         };
         if (index < devices)

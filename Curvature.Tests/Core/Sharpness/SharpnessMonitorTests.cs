@@ -3,6 +3,8 @@ using Curvature.Krylov;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Sharpness;
+using Curvature.Tensors;
+using Curvature.Tests.Reference;
 using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;
@@ -44,6 +46,35 @@ public sealed class SharpnessMonitorTests
         Assert.Equal(BatchSharpness.Of(batches).MeanOfRatios.Value, last.BatchSharpness!.Value, 1e-12);
         Assert.Equal(3 / 0.05, last.CriticalSharpness!.Value, 1e-9);
         Assert.True(last.Products - 8 < seen[0].Products - 8, $"{last.Products} products from the last eigenvector, {seen[0].Products} from none");
+    }
+
+    [Fact]
+    public void Over_ranks_the_clock_of_the_first_says_when_to_look()
+    {
+        long[][] steps = ThreadRanks.Run(2, ranks =>
+        {
+            Clock clock = new(); // moves on rank 0 alone: to the other an observation costs nothing
+            void Advance() => clock.Advance(ranks.Rank == 0 ? 1 : 0);
+            Tensor Loss(ParameterSpace theta)
+            {
+                Advance();
+                return theta.Parameters.Select(p => p.square().sum()).Aggregate((a, b) => a.add(b));
+            }
+
+            ParameterSpace theta = ParameterSpace.Of(nn.Linear(3, 2, dtype: ScalarType.Float64));
+            Objective objective = Objective.FromClosure(theta, [1], _ => Loss(theta), _ => 1, ranks: ranks);
+            using SharpnessMonitor monitor = new(objective, new MonitorOptions { Time = clock, MaxOverhead = 0.5, TraceProbes = 0 });
+            List<long> seen = [];
+            for (int step = 0; step < 100; step++)
+            {
+                Advance();
+                seen.AddRange(monitor.Observe(step) is null ? Array.Empty<long>() : [step]);
+            }
+
+            return seen.ToArray();
+        });
+        Assert.Equal(steps[0], steps[1]);
+        Assert.InRange(steps[0].Length, 3, 50);
     }
 
     [Fact]

@@ -31,6 +31,17 @@ public sealed class ComputeDeviceTests : IDisposable
     public void Each_process_of_a_job_gets_a_device_of_its_own(string name, int devices, string expected, string? variable = null, string? value = null) =>
         Assert.Equal(expected, ComputeDevice.Resolve(name, devices, asked => asked == variable ? value : null));
 
+    [Fact]
+    public void The_innermost_launcher_is_asked_and_a_device_of_ones_own_is_taken()
+    {
+        Dictionary<string, string> environment = new() { ["SLURM_LOCALID"] = "0", ["LOCAL_RANK"] = "3" };
+        Assert.Equal("cuda:3", ComputeDevice.Resolve("cuda:local", 4, environment.GetValueOrDefault));
+        environment["OMPI_COMM_WORLD_LOCAL_RANK"] = "1";
+        Assert.Equal("cuda:1", ComputeDevice.Resolve("cuda:local", 4, environment.GetValueOrDefault));
+        environment["SLURM_GPUS_PER_TASK"] = "1";
+        Assert.Equal("cuda:0", ComputeDevice.Resolve("cuda:local", 1, environment.GetValueOrDefault));
+    }
+
     [Theory]
     [InlineData("cuda", 0, "'cuda' cannot be used: this libtorch finds no CUDA device. Use cpu")]
     [InlineData("cuda:local", 0, "finds no CUDA device")]
