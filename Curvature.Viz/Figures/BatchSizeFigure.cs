@@ -50,7 +50,7 @@ public sealed class BatchSizeFigure(BatchSizeMeasurement found, FigureScale scal
                 .Where(value => double.IsFinite(value) && value > 0),
         ];
         double top = heights.DefaultIfEmpty(1).Max(), floor = Math.Max(heights.DefaultIfEmpty(0.1).Min(), 1e-4 * top);
-        (double low, double high) = scale == FigureScale.Linear ? (0, top * 1.05) : (floor / 1.5, top * 1.5);
+        (double low, double high) = scale == FigureScale.Linear ? (0, 1.05 * sizes.Select(size => size.Largest.Value + Half(size.Largest)).Append(top).Max()) : (floor / 1.5, top * 1.5);
 
         // Powers of two, which a logarithmic axis to base ten does not label.
         double first = Math.Log2(batches[0]) - Margin, last = Math.Log2(batches[^1]) + Margin;
@@ -68,7 +68,7 @@ public sealed class BatchSizeFigure(BatchSizeMeasurement found, FigureScale scal
         return model;
     }
 
-    private protected override string AcrossText(double value) => NumberText.Of(Math.Pow(2, value));
+    private protected override string AcrossText(double value) => NumberText.Of((long)Math.Round(Math.Pow(2, value)));
 
     private static LineSeries Line(string? title, (double X, double Y)[] points, OxyColor color, LineStyle style, double low)
     {

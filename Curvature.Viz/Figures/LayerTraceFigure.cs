@@ -94,10 +94,10 @@ public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnly
     /// <summary>The axis from zero to the ends of all intervals and beyond by a margin.</summary>
     private (double Low, double High) Range()
     {
-        const double Margin = 0.04, Ratio = 1.3;
+        const double Margin = 0.04, Ratio = 1.3, Deepest = 0.1; // bars of the logarithmic scale are cut at a tenth of their value
         if (IsLogarithmic)
         {
-            IEnumerable<double> ends = drawn.SelectMany(layer => (double[])[layer.Trace.Value, layer.Trace.ConfidenceInterval().High, exact?.GetValueOrDefault(layer.Name) ?? 0]);
+            IEnumerable<double> ends = drawn.SelectMany(layer => (double[])[layer.Trace.Value, Math.Max(layer.Trace.ConfidenceInterval().Low, Deepest * layer.Trace.Value), layer.Trace.ConfidenceInterval().High, exact?.GetValueOrDefault(layer.Name) ?? 0]);
             double[] positive = [.. ends.Where(end => end > 0 && double.IsFinite(end))];
             return (positive.Min() / Ratio, positive.Max() * Ratio);
         }

@@ -103,7 +103,7 @@ public static class MonitorContent
                 "Loss and gradient",
                 "loss, gradient norm",
                 true,
-                "On a logarithmic axis.",
+                "The loss and the norm of its gradient.",
                 Curve("loss", record => record.Loss),
                 Curve("gradient norm", record => record.GradientNorm, CurveKind.Beside)),
             Section(

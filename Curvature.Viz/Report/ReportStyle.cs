@@ -59,7 +59,7 @@ internal static class ReportStyle
         th, td { padding: .4rem .9rem; text-align: left; border-top: 1px solid var(--line); vertical-align: top; }
         thead th { font-size: .8rem; color: var(--soft); vertical-align: bottom; }
         .sort { all: unset; cursor: pointer; } .sort:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-        .sort::after { content: "\2195"; display: inline-block; width: 1em; text-align: center; opacity: .45; }
+        .sort::after { content: "\2195"; position: absolute; padding-left: .1em; opacity: .45; }
         [aria-sort] .sort { color: var(--ink); } [aria-sort] .sort::after { opacity: 1; }
         [aria-sort="ascending"] .sort::after { content: "\2191"; } [aria-sort="descending"] .sort::after { content: "\2193"; }
         tbody th { font-weight: 600; overflow-wrap: anywhere; } tbody th:not(.number) { min-width: 8rem; }

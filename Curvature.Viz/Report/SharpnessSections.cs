@@ -73,7 +73,7 @@ internal static class SharpnessSections
             $"{NumberText.Of(density.KernelWidth, 2)}: finer detail is not resolved.");
         yield return new ReportFigure(
             new SpectralDensityFigure(density, summary.Eigenvalues, summary.ExactEigenvalues),
-            "Logarithmic density of all eigenvalues with its 95 % interval over the runs. Circles are eigenvalues found one by one" +
+            "Density of all eigenvalues with its 95 % interval over the runs. Circles are eigenvalues found one by one" +
             (summary.ExactEigenvalues is null ? "." : "; ticks along the axis are the exact ones."));
     }
 
