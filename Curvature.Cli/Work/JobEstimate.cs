@@ -8,7 +8,7 @@ namespace Curvature.Cli.Work;
 /// <summary><c>--estimate</c>: what a job takes in time, memory and disk, as asked and as it would be cut to fit, and what to change where it does not.</summary>
 internal sealed record JobEstimate
 {
-    private const double FewRanks = 4096;
+    private const int MostRanks = 4096;
 
     /// <summary>Under what circumstances it was made.</summary>
     public required EnvironmentReport Environment { get; init; }
@@ -68,7 +68,7 @@ internal sealed record JobEstimate
         if (Asked.Seconds > ProductBudget.Fill * Budget.TotalSeconds)
         {
             double minutes = Math.Ceiling(Asked.Seconds / ProductBudget.Fill / 6) / 10;
-            string ranks = Asked.RanksFor(ProductBudget.Fill * Budget.TotalSeconds) is { } enough && enough > Asked.Ranks && enough <= FewRanks ? $"; so do {enough} ranks (mpirun -n {enough})" : "";
+            string ranks = Asked.RanksFor(ProductBudget.Fill * Budget.TotalSeconds) is { } enough && enough > Asked.Ranks && enough <= MostRanks ? $"; so do {enough} ranks (mpirun -n {enough})" : "";
             string cuts = IsCut ? $" It is cut to {string.Join(", ", Fitted.Plan.CutsFrom(Asked.Plan))}." : " It cannot be cut any further.";
             findings.Add(Finding.Of(
                 "time",

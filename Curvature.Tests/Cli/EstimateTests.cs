@@ -37,7 +37,7 @@ public sealed class EstimateTests : IDisposable
     [Fact]
     public void The_time_told_is_about_the_time_it_takes()
     {
-        string[] job = ["measure", "trace", .. CommandRun.Digits, "--probes", "500", "--threads", "1", "--json"];
+        string[] job = ["measure", "trace", .. CommandRun.Digits, "--samples", "600", "--probes", "300", "--threads", "1", "--json"];
         double told = CommandRun.Of([.. job, "--estimate"]).Json().GetProperty("estimate").GetProperty("seconds").GetDouble();
         double took = CommandRun.Of(job).Json().GetProperty("environment").GetProperty("seconds").GetDouble();
         Assert.InRange(took / told, 0.2, 5); // other tests keep the machine busy in between
