@@ -77,7 +77,7 @@ public sealed class Communicator : IRanks, IDisposable
             byte[] text = new byte[LongestText];
             _ = MpiLibrary.Loaded;
             Check(Mpi.LibraryVersion(ref text[0], out int length), "MPI_Get_library_version");
-            return Encoding.UTF8.GetString(text, 0, length).Split('\n')[0].TrimEnd('\0', ' ');
+            return Encoding.UTF8.GetString(text, 0, length).Split('\n')[0].Replace('\t', ' ').TrimEnd('\0', ' ');
         }
     }
 
@@ -94,7 +94,21 @@ public sealed class Communicator : IRanks, IDisposable
             return program(OneRank.Instance);
         }
 
-        Communicator world = World;
+        Communicator world;
+        try
+        {
+            world = World;
+        }
+        catch (CurvatureException error) // no library, or another one than the launcher's: the same on every rank
+        {
+            if (Launcher.Rank == 0)
+            {
+                Console.Error.WriteLine(error.Message);
+            }
+
+            return 1;
+        }
+
         int code;
         try
         {

@@ -47,8 +47,9 @@ internal sealed record MpiLibrary
 
     private static MpiLibrary Open()
     {
-        // .NET's runtime has handlers of its own for these signals (a null reference arrives as one); Open MPI would put its stack trace in their place.
+        // .NET's runtime has handlers of its own for signals (a null reference arrives as one); Open MPI, and UCX below either library, would put their stack traces in their place.
         _ = SetEnvironment("OMPI_MCA_opal_signal", "6", 0);
+        _ = SetEnvironment("UCX_HANDLE_ERRORS", "none", 0);
         nint library = Load();
         if (!NativeLibrary.TryGetExport(library, "ompi_mpi_comm_world", out nint world))
         {

@@ -26,7 +26,7 @@ internal static class RanksSection
             return;
         }
 
-        (int samples, int probes, int rounds) = options.Quick ? (500, 8, 1) : (2000, 32, 7);
+        (int samples, int probes, int rounds) = options.Quick ? (500, 8, 1) : (2000, 16, 7);
         output.WriteLine($"LeNet, {samples} images in batches of {BatchSize}, {probes} probes, {rounds} rounds");
         double[][] one = new double[rounds][], two = new double[rounds][];
         for (int i = 0; i < rounds; i++)

@@ -10,7 +10,10 @@ internal static class Mpirun
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, "mpirun")).FirstOrDefault(File.Exists);
 
     /// <summary>Runs to the end, or fails after two minutes with what was printed till then.</summary>
-    public static (int ExitCode, string Output, TimeSpan Time) Run(int ranks, params string[] arguments)
+    /// <param name="ranks">How many.</param>
+    /// <param name="arguments">Of <see cref="RankProgram"/>.</param>
+    /// <param name="library">What CURVATURE_MPI names; null: nothing.</param>
+    public static (int ExitCode, string Output, TimeSpan Time) Run(int ranks, string[] arguments, string? library = null)
     {
         ProcessStartInfo start = new(Executable!)
         {
@@ -25,6 +28,7 @@ internal static class Mpirun
 
         start.Environment["OMPI_ALLOW_RUN_AS_ROOT"] = start.Environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
         start.Environment["OMP_NUM_THREADS"] = "1";
+        start.Environment["CURVATURE_MPI"] = library ?? "";
         var clock = Stopwatch.StartNew();
         using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();

@@ -25,7 +25,7 @@ public sealed class MpirunTests
     [MpirunFact]
     public void A_rank_that_fails_ends_all_with_its_message()
     {
-        (int exitCode, string output, TimeSpan time) = Mpirun.Run(3, "fail");
+        (int exitCode, string output, TimeSpan time) = Mpirun.Run(3, ["fail"]);
         Assert.NotEqual(0, exitCode);
         Assert.Contains("Rank 2 of 3: The file x.npz is damaged.", output, StringComparison.Ordinal);
         Assert.True(time < TimeSpan.FromSeconds(30), $"{time}");
@@ -34,10 +34,19 @@ public sealed class MpirunTests
     [MpirunFact]
     public void A_rank_that_is_killed_ends_all()
     {
-        (int exitCode, string output, TimeSpan time) = Mpirun.Run(3, "kill");
+        (int exitCode, string output, TimeSpan time) = Mpirun.Run(3, ["kill"]);
         Assert.NotEqual(0, exitCode);
         Assert.Contains("signal 9", output, StringComparison.Ordinal);
         Assert.True(time < TimeSpan.FromSeconds(30), $"{time}");
+    }
+
+    [MpirunFact]
+    public void A_library_that_is_none_is_named_with_the_remedy_and_once()
+    {
+        (int exitCode, string output, _) = Mpirun.Run(2, ["fail"], library: "libm.so.6");
+        Assert.NotEqual(0, exitCode);
+        Assert.Equal(2, output.Split("The library loaded for MPI has no MPI_Init_thread. Install it (Debian: apt-get install openmpi-bin libopenmpi3, or mpich)").Length);
+        Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
     }
 
     private static Dictionary<string, double[]> AssertBattery(int ranks)
@@ -55,7 +64,7 @@ public sealed class MpirunTests
     private static Dictionary<string, double[]> Measure(int ranks, string what)
     {
         using TemporaryFolder folder = new();
-        (int exitCode, string output, _) = Mpirun.Run(ranks, what, folder.File("numbers.json"));
+        (int exitCode, string output, _) = Mpirun.Run(ranks, [what, folder.File("numbers.json")]);
         Assert.True(exitCode == 0, output);
         return JsonSerializer.Deserialize<Dictionary<string, double[]>>(File.ReadAllText(folder.File("numbers.json")))!;
     }
