@@ -26,7 +26,13 @@ internal sealed class AccuracySearch(
         LayerTable table = WithFloat(measured);
         _fixed = table.Layers.Where(layer => layer.Fixed is not null).ToDictionary(layer => layer.Name, layer => layer.Fixed!.Value, StringComparer.Ordinal);
         double floating = AccuracyOf(null, samples), held = test is null ? 1 : AccuracyOf(null, test);
-        Func<IReadOnlyDictionary<string, int>, double> accuracy = bits => AccuracyOf(bits, samples) / floating;
+        double start = AccuracyOf(With(table.Layers.Where(layer => layer.Fixed is null).ToDictionary(layer => layer.Name, _ => QuantizedWeights.Unquantized, StringComparer.Ordinal)), samples) / floating;
+        if (start < share)
+        {
+            throw new CurvatureException($"--accuracy {Format.Percent(share)}: {Format.Percent(start)} of the accuracy in floating point are kept with no layer's weight quantized but those that are fixed, inputs as asked for. Lower --accuracy, or leave more bits to fixed layers and inputs.");
+        }
+
+        Func<IReadOnlyDictionary<string, int>, double> accuracy = bits => IsStart(bits) ? start : AccuracyOf(bits, samples) / floating;
         Func<IReadOnlyDictionary<string, int>, double>? check = test is null ? null : bits => AccuracyOf(bits, test) / held;
         bool along = request.Search == Frontier || table.Layers.Any(layer => layer.Group is not null); // layers of a group cannot be taken down one by one
         (BitPlan plan, Finding[] findings) = along ? Along(table, accuracy, check, share) : Down(table, accuracy, check, share);
@@ -44,10 +50,10 @@ internal sealed class AccuracySearch(
 
     private (BitPlan Plan, Finding[] Findings) Along(LayerTable table, Func<IReadOnlyDictionary<string, int>, double> accuracy, Func<IReadOnlyDictionary<string, int>, double>? check, double share)
     {
-        var frontier = ParetoFrontier.Of(new PlanningProblem(table), PlanCost.Size, terminal.Cancellation);
+        var frontier = ParetoFrontier.Of(new PlanningProblem(Falling(table)), PlanCost.Size, terminal.Cancellation);
         FrontierPlan found = FrontierBisection.Search(frontier, plan => accuracy(plan.Assignment), share, check is null ? null : plan => check(plan.Assignment), terminal.Cancellation);
         string point = $"point {Format.Count(found.Point + 1)} of the {Format.Count(frontier.Count)} of the frontier, in the order of size";
-        return (found.Plan, [.. Findings(point, found.Accuracies.Count, found.Violations, share)]);
+        return (new PlanningProblem(table).Evaluate(found.Plan.Assignment), [.. Findings(point, found.Accuracies.Count, found.Violations, share)]);
     }
 
     /// <summary>Layers' sensitivities at a width; with the terms between layers where the sensitivity has them.</summary>
@@ -58,6 +64,8 @@ internal sealed class AccuracySearch(
         ? accuracy
         : throw new CurvatureException("In floating point no answer is right, so there is no accuracy to keep. Check data and targets.");
 
+    private bool IsStart(IReadOnlyDictionary<string, int> bits) => bits.All(layer => layer.Value == (_fixed.TryGetValue(layer.Key, out int width) ? width : QuantizedWeights.Unquantized));
+
     private Dictionary<string, int> With(IReadOnlyDictionary<string, int> bits) => bits.Concat(_fixed).ToDictionary(StringComparer.Ordinal);
 
     /// <summary>The table with floating point as one more width, which costs nothing.</summary>
@@ -66,6 +74,25 @@ internal sealed class AccuracySearch(
         Bits = [.. table.Bits, QuantizedWeights.Unquantized],
         Layers = [.. table.Layers.Select(layer => layer with { Error = Zero(layer.Error), Sensitivity = Zero(layer.Sensitivity), SensitivityStandardError = Zero(layer.SensitivityStandardError) })],
     };
+
+    /// <summary>
+    /// A table whose sensitivities at or below 0, which estimates of small or negative traces can be, are tiny ones that fall with bits. To a frontier more bits are no gain otherwise, and floating point, which costs 0, would be none of its points.
+    /// </summary>
+    internal static LayerTable Falling(LayerTable table)
+    {
+        double most = table.Layers.Max(layer => table.Bits.Max(bits => layer.SensitivityAt(bits) ?? 0)), tiny = 1e-6 * (most > 0 ? most : 1);
+        return table with
+        {
+            Layers = [.. table.Layers.Select(layer => layer with
+            {
+                Sensitivity = table.Bits.Where(bits => layer.SensitivityAt(bits) is not null).ToDictionary(
+                    bits => bits,
+                    bits => bits == QuantizedWeights.Unquantized ? 0 : layer.SensitivityAt(bits) is > 0 and var cost ? cost : tiny * Math.Pow(4, -bits)),
+                SensitivityStandardError = null,
+                TraceStandardError = null,
+            })],
+        };
+    }
 
     private static Dictionary<int, double>? Zero(IReadOnlyDictionary<int, double>? values) =>
         values is null ? null : new(values) { [QuantizedWeights.Unquantized] = 0 };

@@ -17,9 +17,15 @@ internal sealed class ActivationPlanning(Workspace work, QuantizableNetwork netw
 
     /// <summary>The bits.</summary>
     /// <param name="activations">Ranges of inputs.</param>
+    /// <exception cref="CurvatureException">No layer's input was seen; limits that no plan keeps: both before any work.</exception>
     public PlanInputs Bits(QuantizedActivations activations)
     {
         string[] layers = [.. network.Layers.Select(layer => layer.Name).Where(activations.Layers.Contains)];
+        if (layers.Length == 0)
+        {
+            throw new CurvatureException("--activations: no layer's input was seen, so there is none to quantize. Hooks see a layer that is called, layer.call(x), and not one of which forward(x) is; and none takes indices. Call the layers, or leave --activations out.");
+        }
+
         Dictionary<string, int?> named = (costs?.Layers ?? []).ToDictionary(layer => layer.Name, layer => layer.ActivationBits, StringComparer.Ordinal);
         if (request.Activations is [var width])
         {

@@ -148,7 +148,7 @@ internal sealed class NetworkPlanRun
         Finding replaced = Finding.Of(
             "plan-replaced",
             Severity.Warning,
-            $"The plan of the sensitivities ('{report.Search}') has a loss of {Format.Number(plans[0].Data.Loss)} on {_of.Work.DataName}; '{better.Name}' keeps the limits too and has {Format.Number(better.Data.Loss)}, which is lower by {Format.Number(gain.Value)} ± {Format.Error(gain.StandardError)}, and so it is the plan. The sensitivities mislead here; --unverified keeps their plan.",
+            $"The plan of the sensitivities ('{report.Search}') has a loss of {Format.Number(plans[0].Data.Loss)} on {_of.Work.DataName}; '{better.Name}' keeps the limits too and has {Format.Number(better.Data.Loss)}, which is lower by {Format.Number(gain.Value)} ± {Format.Error(gain.StandardError)}, more than chance makes it (95 %, {Format.Count(within.Length, "plan")} compared), and so it is the plan. --unverified keeps that of the sensitivities.",
             ("search", report.Search),
             ("loss", plans[0].Data.Loss),
             ("better_loss", better.Data.Loss),

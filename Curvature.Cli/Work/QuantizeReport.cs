@@ -29,7 +29,7 @@ internal sealed record QuantizeReport
     public required IReadOnlyList<Finding> Findings { get; init; }
 
     /// <summary>Whether loss and accuracy after are with layers' inputs quantized.</summary>
-    public bool QuantizesInputs => Calibration is not null && Plan.InputBits.Values.Any(bits => bits != QuantizedWeights.Unquantized);
+    public bool QuantizesInputs => Calibration?.InputBits.Count > 0;
 
     /// <summary>Bits of all weights.</summary>
     public long SizeBits => Layers.Sum(layer => layer.Parameters * Plan.Assignment[layer.Name]);

@@ -82,7 +82,7 @@ internal static class QuantizeRun
     private static (NetworkQuality Data, NetworkQuality? Test) Measure(Workspace work, Dataset samples, Dataset? test, Terminal terminal) =>
         work.Named(() => (work.Quality(samples, terminal.Cancellation), test is null ? null : work.Quality(test, terminal.Cancellation)));
 
-    /// <summary>The grids: a weight is <c>scale (code - zero_point)</c> with codes from <c>lowest</c> to <c>highest</c>, an entry a channel; an input's are of all its entries.</summary>
+    /// <summary>The grids: a weight is <c>scale (code - zero_point)</c> with codes from <c>lowest</c> to <c>highest</c>, an entry a channel, and none of a weight in floating point; an input's are of all its entries.</summary>
     private static string Scales(PlanFile plan, QuantizedModel quantized) => JsonSerializer.Serialize(
         new
         {
@@ -90,8 +90,8 @@ internal static class QuantizeRun
             {
                 name = layer.Key,
                 bits = plan.Assignment[layer.Key],
-                lowest = layer.Value[0].Lowest,
-                highest = layer.Value[0].Highest,
+                lowest = layer.Value.Count > 0 ? layer.Value[0].Lowest : (int?)null,
+                highest = layer.Value.Count > 0 ? layer.Value[0].Highest : (int?)null,
                 scale = layer.Value.Select(grid => grid.Scale),
                 zero_point = layer.Value.Select(grid => grid.Zero),
                 input = quantized.Calibrated?.QuantizedLayers.First(one => one.Name == layer.Key) is { Input: { } input, InputBits: { } bits }
@@ -108,7 +108,9 @@ internal static class QuantizeRun
             yield return Finding.Of("checkpoint", Severity.Info, remark);
         }
 
-        bool inputs = plan.InputBits.Values.Any(bits => bits != QuantizedWeights.Unquantized);
+        bool inputs = quantized.InputBits.Count > 0;
+        KeyValuePair<string, int>[] missing = [.. plan.InputBits.Where(layer => layer.Value != QuantizedWeights.Unquantized && !quantized.InputBits.ContainsKey(layer.Key))];
+        int[] widths = [.. missing.Select(layer => layer.Value).Distinct().Order()];
         if (quantized.Calibrated is null)
         {
             yield return Finding.Of("weights-only", Severity.Info, "The file holds the quantized weights' values in floating point; activations, biases and norms are as they were.");
@@ -125,13 +127,22 @@ internal static class QuantizeRun
                 ("inputs_quantized", inputs));
         }
 
-        if (inputs && quantized.Calibrated is null)
+        if (missing.Length > 0 && quantized.Calibrated is null)
         {
-            int[] widths = [.. plan.InputBits.Values.Where(bits => bits != QuantizedWeights.Unquantized).Distinct().Order()];
             yield return Finding.Of(
                 "inputs-not-quantized",
                 Severity.Warning,
                 $"The plan was measured with layers' inputs at {string.Join(", ", widths)} bits, and here they stay in floating point: loss and accuracy are those of quantized weights alone. --calibrate light quantizes them too.",
+                ("activation_bits", widths));
+        }
+        else if (missing.Length > 0)
+        {
+            string[] layers = [.. missing.Select(layer => layer.Key)];
+            yield return Finding.Of(
+                "inputs-not-quantized",
+                Severity.Warning,
+                $"The plan has the inputs of {string.Join(", ", layers)} at {string.Join(", ", widths)} bits, and they stay in floating point: they are indices, several, or the layer is never reached by call().",
+                ("layers", layers),
                 ("activation_bits", widths));
         }
 

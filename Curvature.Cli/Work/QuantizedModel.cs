@@ -29,11 +29,14 @@ internal sealed class QuantizedModel : IDisposable
     /// <summary><c>|Q(W) - W|^2</c> of each layer that is quantized.</summary>
     public required IReadOnlyDictionary<string, double> SquaredErrors { get; init; }
 
-    /// <summary>Weights' grids by layer, one of each channel or the one of all.</summary>
+    /// <summary>Weights' grids by layer, one of each channel or the one of all; none where only the layer's input is quantized.</summary>
     public required IReadOnlyDictionary<string, IReadOnlyList<AffineCodes>> Grids { get; init; }
 
     /// <summary>Of what was calibrated; null: weights were rounded.</summary>
     public QuantizationResult? Calibrated { get; private init; }
+
+    /// <summary>Bits of the inputs that are quantized, by layer.</summary>
+    public IReadOnlyDictionary<string, int> InputBits => (Calibrated?.QuantizedLayers ?? []).Where(layer => layer.InputBits is not null).ToDictionary(layer => layer.Name, layer => layer.InputBits!.Value, StringComparer.Ordinal);
 
     /// <summary>Samples that calibration saw.</summary>
     public long Samples { get; private init; }
@@ -71,7 +74,7 @@ internal sealed class QuantizedModel : IDisposable
         QuantizationResult result = how.Run(network, [.. samples.Batches((samples.Count + batches - 1) / batches)], work.Loss, [], new Told(say), cancellation);
         return new QuantizedModel(result)
         {
-            SquaredErrors = result.QuantizedLayers.ToDictionary(layer => layer.Name, layer => layer.Weight.sub(before[layer.Name]).square().sum(ScalarType.Float64).ToDouble(), StringComparer.Ordinal),
+            SquaredErrors = result.QuantizedLayers.Where(layer => layer.Bits != QuantizedWeights.Unquantized).ToDictionary(layer => layer.Name, layer => layer.Weight.sub(before[layer.Name]).square().sum(ScalarType.Float64).ToDouble(), StringComparer.Ordinal),
             Grids = result.QuantizedLayers.ToDictionary(layer => layer.Name, layer => layer.Grids, StringComparer.Ordinal),
             Calibrated = result,
             Samples = samples.Count,

@@ -61,7 +61,7 @@ public sealed record AdaQuant
     /// <summary>Calibrates each layer at one width. The network is afterwards as it was.</summary>
     /// <param name="network">The network, of C# modules, in floating point.</param>
     /// <param name="inputs">Calibration batches, enumerated several times; about 1,000 samples are usual. The last dimensions and the dtype as the model takes them.</param>
-    /// <param name="bits">Bits of weights by layer; 32, or a layer that is absent, leaves it out.</param>
+    /// <param name="bits">Bits of weights by layer; 32 leaves the weight as it is, and the layer out where its input is not quantized either; so does a layer that is absent.</param>
     /// <param name="activations">Ranges of inputs to begin with; null: inputs are not quantized.</param>
     /// <param name="inputBits">Bits of inputs by layer; null, or a layer that is absent: those of its weight; 32: not quantized.</param>
     /// <param name="progress">Told after each layer.</param>
@@ -78,7 +78,9 @@ public sealed record AdaQuant
         IProgress<AdaQuantProgress>? progress = null,
         CancellationToken cancellation = default) =>
         new AdaQuantRun(this, network, inputs, activations, progress, cancellation).Layers(
-            [.. bits.Where(layer => layer.Value != QuantizedWeights.Unquantized).Select(layer => (network[layer.Key], layer.Value, inputBits?.TryGetValue(layer.Key, out int width) == true ? width : layer.Value))]);
+            [.. bits
+                .Select(layer => (Layer: network[layer.Key], Bits: layer.Value, InputBits: inputBits?.TryGetValue(layer.Key, out int width) == true ? width : layer.Value))
+                .Where(layer => layer.Bits != QuantizedWeights.Unquantized || (layer.InputBits != QuantizedWeights.Unquantized && activations?.Has(layer.Layer.Name) == true))]);
 
     /// <summary>Calibrates every layer at each of several widths, as a choice for a planner; see <see cref="MeasuredIncrease"/>. The variant is parallel.</summary>
     /// <param name="network">As in <see cref="Calibrate"/>.</param>

@@ -28,7 +28,7 @@ internal sealed class AdaQuantRun(
         _total = asked.Count;
         try
         {
-            WeightLayer[] known = [.. asked.Select(a => a.Layer).DistinctBy(layer => layer.Name).Where(layer => LayerFunction.Of(layer.Module) is not null)];
+            WeightLayer[] known = [.. asked.Where(a => a.Bits != QuantizedWeights.Unquantized).Select(a => a.Layer).DistinctBy(layer => layer.Name).Where(layer => LayerFunction.Of(layer.Module) is not null)];
             IReadOnlyList<(WeightLayer Layer, double Bytes)> order = known.Length == 0 ? [] : LayerInputs.Order(network, known, inputs, cancellation);
             foreach ((WeightLayer layer, int bits, int inputBits) in asked.Where(a => order.All(o => o.Layer.Name != a.Layer.Name)))
             {
@@ -60,7 +60,8 @@ internal sealed class AdaQuantRun(
         foreach ((WeightLayer layer, int bits, int inputBits) in asked)
         {
             bool inputFits = activations is null || inputBits is (>= 2 and <= 8) or QuantizedWeights.Unquantized;
-            if (bits is < 2 or > 8 || !inputFits || !seen.Add((layer.Name, bits)))
+            bool weightFits = bits is >= 2 and <= 8 || (bits == QuantizedWeights.Unquantized && activations is not null && inputBits != bits);
+            if (!weightFits || !inputFits || !seen.Add((layer.Name, bits)))
             {
                 throw new CurvatureException(
                     $"Layer '{layer.Name}': expected different widths from 2 to 8 bits for its weight, and 2 to 8 or {QuantizedWeights.Unquantized} for its input; got {string.Join(", ", asked.Where(a => a.Layer.Name == layer.Name).Select(a => activations is null ? $"{a.Bits}" : $"{a.Bits} with inputs at {a.InputBits}"))}.");

@@ -25,7 +25,7 @@ public sealed record PostTrainingQuantization
     /// <value>Bits of all inputs; null: those of the layer's weight; 32: not quantized, which TorchScript needs.</value>
     public int? InputBits { get; init; }
 
-    /// <value>Layers that are not up to the plan, with their bits, 32 for none; the first and the last at 8 are usual. Empty.</value>
+    /// <value>Layers that are not up to the plan, with their bits, 32 for a weight that stays as it is; the first and the last at 8 are usual. Empty.</value>
     public IReadOnlyDictionary<string, int> Fixed { get; init; } = new Dictionary<string, int>();
 
     /// <value>Bits of layers' inputs where they are not <see cref="InputBits"/>, 2 to 8, 32 for none. Empty.</value>
@@ -75,9 +75,9 @@ public sealed record PostTrainingQuantization
         var result = new QuantizationResult();
         try
         {
-            foreach (int width in Bits.Concat(Fixed.Values).Distinct().Where(width => width != QuantizedWeights.Unquantized && (plans || !inSequence)))
+            foreach (int width in Bits.Concat(Fixed.Values).Distinct().Where(width => plans || !inSequence))
             {
-                progress?.Report($"layers at {width} bits");
+                progress?.Report(width == QuantizedWeights.Unquantized ? "layers in floating point" : $"layers at {width} bits");
                 Dictionary<string, int> asked = network.Layers.Where(layer => Fixed.TryGetValue(layer.Name, out int bits) ? bits == width : Bits.Contains(width)).ToDictionary(layer => layer.Name, _ => width);
                 candidates.AddRange(Layers(network, inputs, asked, activations, AdaQuant is null ? null : AdaQuant with { Variant = AdaQuantVariant.Parallel }, cancellation));
             }
@@ -174,7 +174,9 @@ public sealed record PostTrainingQuantization
     private IReadOnlyList<QuantizedLayer> Layers(
         QuantizableNetwork network, IReadOnlyList<Tensor> inputs, Dictionary<string, int> bits, QuantizedActivations? activations, AdaQuant? adaQuant, CancellationToken cancellation) =>
         adaQuant is null
-            ? [.. network.Layers.Where(layer => bits.TryGetValue(layer.Name, out int width) && width != QuantizedWeights.Unquantized).Select(layer => QuantizedLayer.Round(layer, bits[layer.Name], activations, InputsOf(layer.Name)))]
+            ? [.. network.Layers
+                .Where(layer => bits.TryGetValue(layer.Name, out int width) && (width != QuantizedWeights.Unquantized || ((InputsOf(layer.Name) ?? width) != width && activations?.Has(layer.Name) == true)))
+                .Select(layer => QuantizedLayer.Round(layer, bits[layer.Name], activations, InputsOf(layer.Name)))]
             : adaQuant.Calibrate(network, inputs, bits, activations, bits.ToDictionary(layer => layer.Key, layer => InputsOf(layer.Key) ?? layer.Value), cancellation: cancellation);
 
     private int? InputsOf(string layer) => FixedInputs.TryGetValue(layer, out int bits) ? bits : InputBits;

@@ -17,7 +17,7 @@ public sealed class QuantizationResult : IDisposable
     /// <summary>The plan; null where there was one width.</summary>
     public BitPlan? Plan { get; internal set; }
 
-    /// <summary>The layers as they are in the network, biases as they were before they were tuned.</summary>
+    /// <summary>The layers as they are in the network, biases as they were before they were tuned; of layers in floating point those whose input is quantized, at 32 bits.</summary>
     public IReadOnlyList<QuantizedLayer> QuantizedLayers => Layers;
 
     /// <summary>The batch norms' new statistics; null where there are no norms or the old ones were the better.</summary>

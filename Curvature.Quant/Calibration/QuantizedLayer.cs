@@ -19,13 +19,13 @@ public sealed class QuantizedLayer : IDisposable
     /// <summary>The layer's path.</summary>
     public string Name { get; }
 
-    /// <summary>Bits of the weight.</summary>
+    /// <summary>Bits of the weight; 32: it is as it was, and only the input is on a grid.</summary>
     public int Bits { get; }
 
-    /// <summary>The weight's values, each on its channel's grid, in the weight's own shape and dtype.</summary>
+    /// <summary>The weight's values, each on its channel's grid unless <see cref="Bits"/> is 32, in the weight's own shape and dtype.</summary>
     public Tensor Weight { get; }
 
-    /// <summary>The grid of each output channel, or the one of all.</summary>
+    /// <summary>The grid of each output channel, or the one of all; none at 32 bits.</summary>
     public IReadOnlyList<AffineCodes> Grids { get; }
 
     /// <summary>The bias; null: the layer's own stays.</summary>
@@ -51,7 +51,7 @@ public sealed class QuantizedLayer : IDisposable
 
     /// <summary>A weight rounded to the nearest values of its grids, the bias as it is.</summary>
     /// <param name="layer">The layer, whose weight stays as it is.</param>
-    /// <param name="bits">2 to 8.</param>
+    /// <param name="bits">2 to 8; 32: the weight keeps its values, and only the input is quantized.</param>
     /// <param name="activations">Ranges of inputs; null, or a layer that they have not seen: the input stays as it is.</param>
     /// <param name="inputBits">Bits of the input; null: those of the weight. 32 leaves it as it is.</param>
     /// <param name="quantizer">Of the weight, for a width; null: <see cref="Quantizer.HawqWeights"/>.</param>
@@ -59,12 +59,12 @@ public sealed class QuantizedLayer : IDisposable
     public static QuantizedLayer Round(
         WeightLayer layer, int bits, QuantizedActivations? activations = null, int? inputBits = null, Func<int, Quantizer>? quantizer = null)
     {
-        QuantizedTensor quantized = (quantizer ?? Quantizer.HawqWeights)(bits).Quantize(layer.Weight);
         int width = inputBits ?? bits;
         bool hasInput = width != QuantizedWeights.Unquantized && activations?.Has(layer.Name) == true;
         AffineCodes? input = hasInput ? activations!.Grid(layer.Name, width) : null;
         using DisposeScope scope = NewDisposeScope();
-        return new QuantizedLayer(layer.Name, bits, quantized.Dequantize(), quantized.Channels) { Input = input, InputBits = hasInput ? width : null };
+        QuantizedTensor? quantized = bits == QuantizedWeights.Unquantized ? null : (quantizer ?? Quantizer.HawqWeights)(bits).Quantize(layer.Weight);
+        return new QuantizedLayer(layer.Name, bits, quantized?.Dequantize() ?? layer.Weight.detach().clone(), quantized?.Channels ?? []) { Input = input, InputBits = hasInput ? width : null };
     }
 
     /// <inheritdoc/>

@@ -213,6 +213,35 @@ public class NetworkPlanTests
     }
 
     [Fact]
+    public void A_negative_sensitivity_does_not_keep_the_frontier_from_floating_point()
+    {
+        string[] options = ["plan", .. CommandRun.Digits, "--samples", "32", "--threads", "1", "--bits", "2,3,8", "--accuracy", "99%", "--search", "frontier", "--probes", "1", "--seed", "3", "--json"];
+        CommandRun run = CommandRun.Of(options);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        JsonElement json = run.Json(), objective = json.GetProperty("objective");
+        Assert.Contains(json.GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("id").GetString() == "negative-sensitivity");
+        double Accuracy(int plan) => json.GetProperty("measured")[plan].GetProperty("accuracy").GetDouble();
+        Assert.True(Accuracy(1) >= 0.99 * Accuracy(0));
+        int fc2 = json.GetProperty("assignment").GetProperty("fc2").GetInt32(); // of a negative trace
+        Assert.InRange(fc2, 3, 32);
+        JsonElement layer = json.GetProperty("layers").EnumerateArray().Single(one => one.GetProperty("name").GetString() == "fc2");
+        Assert.True(layer.GetProperty("average_trace").GetDouble() < 0 && objective.GetDouble() < 0.1, objective.ToString()); // the sensitivities' own
+        CommandRun low = CommandRun.Of([.. options, "--fix", "fc1=2"]);
+        Assert.StartsWith("error: digits-mlp.safetensors on digits.csv.gz: --accuracy 99.0 %: 9", low.Message, StringComparison.Ordinal);
+        Assert.Contains(" % of the accuracy in floating point are kept with no layer's weight quantized but those that are fixed", low.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_network_whose_layers_no_hook_sees_has_no_inputs_to_quantize_and_that_is_said_before_the_work()
+    {
+        using var folder = new TemporaryFolder();
+        CommandRun run = CommandRun.Of(["plan", .. ForwardNetwork.Files(folder), "--loss", "bce", "--limit", "avg-bits=4", "--activations", "4"]);
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.Contains("--activations: no layer's input was seen", run.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("Sensitivity", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Bits_of_inputs_are_planned_by_sensitivities_of_their_own_within_a_limit_of_their_own()
     {
         using var folder = new TemporaryFolder();

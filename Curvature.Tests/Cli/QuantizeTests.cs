@@ -148,6 +148,38 @@ public class QuantizeTests
         }
     }
 
+    [Theory]
+    [InlineData("light")]
+    [InlineData("adaquant")]
+    public void A_layer_in_floating_point_has_its_input_quantized_as_the_plan_was_measured(string calibration)
+    {
+        using var folder = new TemporaryFolder();
+        (double Loss, JsonElement[] Grids) Run(int bits)
+        {
+            string plan = folder.Write("plan.json", $$$"""{"assignment": {"fc1": 32, "fc2": 4}, "activations": {"assignment": {"fc1": {{{bits}}}, "fc2": 8}}, "loss_function": "cross-entropy"}""");
+            JsonElement json = CommandRun.Of(["quantize", .. Digits, "--samples", "256", "--plan", plan, "--threads", "1", "--out", folder.File("q.safetensors"), "--scales", folder.File("scales.json"), "--json", "--calibrate", calibration]).Json();
+            JsonElement finding = json.GetProperty("findings").EnumerateArray().Single(one => one.GetProperty("id").GetString() == "calibrated");
+            Assert.True(finding.GetProperty("evidence").GetProperty("inputs_quantized").GetBoolean());
+            return (json.GetProperty("quantization").GetProperty("after").GetProperty("loss").GetDouble(), [.. JsonDocument.Parse(File.ReadAllText(folder.File("scales.json"))).RootElement.GetProperty("layers").EnumerateArray()]);
+        }
+
+        (double coarse, JsonElement[] grids) = Run(2);
+        Assert.Equal([("fc1", 32, 0, 2), ("fc2", 4, 10, 8)], grids.Select(grid => (grid.GetProperty("name").GetString()!, grid.GetProperty("bits").GetInt32(), grid.GetProperty("scale").GetArrayLength(), grid.GetProperty("input").GetProperty("bits").GetInt32())).Order());
+        Assert.Equal(JsonValueKind.Null, grids.Single(grid => grid.GetProperty("name").GetString() == "fc1").GetProperty("lowest").ValueKind);
+        Assert.True(coarse > 1.2 * Run(8).Loss, $"{coarse} {Run(8).Loss}");
+    }
+
+    [Fact]
+    public void Inputs_that_no_hook_reaches_are_named()
+    {
+        using var folder = new TemporaryFolder();
+        string plan = folder.Write("plan.json", """{"assignment": {"fc": 4}, "activation_bits": 8, "loss_function": "bce"}""");
+        CommandRun run = CommandRun.Of(["quantize", .. ForwardNetwork.Files(folder), "--plan", plan, "--out", folder.File("q.safetensors"), "--calibrate", "light"]);
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        Assert.Contains("warning inputs-not-quantized: The plan has the inputs of fc at 8 bits", run.Output, StringComparison.Ordinal);
+        Assert.Contains("activations in floating point", run.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void TorchScript_is_rounded_and_no_more()
     {

@@ -60,11 +60,11 @@ public class PostTrainingQuantizationTests
         var told = new List<string>();
         using (QuantizationResult result = pipeline.Run(network, batches, Loss, [], new Told(told.Add)))
         {
-            Assert.Equal([("conv1", 8, 8), ("conv2", 4, 8)], result.QuantizedLayers.Select(layer => (layer.Name, layer.Bits, layer.InputBits!.Value)));
+            Assert.Equal([("conv1", 8, 8), ("conv2", 4, 8), ("fc", 32, 8)], result.QuantizedLayers.Select(layer => (layer.Name, layer.Bits, layer.InputBits!.Value)).Order());
             Assert.Null(result.Plan);
             Assert.InRange(result.BatchNorm?.Norms ?? 2, 2, 2); // where it helps
             Assert.True(result.Biases!.Divergence <= result.Biases.StartDivergence);
-            Assert.Equal(CalibrationNetworks.Values(result.QuantizedLayers[1].Weight), CalibrationNetworks.Values(network["conv2"].Weight));
+            Assert.Equal(CalibrationNetworks.Values(result.QuantizedLayers.Single(layer => layer.Name == "conv2").Weight), CalibrationNetworks.Values(network["conv2"].Weight));
             Assert.Equal(["ranges of inputs", "layers in sequence", "batch norms", "biases"], told);
         }
 
@@ -78,7 +78,7 @@ public class PostTrainingQuantizationTests
         using (QuantizationResult apart = (pipeline with { Bits = [2, 4], AdaQuant = null, BiasTuning = null, FixedInputs = new Dictionary<string, int> { ["conv2"] = 5 } }).Run(network, batches, Loss, [Limit.Parse("avg-bits=30")]))
         {
             Assert.Equal([8, 5, 8], apart.Table!.Layers.Select(layer => layer.ActivationBits!.Value));
-            Assert.Equal([("conv1", 8), ("conv2", 5)], apart.QuantizedLayers.Select(layer => (layer.Name, layer.InputBits!.Value)).Order());
+            Assert.Equal([("conv1", 8), ("conv2", 5), ("fc", 8)], apart.QuantizedLayers.Select(layer => (layer.Name, layer.InputBits!.Value)).Order());
         }
 
         Assert.Contains("'conv2': expected 2 to 8 bits for its input", Assert.Throws<CurvatureException>(() => (pipeline with { FixedInputs = new Dictionary<string, int> { ["conv2"] = 9 } }).Run(network, batches, Loss, [])).Message, StringComparison.Ordinal);
@@ -104,6 +104,44 @@ public class PostTrainingQuantizationTests
 
         Assert.Throws<InfeasibleLimitException>(() => (PostTrainingQuantization.Light with { Bits = [4, 8] }).Run(network, batches, Loss, [Limit.Parse("avg-bits=3")]));
         Assert.Equal(before, State(model));
+    }
+
+    [Theory]
+    [InlineData(AdaQuantVariant.Sequential)]
+    [InlineData(AdaQuantVariant.Parallel)]
+    [InlineData(null)]
+    public void A_layer_in_floating_point_sees_its_input_quantized_all_the_same(AdaQuantVariant? variant)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Sequential model = CalibrationNetworks.Convolutional();
+        Tensor x = CalibrationNetworks.Images(100, 3);
+        Batch[] batches = [.. CalibrationNetworks.Batches(x, 50).Select(inputs => new Batch(inputs, model.call(inputs).argmax(1)))];
+        var network = QuantizableNetwork.Of(model);
+        double[] before = CalibrationNetworks.Values(model.call(x));
+        using var activations = QuantizedActivations.Calibrate(network, batches.Select(batch => batch.Inputs));
+        var inputs = new Dictionary<string, int> { ["conv1"] = 2, ["fc"] = 3 };
+        activations.Apply(inputs);
+        double[] expected = CalibrationNetworks.Values(model.call(x));
+        activations.Dispose();
+        PostTrainingQuantization pipeline = new()
+        {
+            Bits = [4],
+            InputBits = 32,
+            FixedInputs = inputs,
+            Fixed = network.Layers.ToDictionary(layer => layer.Name, _ => 32),
+            AdaQuant = variant is { } learns ? new AdaQuant { Steps = 2, Variant = learns } : null,
+            BiasTuning = null,
+            TunesBatchNorm = false,
+        };
+        using (QuantizationResult result = pipeline.Run(network, batches, Loss, []))
+        {
+            Assert.Equal([("conv1", 2), ("fc", 3)], result.QuantizedLayers.Select(layer => (layer.Name, layer.InputBits!.Value)).Order());
+            Assert.All(result.QuantizedLayers, layer => Assert.True(layer is { Bits: 32, Grids.Count: 0 }));
+            Assert.Equal(expected, CalibrationNetworks.Values(model.call(x)));
+        }
+
+        Assert.NotEqual(before, expected);
+        Assert.Equal(before, CalibrationNetworks.Values(model.call(x)));
     }
 
     [Fact]

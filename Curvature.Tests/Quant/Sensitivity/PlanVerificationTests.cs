@@ -41,6 +41,18 @@ public class PlanVerificationTests
         Assert.Equal(double.PositiveInfinity, NetworkQuality.Of([high], Reduction.Mean).LossAbove(NetworkQuality.Of([low], Reduction.Mean)).ConfidenceInterval().High);
     }
 
+    [Fact]
+    public void Plans_that_differ_by_chance_alone_are_taken_no_more_often_than_the_level_says_however_many_there_are()
+    {
+        const int Runs = 4000, Plans = 8, Each = 20;
+        var random = new Random(7);
+        double Normal() => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+        NetworkQuality Noise() => NetworkQuality.Of([.. Enumerable.Range(0, Each).Select(_ => new BatchQuality(1 + (0.1 * Normal()), 20, null, null))], Reduction.Mean);
+        double rate = Enumerable.Range(0, Runs).Count(_ => PlanVerification.Better(Noise(), [.. Enumerable.Range(0, Plans).Select(_ => Noise())]) is not null) / (double)Runs;
+        const double Most = 0.025; // lower alone counts: one side of 95 %
+        Assert.InRange(rate, 0.005, Most + (3 * Math.Sqrt(Most * (1 - Most) / Runs)));
+    }
+
     /// <summary>Losses above the plan's by a shift, and by some more or less from batch to batch.</summary>
     private static NetworkQuality Quality(double shift, double scatter, long? right) =>
         NetworkQuality.Of([.. Batches.Select((loss, i) => new BatchQuality(loss + shift + (scatter * (i % 2 == 0 ? 1 : -1)), 20, right / Batches.Length, right is null ? null : 20))], Reduction.Mean);
