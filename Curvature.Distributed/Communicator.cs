@@ -69,6 +69,9 @@ public sealed class Communicator : IRanks, IDisposable
     /// <inheritdoc/>
     public int Count { get; }
 
+    /// <inheritdoc/>
+    public int OnThisMachine => Launcher.OnThisMachine;
+
     /// <summary>The library's name and version, one line.</summary>
     public static string Library
     {

@@ -36,6 +36,9 @@ public sealed class WatchedRanks : IRanks, IDisposable
     public int Count => _ranks.Count;
 
     /// <inheritdoc/>
+    public int OnThisMachine => _ranks.OnThisMachine;
+
+    /// <inheritdoc/>
     public void Sum(Tensor values) => Within(() => _ranks.Sum(values));
 
     /// <inheritdoc/>

@@ -5,7 +5,6 @@ using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Sharpness;
 using Curvature.Viz.Report;
-using TorchSharp;
 
 namespace Curvature.Cli.Work;
 
@@ -78,7 +77,7 @@ internal sealed class Measurement
         };
     }
 
-    private int VectorsInMemory() => (int)_record.Reading("vectors in memory", () => ProductBudget.VectorsInMemory(_work.Parameters) / Team.OnThisMachine);
+    private int VectorsInMemory() => (int)_record.Reading("vectors in memory", () => ProductBudget.VectorsInMemory(_work.Parameters) / _work.Ranks.OnThisMachine);
 
     private SharpnessReport Run()
     {
@@ -98,11 +97,7 @@ internal sealed class Measurement
         using Dataset? some = plan.Samples < _work.Data.Count ? _work.Data.Sample(plan.Samples, _request.Seed) : null;
         Dataset data = some ?? _work.Data;
         Objective objective = _work.Over(data);
-        var options = new CurvatureOptions
-        {
-            Cancellation = _terminal.Cancellation,
-            GraphMemory = _work.Ranks.Count > 1 && data.Inputs.device.type == DeviceType.CPU ? (long)(ProductBudget.FreeBytes(_work.Parameters) / 2 / Team.OnThisMachine) : null,
-        };
+        var options = new CurvatureOptions { Cancellation = _terminal.Cancellation };
         using CurvatureOperator matrix = _work.Matrix(objective, options);
         var subject = new Subject(
             _request.Matrix, objective, _record.Of(matrix, "matrix"), _work.Model, layer => _work.Matrix(_work.Over(data, layer), options), data, batches => _work.Over(batches));
@@ -180,7 +175,7 @@ internal sealed class Measurement
             Asked = asked,
             Fitted = asked with { Plan = plan },
             Budget = _request.Budget,
-            FreeMemory = ProductBudget.FreeBytes(_work.Parameters) / Team.OnThisMachine,
+            FreeMemory = ProductBudget.FreeBytes(_work.Parameters) / _work.Ranks.OnThisMachine,
             FreeDisk = _request.Checkpoint is { } folder ? JobRecord.FreeDisk(folder) : null,
             LeftOut =
             [

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Curvature.Cli.Output;
 using Curvature.Distributed;
@@ -15,6 +14,9 @@ internal static class Team
     // How long a rank lets one with a lower number speak for all, and then MPI try to end them.
     private static readonly TimeSpan Precedence = TimeSpan.FromSeconds(0.7), Last = TimeSpan.FromSeconds(3);
 
+    // Errors of many ranks at once are mostly one; where they are not, some are told twice.
+    private const int MostPrecedence = 4;
+
     // mpirun asks politely and kills a second later.
     private static readonly TimeSpan Mercy = TimeSpan.FromSeconds(1.5);
 
@@ -28,9 +30,6 @@ internal static class Team
     /// <summary>Whether this process speaks and writes for all.</summary>
     public static bool Leads => Count == 1 || Launcher.Rank == 0;
 
-    /// <summary>Ranks on this machine, which share its memory and cores.</summary>
-    public static int OnThisMachine => Math.Clamp(Number("OMPI_COMM_WORLD_LOCAL_SIZE") ?? Number("MPI_LOCALNRANKS") ?? Number("SLURM_TASKS_PER_NODE") ?? Count, 1, Count);
-
     /// <summary>This process's share of the cores: those that the launcher bound it to, and no more than all of them divided by the ranks here.</summary>
     public static int Cores
     {
@@ -38,7 +37,7 @@ internal static class Team
         {
             const string Processors = "/proc/cpuinfo";
             int all = Count > 1 && File.Exists(Processors) ? File.ReadLines(Processors).Count(line => line.StartsWith("processor", StringComparison.Ordinal)) : Environment.ProcessorCount;
-            return Math.Max(1, Math.Min(Environment.ProcessorCount, all / OnThisMachine));
+            return Math.Max(1, Math.Min(Environment.ProcessorCount, all / Launcher.OnThisMachine));
         }
     }
 
@@ -77,7 +76,7 @@ internal static class Team
                 return null; // a command line that is wrong is wrong on all
             }
 
-            Thread.Sleep(Launcher.Rank * Precedence);
+            Thread.Sleep(Math.Min(Launcher.Rank, MostPrecedence) * Precedence);
             return $"error: rank {Launcher.Rank} of {Count}: ";
         }
     }
@@ -132,7 +131,4 @@ internal static class Team
     /// <summary>Ends the process as it is: its main thread waits inside MPI and can do nothing any more.</summary>
     [DllImport("libc", EntryPoint = "_exit")]
     private static extern void Leave(int code);
-
-    private static int? Number(string variable) =>
-        int.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;
 }

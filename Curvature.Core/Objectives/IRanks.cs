@@ -19,6 +19,9 @@ public interface IRanks
     /// <summary>How many there are, at least 1.</summary>
     int Count { get; }
 
+    /// <summary>How many of them share this machine's memory and cores, this one among them; all of them (default) where that is not known.</summary>
+    int OnThisMachine => Count;
+
     /// <summary>Replaces a tensor, entry by entry, by its sum over all ranks: the same bits on each, and in a repeated run.</summary>
     /// <param name="values">Contiguous, of a floating dtype or int64, of the same shape and dtype on every rank; without graph.</param>
     void Sum(Tensor values);

@@ -76,7 +76,7 @@ public abstract partial class Objective
 
         double all = ranks.Sum(rank => rank[0]);
         return all > 0
-            ? _share = new DataShare(all, terms, (long)ranks.Take(Ranks.Rank).Sum(rank => rank[1]), Array.FindIndex(ranks, rank => rank[0] > 0))
+            ? _share = new DataShare(all, (long)ranks.Take(Ranks.Rank).Sum(rank => rank[1]), Array.FindIndex(ranks, rank => rank[0] > 0))
             : throw new CurvatureException(NoTerms);
     }
 

@@ -19,6 +19,9 @@ public sealed class OneRank : IRanks
     public int Count => 1;
 
     /// <inheritdoc/>
+    public int OnThisMachine => 1;
+
+    /// <inheritdoc/>
     public void Sum(Tensor values)
     {
     }

@@ -7,10 +7,13 @@ namespace Curvature.Operators;
 /// The linearizations kept between products, by batch, up to a memory budget. Memory is measured, not guessed: what the process has
 /// allocated since the cache was empty. TorchSharp reports no GPU memory, so there one batch is kept unless a budget was named.
 /// </summary>
-internal sealed class GraphCache(long? budget, bool onCpu) : IDisposable
+/// <param name="budget">Bytes; null: half of what is free, divided by the processes that share it.</param>
+/// <param name="onCpu">Whether it is main memory.</param>
+/// <param name="sharers">How many processes do likewise on this machine.</param>
+internal sealed class GraphCache(long? budget, bool onCpu, int sharers) : IDisposable
 {
     private readonly Dictionary<int, BatchGraph> _kept = [];
-    private readonly long _budget = budget ?? HostMemory.Free() / 2;
+    private readonly long _budget = budget ?? HostMemory.Free() / 2 / sharers;
     private long _before;
     private long _largest;
     private bool _full;

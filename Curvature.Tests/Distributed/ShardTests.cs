@@ -41,6 +41,17 @@ public sealed class ShardTests
         Assert.Throws<CurvatureException>(() => Communicator.Run(_ => throw new CurvatureException("told to the caller")));
     }
 
+    [Theory]
+    [InlineData("8", 0, 8)]
+    [InlineData("8(x3),5", 2, 8)]
+    [InlineData("8(x3),5", 3, 5)]
+    [InlineData("2,4(x2),1", 3, 1)]
+    [InlineData("8(x3),5", 4, null)]
+    [InlineData("", 0, null)]
+    [InlineData(null, 0, null)]
+    [InlineData("many", 0, null)]
+    public void The_tasks_of_a_node_are_read_from_Slurms_list(string? list, int node, int? expected) => Assert.Equal(expected, Launcher.TasksOf(list, node));
+
     /// <summary>A rank that talks to nobody.</summary>
     private sealed class Rank(int rank, int count) : IRanks
     {
