@@ -7,7 +7,7 @@ namespace Curvature.Viz.Figures;
 
 /// <summary>
 /// The loss over a plane as a surface seen from above and one side, blue where it is low and orange where it is high, with the checkpoint on it. In a page with its script it can be turned; the SVG says for that in
-/// <c>data-</c> attributes what stands where in space. Of many points at most 31 by 31 are drawn; where a loss is not finite the surface has a hole.
+/// <c>data-</c> attributes what stands where in space. Of many points at most 21 by 21 are drawn; where a loss is not finite the surface has a hole.
 /// </summary>
 /// <remarks>
 /// Parallel projection of the box [−1, 1]² × [0, 1], turned by an azimuth a about the vertical and tilted by an elevation e: with the depth w = x sin a + y cos a a point goes to

@@ -11,6 +11,9 @@ public abstract class PlotFigure : Figure
 {
     private protected const double FontSize = 12, SmallFontSize = 11;
 
+    // More are not told apart by pointing, and a page is to stay below a megabyte.
+    private const int MostMarks = 200;
+
     /// <summary>The plot in the colours of <paramref name="theme"/>; a new model at each call.</summary>
     public abstract PlotModel Draw(FigureTheme theme);
 
@@ -26,9 +29,12 @@ public abstract class PlotFigure : Figure
         return new FigureMarks(across.Title ?? "", up.Title ?? "", [.. Marked(model, across, up).Where(series => series.Marks.Count > 0)]);
     }
 
-    /// <summary>The values to point at: the points of all series that have a title. The axes are placed.</summary>
+    /// <summary>The values to point at: the points of all series that have a title, at most 200 of each. The axes are placed.</summary>
     private protected virtual IEnumerable<MarkedSeries> Marked(PlotModel model, Axis across, Axis up) =>
-        model.Series.Where(series => series.Title is not null).Select(series => new MarkedSeries(series.Title!, [.. Places(series, across, up)]));
+        model.Series.Where(series => series.Title is not null).Select(series => new MarkedSeries(series.Title!, Thinned([.. Places(series, across, up)])));
+
+    private static FigureMark[] Thinned(FigureMark[] marks) =>
+        marks.Length <= MostMarks ? marks : [.. Enumerable.Range(0, MostMarks).Select(i => marks[(int)((long)i * (marks.Length - 1) / (MostMarks - 1))])];
 
     /// <summary>What is said of a place across; nothing where the text is empty.</summary>
     private protected virtual string AcrossText(double value) => NumberText.Of(value);

@@ -5,6 +5,7 @@ using System.Text.RegularExpressions;
 using System.Xml;
 using System.Xml.Linq;
 using Curvature.Estimators;
+using Curvature.Krylov;
 using Curvature.Sharpness;
 using Curvature.Viz.Report;
 using Xunit;
@@ -61,6 +62,30 @@ public class HtmlReportTests
         JsonElement bars = JsonDocument.Parse(Elements(figures[2], "script").First().Value).RootElement;
         JsonElement hidden = bars.GetProperty("series")[0].GetProperty("marks")[1];
         Assert.Equal(("trace", "21.50", "hidden"), (bars.GetProperty("across").GetString(), hidden[2].GetString(), hidden[3].GetString()));
+    }
+
+    [Fact]
+    public void Stays_below_a_megabyte_for_a_large_network_with_a_dense_spectrum_and_fine_slices()
+    {
+        double[] nodes = [.. Enumerable.Range(0, 150).Select(i => -20 + (0.8 * i) + Math.Sin(i))];
+        QuadratureRule Run(int seed) => new([.. nodes.Select((node, i) => node + (0.3 * Math.Sin((seed + 1) * i)))], [.. nodes.Select((_, i) => (1 + Math.Cos(i * (seed + 2))) / 150)]);
+        double[] positions = [.. Enumerable.Range(0, 101).Select(i => -1 + (0.02 * i))];
+        SharpnessSummary large = Samples.Summary with
+        {
+            Parameters = 25_000_000,
+            ExactEigenvalues = null,
+            ExactLayerTraces = null,
+            Density = new(25_000_000, [.. Enumerable.Range(0, 8).Select(Run)], 0.05, 1200),
+            Eigenvalues = [.. Enumerable.Range(0, 50).Select(i => new Eigenvalue(100 - i, 1e-3, true))],
+            Trace = new(new Estimate(1e5, 100, 64, 64), [.. Enumerable.Range(0, 160).Select(i => new LayerTrace($"layer{i / 16}.block{i % 16}.convolution.weight", 150_000, new Estimate(600 + i, 20, 64, 64)))]),
+            Landscape = Samples.Landscape with
+            {
+                Curves = [.. Samples.Landscape.Curves.Select(curve => (curve.Name, new LandscapeCurve(positions, [.. positions.Select(t => 1 + (t * t))])))],
+                Surface = new(positions, positions, [.. positions.Select(y => (double[])[.. positions.Select(x => 0.1 + (x * x) + (2 * y * y))])]),
+            },
+        };
+        string page = HtmlReport.Write(SharpnessContent.Of(Samples.Report with { Summary = large }));
+        Assert.InRange(Encoding.UTF8.GetByteCount(page), 300_000, 1_000_000);
     }
 
     [Fact]
