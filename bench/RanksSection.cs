@@ -93,6 +93,8 @@ internal static class RanksSection
 
         public int Count => ranks.Count;
 
+        public int OnThisMachine => ranks.OnThisMachine;
+
         public void Sum(Tensor values)
         {
             long start = Stopwatch.GetTimestamp();
