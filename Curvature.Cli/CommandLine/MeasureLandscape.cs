@@ -58,7 +58,8 @@ internal static class MeasureLandscape
                     Out = parse.GetValue(folder),
                 },
                 terminal);
-            string text = Json(report);
+            JsonReport numbers = new JsonReport(report.Environment).Add("landscape", LandscapeJson.Of(report.Landscape));
+            string text = numbers.Write(report.Findings);
             IReadOnlyList<string> files = report.Request.Out is { } folderName && Team.Leads ? ReportWriter.Write(Figures(report), LandscapeRun.FileName, text, folderName, figures, terminal.Cancellation) : [];
             if (parse.GetValue(json))
             {
@@ -66,7 +67,7 @@ internal static class MeasureLandscape
             }
             else
             {
-                Print(terminal, report, files);
+                Print(terminal, report with { Findings = numbers.Findings(report.Findings) }, files);
             }
 
             return CurvatureCommand.Success;
@@ -76,8 +77,6 @@ internal static class MeasureLandscape
 
     private static IReadOnlyList<Figure> Figures(LandscapeReport report) =>
         KnownFigures.Of(new SharpnessSummary { Parameters = report.Parameters, Landscape = report.Landscape });
-
-    private static string Json(LandscapeReport report) => new JsonReport(report.Environment).Add("landscape", LandscapeJson.Of(report.Landscape)).Write(report.Findings);
 
     private static void Print(Terminal terminal, LandscapeReport report, IReadOnlyList<string> files)
     {

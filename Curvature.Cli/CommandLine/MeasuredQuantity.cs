@@ -70,7 +70,7 @@ internal abstract class MeasuredQuantity(string name, string description)
             SharpnessReport report = Measurement.Run(request, wanted, terminal);
             if (parse.GetValue(json))
             {
-                terminal.Output.Write(Json(report, wanted.VectorFile));
+                terminal.Output.Write(Numbers(report, wanted.VectorFile).Write(report.Findings));
             }
             else
             {
@@ -117,7 +117,7 @@ internal abstract class MeasuredQuantity(string name, string description)
         }
     }
 
-    private string Json(SharpnessReport report, string? file)
+    private JsonReport Numbers(SharpnessReport report, string? file)
     {
         JsonReport json = new JsonReport(report.Environment).Add(Member, Value(report.Summary));
         foreach ((string name, object? value) in Others(report.Summary))
@@ -126,8 +126,7 @@ internal abstract class MeasuredQuantity(string name, string description)
         }
 
         json = Layers(report.Summary) is { } layers ? json.Add("layers", layers) : json;
-        json = file is null ? json : json.Add("vectors", file);
-        return json.Write(report.Findings);
+        return file is null ? json : json.Add("vectors", file);
     }
 
     private void Print(Terminal terminal, SharpnessReport report, string? file)
@@ -135,7 +134,7 @@ internal abstract class MeasuredQuantity(string name, string description)
         ReportText.Head(terminal, report);
         Print(terminal, report.Summary);
         PrintLayers(terminal, report.Summary);
-        ReportText.Findings(terminal, report);
+        ReportText.Findings(terminal, Numbers(report, file).Findings(report.Findings));
         if (file is not null)
         {
             terminal.Print($"vectors: {Path.GetFullPath(file)}");

@@ -57,7 +57,7 @@ internal static class PruneCommand
                 terminal);
             if (parse.GetValue(json))
             {
-                terminal.Output.Write(Json(report));
+                terminal.Output.Write(Numbers(report).Write(report.Findings));
             }
             else
             {
@@ -69,7 +69,7 @@ internal static class PruneCommand
         return command;
     }
 
-    private static string Json(PruneReport report)
+    private static JsonReport Numbers(PruneReport report)
     {
         var pruning = new Dictionary<string, object?>
         {
@@ -98,8 +98,7 @@ internal static class PruneCommand
         return new JsonReport(report.Environment)
             .Add("pruning", pruning)
             .Add("layers", report.Layers.Select(layer => new Dictionary<string, object?> { ["name"] = layer.Name, ["weights"] = layer.Weights, ["pruned"] = layer.Pruned }))
-            .Add("file", report.Request.Out)
-            .Write(report.Findings);
+            .Add("file", report.Request.Out);
     }
 
     private static void Print(Terminal terminal, PruneReport report)
@@ -113,18 +112,18 @@ internal static class PruneCommand
         bool test = report.Request.Test is not null;
         terminal.Print(
             ["", "loss", "accuracy", .. test ? ["test loss", "test accuracy"] : Array.Empty<string>()],
-            report.Outcomes.Select(outcome => (string[])[outcome.Name, .. Numbers(outcome.Data), .. outcome.Test is { } held ? Numbers(held) : []]));
+            report.Outcomes.Select(outcome => (string[])[outcome.Name, .. Cells(outcome.Data), .. outcome.Test is { } held ? Cells(held) : []]));
         terminal.Print();
         terminal.Print(
             ["layer", "weights", "zero", "share"],
             report.Layers.Select(layer => (string[])
                 [layer.Name, Format.Count(layer.Weights), Format.Count(layer.Pruned), Format.Percent((double)layer.Pruned / layer.Weights)]));
-        ReportText.Findings(terminal, report.Findings);
+        ReportText.Findings(terminal, Numbers(report).Findings(report.Findings));
         terminal.Print($"weights: {Path.GetFullPath(report.Request.Out)}");
     }
 
     private static double Share(PruneReport report) => (double)report.Layers.Sum(layer => layer.Pruned) / report.Layers.Sum(layer => layer.Weights);
 
-    private static string[] Numbers(NetworkQuality quality) =>
+    private static string[] Cells(NetworkQuality quality) =>
         [Format.Number(quality.Loss), quality.Accuracy is { } accuracy ? Format.Percent(accuracy) : "-"];
 }

@@ -41,7 +41,7 @@ internal static class QuantizeCommand
                 terminal);
             if (parse.GetValue(json))
             {
-                terminal.Output.Write(Json(report));
+                terminal.Output.Write(Numbers(report).Write(report.Findings));
             }
             else
             {
@@ -53,7 +53,7 @@ internal static class QuantizeCommand
         return command;
     }
 
-    private static string Json(QuantizeReport report) => new JsonReport(report.Environment)
+    private static JsonReport Numbers(QuantizeReport report) => new JsonReport(report.Environment)
         .Add("quantization", new Dictionary<string, object?>
         {
             ["average_bits"] = report.AverageBits,
@@ -70,8 +70,7 @@ internal static class QuantizeCommand
             ["squared_error"] = report.SquaredErrors.TryGetValue(layer.Name, out double error) ? error : null,
             ["output_error"] = report.Calibration?.OutputErrors.TryGetValue(layer.Name, out (double Before, double After) output) == true ? new Dictionary<string, object?> { ["rounded"] = output.Before, ["calibrated"] = output.After } : null,
         }))
-        .Add("file", report.Request.Out)
-        .Write(report.Findings);
+        .Add("file", report.Request.Out);
 
     private static Dictionary<string, object?>? Calibration(QuantizeReport report) => report.Calibration is not { } calibration ? null : new()
     {
@@ -102,7 +101,7 @@ internal static class QuantizeCommand
                 report.Plan.Assignment[layer.Name] is var bits && bits == QuantizedWeights.Unquantized ? "float" : $"{bits}",
                 report.SquaredErrors.TryGetValue(layer.Name, out double error) ? Format.Number(error) : "-",
             ]));
-        ReportText.Findings(terminal, report.Findings);
+        ReportText.Findings(terminal, Numbers(report).Findings(report.Findings));
         terminal.Print($"weights: {Path.GetFullPath(report.Request.Out)}");
     }
 }

@@ -162,7 +162,7 @@ internal static class ReportCommand
         ReportText.Density(terminal, report.Summary);
         ReportText.Stability(terminal, report.Summary);
         ReportText.BatchSizes(terminal, report.Summary);
-        ReportText.Findings(terminal, report);
+        ReportText.Findings(terminal, SharpnessJson.Findings(report));
         terminal.Print();
         terminal.Print($"report: {Path.GetFullPath(files[0])}");
         return CurvatureCommand.Success;

@@ -190,9 +190,6 @@ internal static class ReportText
             ]));
     }
 
-    /// <summary>What a reader must know, one line each.</summary>
-    public static void Findings(Terminal terminal, SharpnessReport report) => Findings(terminal, report.Findings);
-
     /// <summary>What a reader should know, a line each.</summary>
     public static void Findings(Terminal terminal, IReadOnlyList<Finding> findings)
     {

@@ -7,18 +7,23 @@ namespace Curvature.Viz.Figures;
 
 /// <summary>
 /// Eigenvalues, largest magnitude first, with bars of one residual up and down: an exact eigenvalue lies within each bar. Where the spectrum is known, the
-/// exact partner of each stands beside it. Those that did not converge are hollow. On a logarithmic scale their magnitudes are drawn, negative ones as squares.
+/// exact partner of each stands beside it. Of more than 100 the first 100 are drawn: markers cover each other from there on, and a page has each figure four times. Those that did not converge are hollow. On a logarithmic scale their magnitudes are drawn, negative ones as squares.
 /// </summary>
 /// <param name="eigenvalues">The eigenvalues, in any order.</param>
 /// <param name="exact">All exact eigenvalues, where known.</param>
 /// <param name="scale">Of the eigenvalues.</param>
 public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IReadOnlyList<double>? exact = null, FigureScale scale = FigureScale.Linear) : PlotFigure
 {
+    /// <summary>How many are drawn.</summary>
+    internal const int MostDrawn = 100;
+
     private const double Aside = 0.2;
     private const int MostLabels = 12;
 
     private readonly Eigenvalue[] ranked =
         [.. eigenvalues.Where(eigenvalue => double.IsFinite(eigenvalue.Value)).OrderByDescending(eigenvalue => Math.Abs(eigenvalue.Value))];
+
+    private ArraySegment<Eigenvalue> Shown => new ArraySegment<Eigenvalue>(ranked, 0, Math.Min(MostDrawn, ranked.Length));
 
     /// <inheritdoc/>
     public override string Name => "eigenvalues";
@@ -38,7 +43,7 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
         : $"{NumberText.Of(ranked.Length, "eigenvalue")} from {NumberText.Of(ranked.Max(eigenvalue => eigenvalue.Value))} down to " +
           $"{NumberText.Of(ranked.Min(eigenvalue => eigenvalue.Value))}, " +
           $"{ranked.Count(eigenvalue => eigenvalue.Converged)} of them converged; the largest residual is " +
-          $"{NumberText.Of(ranked.Max(eigenvalue => eigenvalue.Residual), 2)}.";
+          $"{NumberText.Of(ranked.Max(eigenvalue => eigenvalue.Residual), 2)}.{(ranked.Length > MostDrawn ? $" Drawn are the {MostDrawn} of the largest magnitude." : "")}";
 
     /// <inheritdoc/>
     public override PlotModel Draw(FigureTheme theme)
@@ -49,7 +54,7 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
             Position = AxisPosition.Bottom,
             Title = "rank by |λ|",
             Minimum = 0.5,
-            Maximum = Math.Max(1, ranked.Length) + 0.5,
+            Maximum = Math.Max(1, Shown.Count) + 0.5,
             MajorStep = ranked.Length <= MostLabels ? 1 : double.NaN,
         };
         (double low, double high) = Range();
@@ -58,12 +63,12 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
         model.Axes.Add(Styled(ranks, theme, gridlines: false));
         model.Axes.Add(Styled(values, theme, gridlines: true));
         model.Series.Add(Points("eigenvalue ± residual", theme, theme.Measured, low, eigenvalue => eigenvalue.Converged && !(IsLogarithmic && eigenvalue.Value < 0)));
-        if (IsLogarithmic && ranked.Any(eigenvalue => eigenvalue.Converged && eigenvalue.Value < 0))
+        if (IsLogarithmic && Shown.Any(eigenvalue => eigenvalue.Converged && eigenvalue.Value < 0))
         {
             model.Series.Add(Points("negative", theme, theme.Measured, low, eigenvalue => eigenvalue.Converged && eigenvalue.Value < 0, MarkerType.Square));
         }
 
-        if (ranked.Any(eigenvalue => !eigenvalue.Converged))
+        if (Shown.Any(eigenvalue => !eigenvalue.Converged))
         {
             model.Series.Add(Points("not converged", theme, theme.Background, low, eigenvalue => !eigenvalue.Converged));
         }
@@ -89,10 +94,10 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
         const double Margin = 0.05, Ratio = 1.5;
         if (IsLogarithmic)
         {
-            return (Math.Abs(ranked[^1].Value) / Ratio, Math.Abs(ranked[0].Value) * Ratio);
+            return (Math.Abs(Shown[^1].Value) / Ratio, Math.Abs(ranked[0].Value) * Ratio);
         }
 
-        IEnumerable<double> ends = ranked.SelectMany(eigenvalue =>
+        IEnumerable<double> ends = Shown.SelectMany(eigenvalue =>
             (double[])[eigenvalue.Value - eigenvalue.Residual, eigenvalue.Value, eigenvalue.Value + eigenvalue.Residual]);
         double[] finite = [0, .. ends.Where(double.IsFinite)];
         double low = finite.Min(), high = finite.Max(), margin = Margin * (high > low ? high - low : 1);
@@ -116,7 +121,7 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
             ErrorBarStopWidth = 3,
         };
         double aside = exact is null ? 0 : Aside;
-        for (int i = 0; i < ranked.Length; i++)
+        for (int i = 0; i < Shown.Count; i++)
         {
             if (where(ranked[i]))
             {
@@ -132,7 +137,7 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
     {
         ScatterSeries series = ExactPoints(theme);
         double[] partners = ExactPairing.Of([.. ranked.Select(eigenvalue => eigenvalue.Value)], all);
-        series.Points.AddRange(partners.Select((value, i) => new ScatterPoint(i + 1 + Aside, Drawn(value))));
+        series.Points.AddRange(partners.Take(MostDrawn).Select((value, i) => new ScatterPoint(i + 1 + Aside, Drawn(value))));
         return series;
     }
 }

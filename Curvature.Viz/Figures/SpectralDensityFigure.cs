@@ -213,8 +213,20 @@ public sealed class SpectralDensityFigure(
             MarkerStroke = theme.Ink,
             MarkerStrokeThickness = 1.2,
         };
-        series.Points.AddRange(found.Select(value => new ScatterPoint(value, height)));
+        series.Points.AddRange(Apart().Select(value => new ScatterPoint(value, height)));
         return series;
+    }
+
+    /// <summary>Of very many those that are not drawn over one another.</summary>
+    private IEnumerable<double> Apart()
+    {
+        double[] descending = [.. found.OrderDescending()];
+        double drawn = double.PositiveInfinity, resolution = found.Length > EigenvalueFigure.MostDrawn ? (descending[0] - descending[^1]) / EigenvalueFigure.MostDrawn : double.NegativeInfinity;
+        foreach (double value in descending.Where(value => drawn - value > resolution))
+        {
+            drawn = value;
+            yield return value;
+        }
     }
 
     /// <summary>The value at an eigenvalue, towards the side with more room and above whatever is drawn there, and the abscissas it covers.</summary>

@@ -49,7 +49,7 @@ public sealed class JsonReport(IEnumerable<KeyValuePair<string, object?>> enviro
     /// <param name="findings">Those there are.</param>
     public IReadOnlyList<Finding> Findings(IReadOnlyList<Finding> findings)
     {
-        var nonFinite = new List<string>();
+        var nonFinite = new List<(string Path, bool IsUnknown)>();
         Object(members, "", nonFinite);
         Node(findings, "findings", nonFinite);
         if (nonFinite.Count == 0 || findings.Any(finding => finding.Id == "non-finite"))
@@ -58,25 +58,27 @@ public sealed class JsonReport(IEnumerable<KeyValuePair<string, object?>> enviro
         }
 
         const int Named = 5;
-        string paths = string.Join(", ", nonFinite.Take(Named)) + (nonFinite.Count > Named ? ", ..." : "");
-        bool unknown = nonFinite.All(path => path.EndsWith("standard_error", StringComparison.Ordinal)); // of one sample: no fault
+        string paths = string.Join(", ", nonFinite.Take(Named).Select(number => number.Path)) + (nonFinite.Count > Named ? ", ..." : "");
+        bool unknown = nonFinite.All(number => number.IsUnknown);
         Finding finding = Finding.Of(
             "non-finite",
             unknown ? Severity.Info : Severity.Error,
             unknown ? $"{nonFinite.Count} standard error(s) are unknown and stand as null: {paths}." : $"{nonFinite.Count} number(s) are not finite and stand as null: {paths}.",
-            ("paths", nonFinite));
+            ("paths", nonFinite.Select(number => number.Path)));
         return unknown ? [.. findings, finding] : [finding, .. findings];
     }
 
-    private static JsonNode? Node(object? value, string path, List<string> nonFinite)
+    private static JsonNode? Node(object? value, string path, List<(string Path, bool IsUnknown)> nonFinite)
     {
         switch (value)
         {
             case null:
                 return null;
             case double number when !double.IsFinite(number):
+                nonFinite.Add((path, double.IsNaN(number) && IsError(path)));
+                return null;
             case float single when !float.IsFinite(single):
-                nonFinite.Add(path);
+                nonFinite.Add((path, float.IsNaN(single) && IsError(path)));
                 return null;
             case double or float or int or long or uint or ulong or short or byte or decimal or bool or string:
                 return JsonValue.Create(JsonSerializer.SerializeToElement(value));
@@ -113,7 +115,10 @@ public sealed class JsonReport(IEnumerable<KeyValuePair<string, object?>> enviro
         }
     }
 
-    private static JsonObject Object(IEnumerable<KeyValuePair<string, object?>> pairs, string path, List<string> nonFinite)
+    /// <summary>Whether a number is a standard error, one of a list or one by bits; that of a single sample is NaN, which is no fault.</summary>
+    private static bool IsError(string path) => path.AsSpan().TrimEnd("0123456789.[]").EndsWith("standard_error", StringComparison.Ordinal);
+
+    private static JsonObject Object(IEnumerable<KeyValuePair<string, object?>> pairs, string path, List<(string Path, bool IsUnknown)> nonFinite)
     {
         var node = new JsonObject();
         foreach ((string name, object? value) in pairs)

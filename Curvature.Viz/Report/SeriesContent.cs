@@ -31,7 +31,7 @@ public static class SeriesContent
             Title = $"{names[0]} to {names[^1]}",
             Lead = $"Curvature of the {reports[0].LossName} loss of {NumberText.Of(reports.Count, "checkpoint")} on {reports[0].DataName}, with common samples and probes.",
             Headlines = [.. Headlines(reports)],
-            Findings = Findings(reports, names),
+            Findings = Quantities(reports[0].Environment, command, reports).Findings(Findings(reports, names)),
             Sections = [.. Sections(reports, names)],
             Command = command,
             Cuts = [.. reports.SelectMany(report => report.Cuts).Distinct()],
@@ -47,8 +47,12 @@ public static class SeriesContent
     public static string Json(ReportContent content, IReadOnlyList<SharpnessReport> reports)
     {
         ArgumentNullException.ThrowIfNull(content);
-        return new JsonReport(content.Environment)
-            .Add("command", content.Command)
+        return Quantities(content.Environment, content.Command, reports).Write(content.Findings);
+    }
+
+    private static JsonReport Quantities(IReadOnlyList<KeyValuePair<string, object?>> environment, string? command, IReadOnlyList<SharpnessReport> reports) =>
+        new JsonReport(environment)
+            .Add("command", command)
             .Add("checkpoints", reports.Select(report => new Dictionary<string, object?>
             {
                 ["model"] = report.ModelName,
@@ -59,9 +63,7 @@ public static class SeriesContent
                 ["trace"] = report.Summary.Trace?.Total,
                 ["layers"] = report.Summary.Trace?.Layers,
                 ["eigenvalues"] = report.Summary.Eigenvalues,
-            }))
-            .Write(content.Findings);
-    }
+            }));
 
     /// <summary>Names of the checkpoints; those that are not unique with their place.</summary>
     private static string[] Names(IReadOnlyList<SharpnessReport> reports) =>
@@ -87,7 +89,7 @@ public static class SeriesContent
 
     private static IReadOnlyList<Finding> Findings(IReadOnlyList<SharpnessReport> reports, string[] names)
     {
-        IEnumerable<Finding> each = reports.SelectMany((report, i) => report.Findings
+        IEnumerable<Finding> each = reports.SelectMany((report, i) => SharpnessJson.Findings(report)
             .Where(finding => finding.Severity > Severity.Info)
             .Select(finding => finding with { Message = $"{names[i]}: {finding.Message}" }));
         return [.. each.Concat(Trends(reports)).OrderByDescending(finding => finding.Severity)];

@@ -91,6 +91,7 @@ internal static class SharpnessSections
         yield return new ReportFigure(
             new EigenvalueFigure(ranked, summary.ExactEigenvalues),
             "Bars reach one residual up and down; most are shorter than the marker." +
+            (ranked.Length > EigenvalueFigure.MostDrawn ? $" Drawn are the {EigenvalueFigure.MostDrawn} of the largest magnitude of {NumberText.Of(ranked.Length)}; the table has all." : "") +
             (exact is null ? "" : " Diamonds are the exact eigenvalues beside them."));
         yield return Table(
             "Eigenvalues, largest magnitude first",

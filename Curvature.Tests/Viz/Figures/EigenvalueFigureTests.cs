@@ -1,3 +1,4 @@
+using Curvature.Krylov;
 using Curvature.Viz.Figures;
 using OxyPlot.Series;
 using Xunit;
@@ -37,6 +38,16 @@ public class EigenvalueFigureTests
     public void Says_in_words_what_is_to_be_seen() => Assert.Equal(
         "4 eigenvalues from 9.000 down to −0.9000, 3 of them converged; the largest residual is 0.25.",
         new EigenvalueFigure(Samples.Summary.Eigenvalues).Description);
+
+    [Fact]
+    public void Of_very_many_draws_those_of_the_largest_magnitude_and_says_so()
+    {
+        var figure = new EigenvalueFigure([.. Enumerable.Range(1, 1000).Select(i => new Eigenvalue(i % 2 == 0 ? i : -i, 0, true))]);
+        ScatterErrorSeries series = figure.Draw(FigureTheme.Paper).Series.OfType<ScatterErrorSeries>().Single();
+        Assert.Equal((100, 1000.0, -901.0), (series.Points.Count, series.Points[0].Y, series.Points[^1].Y));
+        Assert.EndsWith("Drawn are the 100 of the largest magnitude.", figure.Description, StringComparison.Ordinal);
+        Assert.Equal(100, figure.OnOtherScale!.Marks().Series.Sum(marked => marked.Marks.Count));
+    }
 
     private static double Height(Svg svg, string label)
     {

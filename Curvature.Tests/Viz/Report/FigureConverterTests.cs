@@ -48,6 +48,45 @@ public class FigureConverterTests
     }
 
     [Fact]
+    public void A_converter_that_does_not_read_is_given_up_and_killed()
+    {
+        using var folder = new TemporaryFolder();
+        string svg = new(' ', 1 << 20), sleeps = Script(folder, "echo $$ > \"$(dirname \"$0\")/pid\"; exec sleep 60");
+        Assert.Contains("did not end within", Assert.Throws<CurvatureException>(() => new FigureConverter(sleeps) { Patience = TimeSpan.FromSeconds(1.5) }.Convert(svg, 420, FigureFormat.Png)).Message, StringComparison.Ordinal);
+        Gone(folder);
+        using var cancel = new CancellationTokenSource(TimeSpan.FromSeconds(1.5));
+        Assert.ThrowsAny<OperationCanceledException>(() => new FigureConverter(sleeps).Convert(svg, 420, FigureFormat.Png, cancel.Token));
+        Gone(folder);
+    }
+
+    [Theory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public void A_signal_to_the_converter_and_to_us_is_our_cancellation_and_not_its_fault(string signal)
+    {
+        using var folder = new TemporaryFolder();
+        string dies = Script(folder, $"kill -{signal} $$; sleep 60");
+        using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(400)); // later than it
+        Assert.ThrowsAny<OperationCanceledException>(() => new FigureConverter(dies).Convert("<svg/>", 420, FigureFormat.Png, cancel.Token));
+        Assert.Contains("could not convert a figure", Assert.Throws<CurvatureException>(() => new FigureConverter(dies).Convert("<svg/>", 420, FigureFormat.Png)).Message, StringComparison.Ordinal);
+        Assert.Throws<OperationCanceledException>(() => new FigureConverter("/nowhere/rsvg-convert").Convert("<svg/>", 420, FigureFormat.Png, new CancellationToken(canceled: true)));
+    }
+
+    private static string Script(TemporaryFolder folder, string text)
+    {
+        string script = folder.Write("convert", $"#!/bin/sh\n{text}\n");
+        File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        return script;
+    }
+
+    /// <summary>The process whose number a script wrote is there no more.</summary>
+    private static void Gone(TemporaryFolder folder)
+    {
+        int id = int.Parse(File.ReadAllText(folder.File("pid")), CultureInfo.InvariantCulture);
+        Assert.True(SpinWait.SpinUntil(() => !Directory.Exists($"/proc/{id}"), TimeSpan.FromSeconds(10)));
+    }
+
+    [Fact]
     public void Without_the_converter_says_which_package_brings_it()
     {
         var error = Assert.Throws<CurvatureException>(() => new FigureConverter("/nowhere/rsvg-convert").Check());

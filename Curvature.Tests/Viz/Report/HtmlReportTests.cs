@@ -31,6 +31,21 @@ public class HtmlReportTests
     }
 
     [Fact]
+    public void Stays_below_a_megabyte_with_a_thousand_eigenvalues_and_a_plane_of_31_by_31_points()
+    {
+        double[] positions = [.. Enumerable.Range(0, 31).Select(i => (i - 15) / 15.0)];
+        SharpnessSummary summary = Samples.Summary with
+        {
+            ExactEigenvalues = null,
+            Eigenvalues = [.. Enumerable.Range(1, 1000).Select(i => new Eigenvalue(12345.678 / i, 1.2345e-5 * i, i < 900))],
+            Landscape = Samples.Landscape with { Surface = new(positions, positions, [.. positions.Select(y => positions.Select(x => 1.1234567 + (x * x) + (3.3 * y * y) + Math.Sin(7 * x * y)).ToArray())]) },
+        };
+        string page = HtmlReport.Write(SharpnessContent.Of(Samples.Report with { Summary = summary }));
+        Assert.InRange(Encoding.UTF8.GetByteCount(page), 300_000, 1_000_000);
+        Assert.Contains("Drawn are the 100 of the largest magnitude of 1,000; the table has all.", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Runs_one_small_script_that_its_policy_names_and_that_makes_no_code_of_text()
     {
         XElement[] scripts = [.. Elements(Parse(Page), "script")];

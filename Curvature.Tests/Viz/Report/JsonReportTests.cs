@@ -50,6 +50,19 @@ public class JsonReportTests
         Assert.Equal(["environment.load", "trace.standard_error", "list[1]"], paths.EnumerateArray().Select(path => path.GetString()));
     }
 
+    [Theory]
+    [InlineData(double.NaN, "info")]
+    [InlineData(double.PositiveInfinity, "error")]
+    public void A_standard_error_is_unknown_where_it_is_not_a_number_and_wrong_where_it_is_infinite(double error, string severity)
+    {
+        string Finding(string name, object value) => Assert.Single(Parse(new JsonReport([]).Add(name, value).Write([])).GetProperty("findings").EnumerateArray()).GetProperty("severity").GetString()!;
+        Assert.Equal(severity, Finding("trace", new Estimate(1, error, 1, 1)));
+        Assert.Equal(severity, Finding("standard_error", new Dictionary<string, object?> { ["4"] = error, ["8"] = 0.1 }));
+        Assert.Equal(severity, Finding("trace_standard_error", new[] { 1, error }));
+        Assert.Equal(severity, Finding("standard_error", (float)error));
+        Assert.Equal("error", Finding("standard_error_of", error));
+    }
+
     [Fact]
     public void Does_not_say_twice_that_something_is_not_finite()
     {

@@ -17,6 +17,22 @@ public class ReportWriterTests
     }
 
     [Fact]
+    public void A_figure_of_an_earlier_report_in_a_format_that_is_not_asked_for_goes_and_what_is_not_a_figure_stays()
+    {
+        using var folder = new TemporaryFolder();
+        string picture = folder.File("report/eigenvalues.png"), other = folder.File("report/mine.png");
+        Directory.CreateDirectory(folder.File("report"));
+        File.WriteAllText(picture, "old");
+        File.WriteAllText(other, "mine");
+        Directory.CreateDirectory(folder.File("report/landscape.pdf"));
+        Assert.Throws<OperationCanceledException>(() => ReportWriter.Write(Samples.Report, folder.File("report"), cancellationToken: new CancellationToken(canceled: true)));
+        Assert.True(File.Exists(picture));
+        ReportWriter.Write(Samples.Report, folder.File("report"));
+        Assert.False(File.Exists(picture));
+        Assert.True(File.Exists(other) && Directory.Exists(folder.File("report/landscape.pdf")));
+    }
+
+    [Fact]
     public void Leaves_an_earlier_report_as_it_was_when_cancelled()
     {
         using var folder = new TemporaryFolder();

@@ -30,6 +30,18 @@ public class SeriesContentTests
     }
 
     [Fact]
+    public void A_number_that_is_not_finite_is_told_of_where_a_page_of_its_own_tells_of_it()
+    {
+        SharpnessReport good = Viz.Samples.Report with { Findings = [] };
+        SharpnessReport broken = good with { Summary = good.Summary with { Density = new(40, [new([-0.9, double.NaN, 9], [0.1, 0.4, 0.5]), good.Summary.Density!.Runs[0]], 0.15, 24) } };
+        Assert.Contains(SeriesContent.Of([good, broken]).Findings, finding => finding.Id == "non-finite" && finding.Message.StartsWith("sample-net (2): ", StringComparison.Ordinal));
+        SharpnessReport single = good with { Summary = good.Summary with { Trace = good.Summary.Trace! with { Total = new(1, double.NaN, 1, 1) } } };
+        ReportContent content = SeriesContent.Of([good, single]);
+        Assert.Single(content.Findings, finding => finding.Id == "non-finite");
+        Assert.Single(JsonDocument.Parse(SeriesContent.Json(content, [good, single])).RootElement.GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("id").GetString() == "non-finite");
+    }
+
+    [Fact]
     public void The_command_measures_checkpoints_alike_and_writes_a_page_of_all_and_of_each()
     {
         using TemporaryFolder folder = new();
