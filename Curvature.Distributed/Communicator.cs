@@ -17,7 +17,7 @@ namespace Curvature.Distributed;
 public sealed class Communicator : IRanks, IDisposable
 {
     /// <summary>Elements a call: MPI counts in 32 bits, and a span's bytes too.</summary>
-    private const long Chunk = 1 << 27;
+    private const long Chunk = 1 << 26;
 
     private const int LongestText = 8192;
 

@@ -22,9 +22,9 @@ internal static class DataParallel
             using var digits = DataFile.Read("data/digits.csv.gz", new DataOptions { Scale = 1 / 16.0 });
             using var model = Checkpoint.Load("data/digits-mlp.safetensors", "digits-mlp");
             var objective = Objective.Supervised(model.Module, new CrossEntropy(), Shard.Of(digits, batchSize: 256, ranks), ranks: ranks);
-            using GgnOperator ggn = new(objective);
-            Estimate trace = new HutchinsonTrace { MaxProbes = 64, Seed = 1 }.Estimate(ggn, cancellation: cancellation).Total;
-            using Eigenpairs top = new LanczosEigensolver { Count = 1 }.Solve(ggn, cancellation: cancellation);
+            using GgnOperator ggn = new(objective, new CurvatureOptions { Cancellation = cancellation });
+            Estimate trace = new HutchinsonTrace { MaxProbes = 64, Seed = 1 }.Estimate(ggn).Total;
+            using Eigenpairs top = new LanczosEigensolver { Count = 1 }.Solve(ggn);
             double loss = objective.Value(cancellation); // as all of the above, every rank asks
             if (ranks.Rank == 0)
             {
