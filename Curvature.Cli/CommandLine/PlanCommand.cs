@@ -18,7 +18,7 @@ internal static class PlanCommand
         Option<string?> table = Choices.Text("--table", "FILE", "in place of a model: layers with sizes, costs and sensitivities, as JSON (docs/guide/quantization.md)");
         Option<string?> sensitivity = Choices.Word("--sensitivity", "what quantizing a layer is held to cost [hessian]", KnownSensitivities.Names);
         Option<int?> probes = Choices.Count("--probes", "products for estimated traces [64]");
-        Option<string?> test = Choices.Text("--test", "DATA", "also measure plans on these samples, which planning does not see");
+        Option<string?> test = Choices.Text("--test", "DATA", "also measure plans on these samples, which planning does not see; with --accuracy they check the plan, and so choose with DATA");
         Option<string?> layers = Choices.Text("--layers", "FILE", "multiply-accumulates, latencies, groups and fixed bits of the model's layers, in the form of a table");
         var limits = new Option<Limit[]>("--limit")
         {

@@ -94,7 +94,7 @@ internal static class PlanText
         terminal.Print();
         if (measured.Predicted is { } predicted)
         {
-            terminal.Print($"loss foretold to rise by {Format.Number(predicted)}, measured {Format.Number(measured.Plans[0].Data.Loss - measured.Baseline.Data.Loss)}");
+            terminal.Print($"loss foretold to rise by {Format.Number(predicted)}{(measured.Inputs is null ? "" : " of the weights alone")}, measured {Format.Number(measured.Plans[0].Data.Loss - measured.Baseline.Data.Loss)}");
         }
 
         if (measured.Inputs is { Plan: { } activations } chosen)

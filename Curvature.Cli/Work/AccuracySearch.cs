@@ -37,7 +37,8 @@ internal sealed class AccuracySearch(
         bool along = request.Search == Frontier || table.Layers.Any(layer => layer.Group is not null); // layers of a group cannot be taken down one by one
         (BitPlan plan, Finding[] findings) = along ? Along(table, accuracy, check, share) : Down(table, accuracy, check, share);
         PlanReport report = PlanRun.Plan(request with { Limits = [Limit.AtMost(PlanCost.Size, (decimal)plan.SizeBytes)] }, table, name, terminal, (along ? Frontier : Name, plan));
-        return report with { Findings = [.. report.Findings, .. findings] };
+        Finding[] seen = test is null ? [] : [Finding.Of("test-chose", Severity.Info, "The held-out samples (--test) checked the accuracy that is kept, and so took part in the choice of the plan: their accuracy under it is no longer that of samples which planning has not seen.")];
+        return report with { Findings = [.. report.Findings, .. findings, .. seen] };
     }
 
     private (BitPlan Plan, Finding[] Findings) Down(LayerTable table, Func<IReadOnlyDictionary<string, int>, double> accuracy, Func<IReadOnlyDictionary<string, int>, double>? check, double share)

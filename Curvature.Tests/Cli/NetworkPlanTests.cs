@@ -176,6 +176,9 @@ public class NetworkPlanTests
         Assert.InRange(Loss(fine, 1) - Loss(weights, 1), -0.01, 0.01);
         Assert.Equal((2048 + 320) * 8 * 2, coarse.GetProperty("bops").GetDouble());
         Assert.Equal(2, coarse.GetProperty("activation_bits").GetInt32());
+        string[] told = ["plan", .. CommandRun.Digits, "--samples", "64", "--threads", "1", "--bits", "4,8", "--limit", "avg-bits=8", "--sensitivity", "exact"];
+        Assert.Matches(@"loss foretold to rise by [-\d.e]+, measured", CommandRun.Of(told).Output);
+        Assert.Matches(@"loss foretold to rise by [-\d.e]+ of the weights alone, measured", CommandRun.Of([.. told, "--activations", "4"]).Output);
     }
 
     [Fact]
@@ -190,8 +193,12 @@ public class NetworkPlanTests
         double Accuracy(int plan) => json.GetProperty("measured")[plan].GetProperty("accuracy").GetDouble();
         Assert.True(Accuracy(1) >= 0.97 * Accuracy(0)); // on all of the data, of which the sensitivities saw 32, whose accuracy 2 bits keep
         Assert.Equal(["exact", "greedy", "2 bits", "3 bits", "8 bits", "32 bits"], json.GetProperty("others").EnumerateArray().Select(other => other.GetProperty("plan").GetString()));
-        CommandRun fix = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--accuracy", "97", "--fix", "fc2=8", "--json"]);
+        Assert.DoesNotContain("test-chose", run.Output, StringComparison.Ordinal);
+        using var folder = new TemporaryFolder();
+        CommandRun fix = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--accuracy", "97", "--fix", "fc2=8", "--test", Repository.File("data/digits.csv.gz"), "--out", folder.File("plan"), "--json"]);
         Assert.Equal(8, fix.Json().GetProperty("assignment").GetProperty("fc2").GetInt32());
+        Assert.Contains(fix.Json().GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("id").GetString() == "test-chose");
+        Assert.Contains("which the sensitivities have not seen, but which took part in the choice of the plan.", File.ReadAllText(folder.File("plan/plan.html")), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -48,4 +48,12 @@ public sealed record FigureTheme
 
     /// <summary>Numbers that are known exactly.</summary>
     public required OxyColor Exact { get; init; }
+
+    /// <summary>A height's colour, from <see cref="Measured"/> at 0 to <see cref="Exact"/> at 1.</summary>
+    internal OxyColor Between(double share)
+    {
+        return OxyColor.FromRgb(Mix(Measured.R, Exact.R), Mix(Measured.G, Exact.G), Mix(Measured.B, Exact.B));
+
+        byte Mix(byte low, byte high) => (byte)Math.Round(low + ((high - low) * share));
+    }
 }

@@ -54,7 +54,7 @@ public sealed class LandscapeContourFigure(LandscapeSurface surface, string acro
         IReadOnlyList<IReadOnlyList<double>> heights = [.. surface.Losses.Select(row => (IReadOnlyList<double>)[.. row.Select(_scale.Of)])];
         foreach (double level in _scale.Levels())
         {
-            OxyColor colour = Between(theme.Measured, theme.Exact, _scale.Share(level));
+            OxyColor colour = theme.Between(_scale.Share(level));
             IReadOnlyList<IReadOnlyList<(double X, double Y)>> lines = IsoLines.Of(surface.Across, surface.Up, heights, _scale.Of(level));
             var series = new LineSeries { Color = colour, StrokeThickness = 1.2, LineStyle = LineStyle.Solid };
             series.Points.AddRange(lines.SelectMany(line => line.Select(p => new DataPoint(p.X, p.Y)).Append(DataPoint.Undefined)));
@@ -108,13 +108,6 @@ public sealed class LandscapeContourFigure(LandscapeSurface surface, string acro
         StrokeThickness = 0,
         Padding = new OxyThickness(1),
     };
-
-    private static OxyColor Between(OxyColor low, OxyColor high, double share)
-    {
-        return OxyColor.FromRgb(Mix(low.R, high.R), Mix(low.G, high.G), Mix(low.B, high.B));
-
-        byte Mix(byte a, byte b) => (byte)Math.Round(a + ((b - a) * share));
-    }
 
     /// <summary>A point of the line that is away from all labels and from the edge; null where there is none.</summary>
     private (double X, double Y)? Place(IReadOnlyList<(double X, double Y)> line, List<(double X, double Y)> labels)

@@ -111,13 +111,6 @@ public sealed class LandscapeSurfaceFigure(LandscapeSurface surface, string acro
 
     private static string Hex(OxyColor color) => $"#{color.R:x2}{color.G:x2}{color.B:x2}";
 
-    private static OxyColor Between(OxyColor low, OxyColor high, double share)
-    {
-        return OxyColor.FromRgb(Mix(low.R, high.R), Mix(low.G, high.G), Mix(low.B, high.B));
-
-        byte Mix(byte a, byte b) => (byte)Math.Round(a + ((b - a) * share));
-    }
-
     private static string Place((double X, double Y, double Loss) point) => $"({NumberText.Of(point.X, 3)}, {NumberText.Of(point.Y, 3)})";
 
     private IEnumerable<(double X, double Y, double Loss)> Points() => _rows.SelectMany(j => _columns.Select(i => (surface.Across[i], surface.Up[j], surface.Losses[j][i])));
@@ -155,7 +148,7 @@ public sealed class LandscapeSurfaceFigure(LandscapeSurface surface, string acro
                     cells.Add((ground.Average(corner => Turned(corner.X, corner.Y, 0).Depth), new XElement(
                         Svg + "polygon",
                         new XAttribute("points", string.Join(' ', ground.Zip(shares, (corner, share) => At(corner.X, corner.Y, share)))),
-                        new XAttribute("fill", Hex(Between(theme.Measured, theme.Exact, shares.Average()))),
+                        new XAttribute("fill", Hex(theme.Between(shares.Average()))),
                         new XAttribute("data-cell", Number((j * (_columns.Length - 1)) + i)))));
                 }
             }

@@ -42,7 +42,7 @@ public static class PlanContent
         yield return new ReportSection("Bits", [.. Bits(report)]);
         if (report.Measured is { } measured)
         {
-            yield return new ReportSection("Accuracy", [.. Accuracy(measured)]);
+            yield return new ReportSection("Accuracy", [.. Accuracy(measured, report.Findings.Any(finding => finding.Id == "test-chose"))]);
         }
 
         yield return new ReportSection("Pareto frontier", [.. Frontier(report)]);
@@ -76,12 +76,12 @@ public static class PlanContent
     private static string WithError(TableLayer layer, int bits) => layer.SensitivityAt(bits) is not { } sensitivity ? ""
         : layer.StandardErrorAt(bits) is > 0 and var error ? NumberText.Of(new Estimate(sensitivity, error, 0, 0)) : NumberText.Of(sensitivity, 3);
 
-    private static IEnumerable<ReportBlock> Accuracy(PlanMeasurement measured)
+    private static IEnumerable<ReportBlock> Accuracy(PlanMeasurement measured, bool testChose)
     {
         yield return new Paragraph(
             "Measured with simulated quantization of the weights: each holds the values of its grid, computed in floating point. " +
             (measured.Inputs is { } inputs ? $"Layers' inputs are quantized to {inputs.Text}, in ranges seen on {NumberText.Of(measured.Samples, "sample")}." : "Activations are not quantized here.") +
-            (measured.TestName is null ? $" All numbers are on {measured.DataName}, of which {NumberText.Of(measured.Samples, "sample")} gave the sensitivities; held-out ones (--test) say more." : $" The figure is on {measured.TestName}, which the sensitivities have not seen."));
+            (measured.TestName is null ? $" All numbers are on {measured.DataName}, of which {NumberText.Of(measured.Samples, "sample")} gave the sensitivities; held-out ones (--test) say more." : $" The figure is on {measured.TestName}, which the sensitivities have not seen{(testChose ? ", but which took part in the choice of the plan" : "")}."));
         yield return new ReportFigure(new PlanQualityFigure(measured), "The plan beside others, over the bits of a weight on average; the dotted line is floating point.");
         yield return Table(
             "Loss and accuracy",

@@ -18,7 +18,7 @@ internal sealed record PlanMethod(string Name, string Sensitivity, bool SeesPair
     /// <summary>The sensitivities.</summary>
     public static IReadOnlyList<KnownSensitivity> Sensitivities { get; } = [.. KnownSensitivities.All.Where(known => known.Name != ByHand)];
 
-    /// <summary>Each sensitivity's, and the one that sees pairs after its own; then those that are verified, which is the default of <c>curvature plan</c>.</summary>
+    /// <summary>Each sensitivity's, and the one that sees pairs after its own; then those that are verified against uniform bits, as <c>curvature plan</c> does by default, which has further candidates.</summary>
     public static IReadOnlyList<PlanMethod> All { get; } =
     [
         .. Sensitivities.SelectMany(known => (PlanMethod[])(known.Type == typeof(QuadraticSensitivity)

@@ -61,7 +61,7 @@ internal static class QuantizationPage
         }
 
         page.Append("\n*quadratic, pairs* has the terms `eᵀ H_lm e` between layers too, from the same products, and its plan is a local search. L layers, B widths. ");
-        page.Append($"*Verified* is the default of `curvature plan`: the plan stands unless uniform bits have a lower loss on {NumberText.Of(QuantizationStudy.VerificationImages)} training images, beyond what the batches leave open (95 %), and an accuracy no lower. ");
+        page.Append($"*Verified*: the plan stands unless uniform bits have a lower loss on {NumberText.Of(QuantizationStudy.VerificationImages)} training images, beyond what the batches leave open (95 %), and an accuracy no lower. So `curvature plan` does by default, which compares with every plan within the limits that it has: beside that of *quadratic* with *quadratic, pairs* too. ");
         page.Append($"Seconds are those of {string.Join(" and ", reports.Select(report => report.Network.Title))}, on one thread of a machine that did other work too.\n");
         page.Append("\n## In short\n\n").Append(Overview(reports)).Append('\n').Append(Ranks(reports)).Append('\n');
         page.Append(HandWritten.Begins).Append(hand).Append(HandWritten.Ends);
