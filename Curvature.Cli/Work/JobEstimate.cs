@@ -78,6 +78,17 @@ internal sealed record JobEstimate
                 ("budget_minutes", Budget.TotalMinutes)));
         }
 
+        long batches = (Asked.Plan.Samples + Asked.BatchSize - 1) / Asked.BatchSize;
+        if (batches < Asked.Ranks)
+        {
+            findings.Add(Finding.Of(
+                "idle-ranks",
+                Severity.Warning,
+                $"{Format.Count(batches, "batch", "batches")} of {Asked.BatchSize} samples keep {Format.Count(batches, "rank")} busy; the other {Asked.Ranks - batches} wait. Take fewer ranks, or --batch-size {Math.Max(1, Asked.Plan.Samples / Asked.Ranks)}.",
+                ("batches", batches),
+                ("ranks", Asked.Ranks)));
+        }
+
         if (FreeDisk is { } disk && Fitted.CheckpointBytes > disk)
         {
             findings.Add(Finding.Of(

@@ -9,6 +9,11 @@ internal static class SeriesRun
     /// <summary>Measures them one after the other.</summary>
     public static IReadOnlyList<SharpnessReport> Run(WorkRequest request, IReadOnlyList<string> models, Quantities wanted, Terminal terminal)
     {
+        if (models.FirstOrDefault(model => !File.Exists(model)) is { } missing)
+        {
+            throw new CurvatureException($"{missing}: expected a file, got nothing of that name; check the path."); // before the others are measured
+        }
+
         List<SharpnessReport> reports = [];
         int? samples = request.Samples;
         foreach (string model in models)

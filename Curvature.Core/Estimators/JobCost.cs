@@ -118,6 +118,6 @@ public sealed record JobCost
         return null;
     }
 
-    private double Passes(int passes, int vectors) =>
+    private double Passes(int passes, int vectors) => vectors == 0 ? 0 :
         Product.Seconds(SamplesOfRank, passes, vectors) + (vectors * (SecondsBeside + (2.0 * (Ranks - 1) / Ranks * VectorBytes / Speed.RankBytes)));
 }

@@ -45,9 +45,21 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
         using CurvatureOperator fresh = make(new CurvatureOptions { GraphMemory = 0, Cancellation = cancellation });
         Tensor V = ones([fresh.Columns, Columns], fresh.DType, fresh.Device);
         double several = Time(fresh, V);
-        double one = Time(fresh, V.narrow(1, 0, 1).contiguous());
-        double product = Math.Max(several - one, 0) / (Columns - 1);
-        return new ProductCost(Math.Max(one - product, 0) / samples, product / samples, kept) { GraphBytes = graphBytes };
+        return Of(Time(fresh, V.narrow(1, 0, 1).contiguous()), several, Columns, samples) with { Kept = kept, GraphBytes = graphBytes };
+    }
+
+    /// <summary>
+    /// The cost by the times of two passes over the same samples: <c>one = graph + product</c> and <c>several = graph + k product</c>. Where another process slowed one of them down, the difference says nothing; a product is then taken
+    /// to be at least a quarter of a pass with one vector (they were measured to be a third to two thirds), so that no plan is made of products for nothing, and at most its share of a pass with several.
+    /// </summary>
+    /// <param name="one">Seconds with one vector.</param>
+    /// <param name="several">Seconds with k vectors.</param>
+    /// <param name="columns">k, at least 2.</param>
+    /// <param name="samples">Samples in the pass.</param>
+    public static ProductCost Of(double one, double several, int columns, long samples)
+    {
+        double product = Math.Max(Math.Min((several - one) / (columns - 1), several / columns), one / 4);
+        return new ProductCost(Math.Max(one - product, 0) / samples, product / samples);
     }
 
     /// <summary>

@@ -47,6 +47,7 @@ public class UsageErrorTests
     [InlineData("plan m.pt --data d.npz --loss mse --limit avg-bits=4 --sensitivity quadratic --search pairwise --draws 5", "--draws: --search pairwise makes one plan")]
     [InlineData("prune m.pt --data d.npz --loss mse --sparsity 0.5 --out p.pt --fisher-samples 4", "'--fisher-samples'")]
     [InlineData("measure landscape m.pt --data d.npz --loss mse --matrix ggn", "--matrix ggn: a landscape is about the Hessian; leave --matrix out")]
+    [InlineData("report m.pt --data d.npz --loss mse --bugdet 1", "'--bugdet' is no option of report; report --help lists them. A file of that name is ./--bugdet.")]
     [InlineData("report m.pt --data d.npz --loss mse --matrix ggn --landscape random", "--matrix ggn: --landscape is about the Hessian; leave --matrix out")]
     [InlineData("measure stability m.pt --data d.npz --loss mse --batch-sizes 32 --batch-sizes 128", "'--batch-sizes'")]
     [InlineData(Given + " --class-weights 1,2 --class-weights 3", "'--class-weights'")]

@@ -52,7 +52,7 @@ internal static class SharpnessSections
             "Each estimate is a mean over random probes; its standard error is over the probes, not over the data." +
             (summary.Density is null ? "" : " Fractions also carry the resolution of the quadrature, which no standard error shows."));
         yield return Table(
-            "Estimates with their uncertainty; z-score = (estimate − exact) / standard error",
+            exact is null && summary.ExactLayerTraces is null ? "Estimates with their uncertainty" : "Estimates with their uncertainty; z-score = (estimate − exact) / standard error",
             ["quantity:", "estimate", "standard error", "95 % interval", "exact", "z-score", "products"],
             rows);
     }

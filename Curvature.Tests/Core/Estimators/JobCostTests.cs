@@ -29,6 +29,25 @@ public sealed class JobCostTests
         Assert.Equal(expected.Sum(), Job.Seconds, 9);
     }
 
+    [Fact]
+    public void Parts_that_are_not_planned_take_no_time()
+    {
+        JobCost job = Job with { Product = Job.Product with { Kept = 1000 }, Plan = Job.Plan with { EigenProducts = 0, Steps = 0, Runs = 0 } };
+        Assert.Equal(["trace"], job.Time.Select(part => part.Name));
+    }
+
+    [Theory]
+    [InlineData(3.0, 7.0, 1e-2, 2e-2)] // a graph of 1 s and products of 2 s, over 100 samples
+    [InlineData(3.0, 2.0, 2.25e-2, 0.75e-2)] // one pass was disturbed, so that products seem to cost less than nothing
+    [InlineData(1.0, 30.0, 0, 10e-2)] // the other was
+    [InlineData(0.0, 0.0, 0, 0)]
+    public void A_disturbed_timing_makes_no_product_free(double one, double several, double graph, double product)
+    {
+        var cost = ProductCost.Of(one, several, columns: 3, samples: 100);
+        Assert.Equal(graph, cost.Graph, 12);
+        Assert.Equal(product, cost.Product, 12);
+    }
+
     [Theory]
     [InlineData(2, 500)]
     [InlineData(4, 300)]
