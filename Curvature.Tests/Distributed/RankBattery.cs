@@ -64,8 +64,11 @@ internal static class RankBattery
         return all;
     }
 
-    /// <summary>How near a quantity must be, relative to its size: 1e-12, and finite differences what their step makes of rounding.</summary>
-    public static double Tolerance(string name) => name.Contains("finite-difference", StringComparison.Ordinal) ? 1e-9 : 1e-12;
+    /// <summary>How near a quantity must be, relative to its size: 1e-12, finite differences what their step makes of rounding, and LSMR what it stops at.</summary>
+    public static double Tolerance(string name) =>
+        name.Contains("finite-difference", StringComparison.Ordinal) ? 1e-9
+        : name == "lsmr" ? 1e-10 // the tolerance that it is asked for; seen: 7e-13 with libtorch 1.13, 1e-11 with 2.10
+        : 1e-12;
 
     public static double Difference(double[] expected, double[] got)
     {
