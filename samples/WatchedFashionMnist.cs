@@ -10,7 +10,7 @@ namespace Curvature.Samples;
 
 /// <summary>
 /// What a monitor costs at its default interval: two epochs of a LeNet on the 60,000 images of Fashion-MNIST without one, with one, and without again, from the same start in the same order. The
-/// network ends at the same bits each time, and the seconds of the processor are at most 10 % more with it.
+/// network ends at the same bits each time, and it fails where the seconds of the processor are more than 10 % more with it.
 /// </summary>
 internal static class WatchedFashionMnist
 {
