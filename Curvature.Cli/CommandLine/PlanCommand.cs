@@ -12,10 +12,15 @@ namespace Curvature.Cli.CommandLine;
 /// <summary><c>curvature plan</c>: bits for every layer of a model or of a table, so that the network loses least within limits.</summary>
 internal static class PlanCommand
 {
+    private const string Table = "--table";
+
+    /// <summary>Whether a command line plans from a table, which has no data to go over.</summary>
+    public static bool IsOfTable(ParseResult parse) => parse.CommandResult.Children.OfType<OptionResult>().Any(option => !option.Implicit && option.Option.Name == Table);
+
     public static Command Create(Terminal terminal)
     {
         var work = new WorkOptions(WorkKind.Plan);
-        Option<string?> table = Choices.Text("--table", "FILE", "in place of a model: layers with sizes, costs and sensitivities, as JSON (docs/guide/quantization.md)");
+        Option<string?> table = Choices.Text(Table, "FILE", "in place of a model: layers with sizes, costs and sensitivities, as JSON (docs/guide/quantization.md)");
         Option<string?> sensitivity = Choices.Word("--sensitivity", "what quantizing a layer is held to cost [hessian]", KnownSensitivities.Names);
         Option<int?> probes = Choices.Count("--probes", "products for estimated traces [64]");
         Option<string?> test = Choices.Text("--test", "DATA", "also measure plans on these samples, which planning does not see; with --accuracy they check the plan, and so choose with DATA");
@@ -155,6 +160,11 @@ internal static class PlanCommand
     /// <summary>Writes the files, then prints.</summary>
     private static int Write(PlanReport report, string? place, FigureFormat format, bool json, Terminal terminal)
     {
+        if (!Team.Leads)
+        {
+            return CurvatureCommand.Success;
+        }
+
         report = report with { Findings = PlanJson.Findings(report) };
         string text = PlanJson.Write(report);
         string[] files = [];

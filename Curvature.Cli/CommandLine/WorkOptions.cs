@@ -90,7 +90,7 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
             {
                 WorkKind.Measure => checkpoints ? [] : [_checkpoint, _estimate],
                 WorkKind.Prune => [_matrix, _fisherSamples, _budget, _checkpoint, _estimate, _rankTimeout],
-                _ => [_matrix, _fisherSamples, _budget, _checkpoint, _estimate, _rankTimeout, _parameters, _trainMode, _l2],
+                _ => [_matrix, _fisherSamples, _budget, _checkpoint, _estimate, _parameters, _trainMode, _l2],
             };
             return all.Except(kept);
         }

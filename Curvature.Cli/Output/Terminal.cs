@@ -1,4 +1,5 @@
 using Curvature.Cli.Work;
+using Curvature.Objectives;
 using Curvature.Operators;
 using Spectre.Console;
 
@@ -12,6 +13,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
 {
     // A redirected table is as wide as its content: a file has no edge.
     private const int Unbounded = 400;
+
+    // How ranks that share an error begin its message on those that have it from another.
+    private const string OfAnother = "On rank ";
 
     public TextWriter Output => Team.Leads ? output : TextWriter.Null;
 
@@ -29,7 +33,25 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
     /// <summary>One line about what goes on.</summary>
     public void Say(string line) => Error.WriteLine(line);
 
-    /// <summary>The one line that ends a failed command.</summary>
+    /// <summary>The one line that ends a failed command. Of an error that all ranks have, the first one tells.</summary>
+    public void Fail(Exception exception)
+    {
+        string message = Failure.Describe(exception);
+        if (Team.Count > 1 && exception.IsSharedByRanks())
+        {
+            if (!Team.Leads)
+            {
+                Team.Await();
+                return;
+            }
+
+            message = message.StartsWith(OfAnother, StringComparison.Ordinal) ? $"rank {message[OfAnother.Length..]}" : message;
+        }
+
+        Fail(message);
+    }
+
+    /// <summary>The same in words.</summary>
     public void Fail(string message)
     {
         if (Team.Prefix is { } prefix)

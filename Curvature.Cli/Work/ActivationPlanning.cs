@@ -5,7 +5,6 @@ using Curvature.Quant.Calibration;
 using Curvature.Quant.Networks;
 using Curvature.Quant.Planning;
 using Curvature.Viz.Report;
-using static TorchSharp.torch;
 
 namespace Curvature.Cli.Work;
 
@@ -39,9 +38,9 @@ internal sealed class ActivationPlanning(Workspace work, QuantizableNetwork netw
             Layers = [.. layers.Select(layer => new TableLayer { Name = layer, Parameters = activations.Values(layer), Sensitivity = request.Activations.ToDictionary(bits => bits, _ => 0.0) })],
         })), request.ActivationLimits, terminal.Cancellation);
         terminal.Say($"Sensitivities of the inputs of {Format.Count(layers.Length, "layer")}.");
-        Tensor[] inputs = [.. samples.Batches(work.BatchSizeOf(samples)).Select(batch => batch.Inputs)];
-        var sensitivity = new ActivationSensitivity { Estimator = new HutchinsonTrace { MaxProbes = Math.Max(2, request.Probes / ShareOfProbes), MinProbes = 2, Seed = request.Work.Seed } };
-        LayerTable table = Fixed(sensitivity.Table(network, work.Over(samples, batchSize: work.BatchSizeOf(samples)), inputs, activations, request.Activations, cancellation: terminal.Cancellation));
+        IReadOnlyList<Batch> batches = samples.Batches(work.BatchSizeOf(samples));
+        var sensitivity = new ActivationSensitivity { Ranks = work.Ranks, Estimator = new HutchinsonTrace { MaxProbes = Math.Max(2, request.Probes / ShareOfProbes), MinProbes = 2, Seed = request.Work.Seed } };
+        LayerTable table = Fixed(sensitivity.Table(network, work.Over(batches), [.. batches.Select(batch => batch.Inputs)], activations, request.Activations, cancellation: terminal.Cancellation));
         BitPlan plan = new ExactPlanner().Plan(new PlanningProblem(table), request.ActivationLimits, terminal.Cancellation);
         return new PlanInputs(plan.Assignment) { Table = table, Plan = plan, Limits = request.ActivationLimits };
 

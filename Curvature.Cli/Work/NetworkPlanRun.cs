@@ -47,7 +47,7 @@ internal sealed class NetworkPlanRun
     public static PlanReport Run(PlanRequest request, NetworkPlanRequest of, EnvironmentReport environment, Terminal terminal)
     {
         LayerTable? costs = of.Layers is null ? null : LayerTable.ReadCosts(of.Layers);
-        using var work = Workspace.Open(of.Work);
+        using var work = Workspace.Open(of.Work, Team.Join(of.Work.RankTimeout));
         using Dataset samples = work.Data.Sample(Math.Min(of.Work.Samples ?? UsualSamples, work.Data.Count), of.Work.Seed);
         using Dataset? test = of.Test is null ? null : work.Read(of.Test);
         PlanReport report = new NetworkPlanRun(request, of, work, samples, test, costs, terminal).Run();
@@ -66,7 +66,7 @@ internal sealed class NetworkPlanRun
 
     private PlanReport Run()
     {
-        using var problem = new SensitivityProblem(_network, _work.Loss, _samples.Batches(_work.BatchSizeOf(_samples)), _request.Bits ?? UsualBits);
+        using var problem = new SensitivityProblem(_network, _work.Loss, _work.Share(_samples), _request.Bits ?? UsualBits, ranks: _work.Ranks);
         Foresee(problem);
         using QuantizedActivations? activations = _of.Activations.Count == 0 ? null : _work.Named(() => QuantizedActivations.Calibrate(_network, Inputs(), cancellation: _terminal.Cancellation));
         if (activations is not null)

@@ -17,7 +17,11 @@ internal static class PlanRun
     public static PlanReport Run(PlanRequest request, Terminal terminal)
     {
         var environment = new EnvironmentReport();
-        CheckOut(request);
+        if (Team.Leads)
+        {
+            CheckOut(request);
+        }
+
         if (request.Network is { } network)
         {
             return NetworkPlanRun.Run(request, network, environment, terminal);

@@ -20,9 +20,12 @@ internal static class QuantizeRun
         var plan = PlanFile.Read(request.Plan);
         string loss = request.Work.Loss.Length > 0 ? request.Work.Loss : plan.Loss
             ?? throw new CurvatureException($"{request.Plan}: it does not say which loss it was made with. Name one (--loss).");
-        using var work = Workspace.Open(request.Work with { Loss = loss });
-        CheckOutputs(request);
-        CheckpointWriter.Check(work.Loaded, request.Out);
+        using var work = Workspace.Open(request.Work with { Loss = loss }, Team.Join(request.Work.RankTimeout));
+        if (Team.Leads)
+        {
+            CheckOutputs(request);
+            CheckpointWriter.Check(work.Loaded, request.Out);
+        }
 
         var network = QuantizableNetwork.Of(work.Model);
         plan.RequireFits(network);
@@ -37,12 +40,11 @@ internal static class QuantizeRun
             : work.Named(() => QuantizedModel.Calibrate(request, work, network, plan, terminal.Say, terminal.Cancellation));
         (NetworkQuality Data, NetworkQuality? Test) after = Measure(work, samples, test, terminal);
         terminal.Cancellation.ThrowIfCancellationRequested();
-        if (request.Scales is { } file)
+        if (Team.Leads)
         {
-            AtomicFile.WriteText(file, Scales(plan, quantized)); // first: the model may replace the one it was made of
+            Write(request, work, plan, quantized);
         }
 
-        CheckpointWriter.Write(work.Loaded, request.Out);
         environment.AddFile("plan", request.Plan);
         environment.AddFile("test", request.Test);
         environment.Add("samples", samples.Count);
@@ -59,6 +61,16 @@ internal static class QuantizeRun
             After = after,
             Findings = [.. Findings(request, work, plan, network, quantized).OrderByDescending(finding => finding.Severity)],
         };
+    }
+
+    private static void Write(QuantizeRequest request, Workspace work, PlanFile plan, QuantizedModel quantized)
+    {
+        if (request.Scales is { } file)
+        {
+            AtomicFile.WriteText(file, Scales(plan, quantized)); // first: the model may replace the one it was made of
+        }
+
+        CheckpointWriter.Write(work.Loaded, request.Out);
     }
 
     /// <summary>A model may replace the one it was made of, never what else is read; and two files do not go to one place.</summary>

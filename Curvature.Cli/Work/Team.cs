@@ -81,6 +81,9 @@ internal static class Team
         }
     }
 
+    /// <summary>Gives the rank that says what went wrong, and then ends all, the time to do both.</summary>
+    public static void Await() => Thread.Sleep(Last);
+
     /// <summary>Gives a launcher that ends all ranks, because another one failed and has said why, the time to end this one too before it says that it was cancelled.</summary>
     public static void Yield()
     {

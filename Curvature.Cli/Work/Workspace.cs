@@ -69,7 +69,10 @@ internal sealed class Workspace : IDisposable
     {
         set_num_threads(request.Threads);
         manual_seed(request.Seed); // for models that draw: --train-mode
-        return new Workspace(request, ranks ?? OneRank.Instance, ComputeDevice.Open(request.Device, request.TF32));
+        ranks ??= OneRank.Instance;
+        Workspace? opened = null;
+        ranks.Together(() => opened = new Workspace(request, ranks, ComputeDevice.Open(request.Device, request.TF32)));
+        return opened!;
     }
 
     /// <summary>The model, in the mode asked for.</summary>
@@ -100,10 +103,13 @@ internal sealed class Workspace : IDisposable
     /// <summary>How well the model does on some samples, in evaluation mode whatever mode was asked for; the loss with the L2 term. In 16 batches or more, so that qualities can be compared over batches.</summary>
     public NetworkQuality Quality(Dataset samples, CancellationToken cancellation)
     {
-        NetworkQuality quality = NetworkQuality.Of(_model.Module, samples.Batches(BatchSizeOf(samples)), _loss, cancellation);
+        NetworkQuality quality = NetworkQuality.Of(_model.Module, Share(samples), _loss, Ranks, cancellation);
         using DisposeScope scope = NewDisposeScope();
         return _request.L2 == 0 ? quality : quality with { Loss = quality.Loss + (_request.L2 / 2 * Parameters.Snapshot().to(ScalarType.Float64).square().sum().ToDouble()) };
     }
+
+    /// <summary>This process's share of some samples, in 16 batches of all of them or more.</summary>
+    public IReadOnlyList<Batch> Share(Dataset samples) => Shard.Of(samples.Batches(BatchSizeOf(samples)), Ranks);
 
     /// <summary>The size of batches that was asked for, or what makes 16 of the samples: standard errors over batches need some, and few tell little.</summary>
     public int BatchSizeOf(Dataset samples) => (int)Math.Min(_request.BatchSize, (samples.Count + FewestBatches - 1) / FewestBatches);

@@ -9,6 +9,8 @@ namespace Curvature.Objectives;
 /// </summary>
 internal static class RankErrors
 {
+    private const string Shared = "Curvature.SharedByRanks";
+
     private static readonly (Type Type, Func<string, Exception> Make)[] Kinds =
     [
         (typeof(OperationCanceledException), message => new OperationCanceledException(message)),
@@ -31,12 +33,22 @@ internal static class RankErrors
             return;
         }
 
+        if (error is not null)
+        {
+            error.Data[Shared] = true;
+        }
+
         string message = ranks.TextFrom(first, error is null or CurvatureException or OperationCanceledException ? error?.Message : $"{error.GetType().Name}: {error.Message}");
         if (error is not null)
         {
             ExceptionDispatchInfo.Throw(error);
         }
 
-        throw Kinds[(int)kinds[first] - 1].Make($"On rank {first} of {ranks.Count}: {message}");
+        Exception told = Kinds[(int)kinds[first] - 1].Make($"On rank {first} of {ranks.Count}: {message}");
+        told.Data[Shared] = true;
+        throw told;
     }
+
+    /// <summary>Whether an error, or what it was made of, is one that every rank has thrown.</summary>
+    public static bool IsShared(Exception error) => error.Data.Contains(Shared) || (error.InnerException is { } inner && IsShared(inner));
 }

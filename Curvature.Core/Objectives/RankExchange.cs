@@ -31,6 +31,58 @@ public static class RankExchange
         return sum.data<double>().ToArray();
     }
 
+    /// <summary>All ranks' numbers, by rank, of which each may have as many as it likes: those of rank 0, then those of rank 1 and so on, on every rank and to the bit.</summary>
+    /// <param name="ranks">The ranks.</param>
+    /// <param name="own">This rank's.</param>
+    public static double[] Concatenate(this IRanks ranks, double[] own)
+    {
+        if (ranks.Count == 1)
+        {
+            return own;
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        double[] counts = ranks.Gather(own.Length), all = new double[(int)counts.Sum()];
+        if (all.Length == 0)
+        {
+            return all;
+        }
+
+        own.CopyTo(all, (int)counts.Take(ranks.Rank).Sum());
+        Tensor sum = tensor(all);
+        ranks.Sum(sum);
+        return sum.data<double>().ToArray();
+    }
+
+    /// <summary>Does each rank's part of something, and throws on every rank where one has failed: the rank's own error there, its message with the rank's number elsewhere, so that none waits for one that has left.</summary>
+    /// <param name="ranks">The ranks.</param>
+    /// <param name="part">This rank's; no collective in it.</param>
+    /// <exception cref="CurvatureException">Another rank's part failed; a cancellation stays one.</exception>
+    public static void Together(this IRanks ranks, Action part)
+    {
+        if (ranks.Count == 1)
+        {
+            part();
+            return;
+        }
+
+        Exception? error = null;
+        try
+        {
+            part();
+        }
+        catch (Exception caught) // whatever it is, the other ranks wait to hear of it; it is thrown again after that
+        {
+            error = caught;
+        }
+
+        RankErrors.Share(ranks, error);
+    }
+
+    /// <summary>Whether every rank has thrown this error, or what it was made of: then one of them is enough to tell it.</summary>
+    /// <param name="error">What was caught.</param>
+    public static bool IsSharedByRanks(this Exception error) => RankErrors.IsShared(error);
+
     /// <summary>One rank's text on every rank.</summary>
     /// <param name="ranks">The ranks.</param>
     /// <param name="from">Whose.</param>

@@ -23,6 +23,9 @@ public sealed record ActivationSensitivity
     /// <value>Of the traces. Hutchinson with 16 probes: HAWQ-V2's takes up to 50.</value>
     public ITraceEstimator Estimator { get; init; } = new HutchinsonTrace { MaxProbes = 16, MinProbes = 2 };
 
+    /// <value>Those who share the layers (not the samples, of which a layer's operator needs all): each measures some, and every rank has the table. One process.</value>
+    public IRanks Ranks { get; init; } = OneRank.Instance;
+
     /// <value>How the operators keep graphs; null for the defaults.</value>
     public CurvatureOptions? Options { get; init; }
 
@@ -32,7 +35,7 @@ public sealed record ActivationSensitivity
     /// <param name="inputs">The same samples, in batches.</param>
     /// <param name="activations">Their ranges.</param>
     /// <param name="bits">Widths, 2 to 8.</param>
-    /// <param name="progress">Told after each layer, how many are done.</param>
+    /// <param name="progress">Told after each layer, how many this rank has done.</param>
     /// <param name="cancellation">Looked at before each batch and product.</param>
     /// <exception cref="CurvatureException">An objective that is a sum or over other samples, a layer that is called several times a batch, a model that owns a weight itself.</exception>
     public LayerTable Table(
@@ -57,32 +60,50 @@ public sealed record ActivationSensitivity
         using var evaluation = new EvaluationMode(network.Module);
         long samples = inputs.Sum(batch => batch.shape[0]);
         Dictionary<string, double[]> errors = SquaredErrors(network, inputs, activations, bits, cancellation);
+        WeightLayer[] layers = [.. network.Layers.Where(layer => errors.ContainsKey(layer.Name))];
+        double[] traces = new double[2 * layers.Length];
         int done = 0;
+        Ranks.Together(() =>
+        {
+            for (int l = Ranks.Rank; l < layers.Length; l += Ranks.Count)
+            {
+                Estimate trace = Trace(layers[l], network.Module, objective, activations.Values(layers[l].Name), samples, cancellation);
+                (traces[2 * l], traces[(2 * l) + 1]) = (trace.Value, trace.StandardError);
+                progress?.Report(++done);
+            }
+        });
+        if (Ranks.Count > 1)
+        {
+            using Tensor sum = tensor(traces);
+            Ranks.Sum(sum);
+            traces = sum.data<double>().ToArray();
+        }
+
         return new LayerTable
         {
             Bits = bits,
-            Layers = [.. network.Layers.Where(layer => errors.ContainsKey(layer.Name)).Select(layer =>
+            Layers = [.. layers.Select((layer, l) =>
             {
-                using var hessian = new ActivationHessianOperator(objective, network.Module, layer.Name, Options, LayerSide.Input);
                 long each = activations.Values(layer.Name);
-                if (hessian.Columns != each * samples)
-                {
-                    throw new CurvatureException($"Layer '{layer.Name}': the objective sees {hessian.Columns / each} samples, the inputs have {samples}. Give the same data for both.");
-                }
-
-                Estimate trace = Estimator.Estimate(hessian, cancellation: cancellation).Total;
-                progress?.Report(++done);
                 return new TableLayer
                 {
                     Name = layer.Name,
                     Parameters = each,
                     Macs = layer.Macs,
-                    AverageTrace = trace.Value / each,
-                    TraceStandardError = trace.StandardError / each is > 0 and var error && double.IsFinite(error) ? error : null,
+                    AverageTrace = traces[2 * l] / each,
+                    TraceStandardError = traces[(2 * l) + 1] / each is > 0 and var error && double.IsFinite(error) ? error : null,
                     Error = bits.Zip(errors[layer.Name]).ToDictionary(pair => pair.First, pair => pair.Second / samples),
                 };
             })],
         };
+    }
+
+    private Estimate Trace(WeightLayer layer, nn.Module module, Objective objective, long each, long samples, CancellationToken cancellation)
+    {
+        using var hessian = new ActivationHessianOperator(objective, module, layer.Name, Options, LayerSide.Input);
+        return hessian.Columns == each * samples
+            ? Estimator.Estimate(hessian, cancellation: cancellation).Total
+            : throw new CurvatureException($"Layer '{layer.Name}': the objective sees {hessian.Columns / each} samples, the inputs have {samples}. Give the same data for both.");
     }
 
     /// <summary><c>|Q(a) - a|^2</c> of each layer's input at each width, summed over all samples in float64.</summary>

@@ -76,7 +76,7 @@ public sealed record MeasuredIncrease
         IReadOnlyList<BatchQuality> Measure(IReadOnlyList<QuantizedLayer> layers)
         {
             using var quantized = QuantizedLayers.Apply(network, layers);
-            return BatchQuality.Each(network.Module, batches, loss, cancellation);
+            return BatchQuality.Each(network.Module, batches, loss, OneRank.Instance, cancellation);
         }
     }
 }

@@ -12,8 +12,25 @@ namespace Curvature.Quant.Networks;
 /// <param name="Counted">Answers that count.</param>
 internal sealed record BatchQuality(double Loss, double Terms, long? Right, long? Counted)
 {
-    /// <summary>One forward pass a batch, in evaluation mode; batches without terms are left out.</summary>
-    public static IReadOnlyList<BatchQuality> Each(nn.Module module, IEnumerable<Batch> batches, ISupervisedLoss loss, CancellationToken cancellation)
+    private const double None = -1; // of a number that is null, on its way to the other ranks
+
+    /// <summary>One forward pass a batch, in evaluation mode; batches without terms are left out. Of several ranks each goes over its own, and all have those of all, in the order of the ranks.</summary>
+    public static IReadOnlyList<BatchQuality> Each(nn.Module module, IEnumerable<Batch> batches, ISupervisedLoss loss, IRanks ranks, CancellationToken cancellation)
+    {
+        List<BatchQuality> each = [];
+        ranks.Together(() => each = Own(module, batches, loss, cancellation));
+        if (ranks.Count > 1)
+        {
+            double[] numbers = ranks.Concatenate([.. each.SelectMany(batch => (double[])[batch.Loss, batch.Terms, batch.Right ?? None, batch.Counted ?? None])]);
+            each = [.. numbers.Chunk(4).Select(batch => new BatchQuality(batch[0], batch[1], Whole(batch[2]), Whole(batch[3])))];
+        }
+
+        return each.Count > 0 ? each : throw new CurvatureException("The data has no loss terms: it is empty, or every term is ignored or has weight 0.");
+
+        static long? Whole(double number) => number == None ? null : (long)number;
+    }
+
+    private static List<BatchQuality> Own(nn.Module module, IEnumerable<Batch> batches, ISupervisedLoss loss, CancellationToken cancellation)
     {
         if (module is not nn.IModule<Tensor, Tensor> callable)
         {
@@ -36,7 +53,7 @@ internal sealed record BatchQuality(double Loss, double Terms, long? Right, long
             }
         }
 
-        return each.Count > 0 ? each : throw new CurvatureException("The data has no loss terms: it is empty, or every term is ignored or has weight 0.");
+        return each;
     }
 
     /// <summary>The paired difference over batches: for means <c>sum w d / sum w</c> with the variance of a weighted mean, for sums <c>sum d</c>. Of one batch the standard error is NaN.</summary>

@@ -22,7 +22,18 @@ public sealed record NetworkQuality(double Loss, double? Accuracy)
     /// <exception cref="CurvatureException">No terms, or data that do not fit the network or the loss.</exception>
     /// <exception cref="NonFiniteException">The loss is NaN or infinite.</exception>
     public static NetworkQuality Of(nn.Module module, IEnumerable<Batch> batches, ISupervisedLoss loss, CancellationToken cancellation = default) =>
-        Of(BatchQuality.Each(module, batches, loss, cancellation), loss.Reduction);
+        Of(BatchQuality.Each(module, batches, loss, OneRank.Instance, cancellation), loss.Reduction);
+
+    /// <summary>The same of data that is spread over several ranks: each evaluates its own batches, and every rank has the quality on all, to the bit that of one process with the same batches. Collective: one sum of four numbers a batch.</summary>
+    /// <param name="module">As above, with the same weights on every rank.</param>
+    /// <param name="batches">This rank's, in the order of the ranks; none where it has no share.</param>
+    /// <param name="loss">See <see cref="KnownLosses"/>.</param>
+    /// <param name="ranks">Those who share the data.</param>
+    /// <param name="cancellation">Looked at before each batch.</param>
+    /// <exception cref="CurvatureException">No terms on any rank, or data on one of them that do not fit the network or the loss.</exception>
+    /// <exception cref="NonFiniteException">The loss is NaN or infinite.</exception>
+    public static NetworkQuality Of(nn.Module module, IEnumerable<Batch> batches, ISupervisedLoss loss, IRanks ranks, CancellationToken cancellation = default) =>
+        Of(BatchQuality.Each(module, batches, loss, ranks, cancellation), loss.Reduction);
 
     /// <summary>Whether qualities under a loss have an accuracy.</summary>
     public static bool HasAccuracy(ISupervisedLoss loss) => loss is CrossEntropy or BinaryCrossEntropy;

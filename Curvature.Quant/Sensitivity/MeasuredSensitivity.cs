@@ -34,5 +34,5 @@ public sealed record MeasuredSensitivity : ISensitivity
     }
 
     private static IReadOnlyList<BatchQuality> Evaluate(SensitivityProblem problem, CancellationToken cancellation) =>
-        BatchQuality.Each(problem.Network.Module, problem.Batches, problem.Loss, cancellation);
+        BatchQuality.Each(problem.Network.Module, problem.Batches, problem.Loss, problem.Ranks, cancellation);
 }

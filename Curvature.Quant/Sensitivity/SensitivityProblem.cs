@@ -20,15 +20,16 @@ public sealed class SensitivityProblem : IDisposable
     /// <param name="batches">The same at each enumeration, and valid as long as this object.</param>
     /// <param name="bits">The widths, each 2 to 8.</param>
     /// <param name="quantizer">The quantizer of a width; null: <see cref="Quantizer.HawqWeights"/>.</param>
+    /// <param name="ranks">Those who share the samples, <paramref name="batches"/> being this rank's; null: all of them are here.</param>
     /// <exception cref="CurvatureException">No widths, one twice or out of range.</exception>
-    public SensitivityProblem(QuantizableNetwork network, ISupervisedLoss loss, IReadOnlyList<Batch> batches, IReadOnlyList<int> bits, Func<int, Quantizer>? quantizer = null)
+    public SensitivityProblem(QuantizableNetwork network, ISupervisedLoss loss, IReadOnlyList<Batch> batches, IReadOnlyList<int> bits, Func<int, Quantizer>? quantizer = null, IRanks? ranks = null)
     {
         if (bits.Count == 0 || bits.Any(b => b is < 2 or > 8) || bits.Distinct().Count() < bits.Count)
         {
             throw new CurvatureException($"Expected different widths from 2 to 8 bits, got [{string.Join(", ", bits)}].");
         }
 
-        (Network, Loss, Batches, Bits, Quantizer) = (network, loss, batches, bits, quantizer ?? Quantizers.Quantizer.HawqWeights);
+        (Network, Loss, Batches, Bits, Quantizer, Ranks) = (network, loss, batches, bits, quantizer ?? Quantizers.Quantizer.HawqWeights, ranks ?? OneRank.Instance);
     }
 
     /// <summary>The network.</summary>
@@ -37,8 +38,11 @@ public sealed class SensitivityProblem : IDisposable
     /// <summary>The loss.</summary>
     public ISupervisedLoss Loss { get; }
 
-    /// <summary>The samples.</summary>
+    /// <summary>The samples; of several ranks this one's.</summary>
     public IReadOnlyList<Batch> Batches { get; }
+
+    /// <summary>Those who share the samples: every measurement is collective, and every rank has its table.</summary>
+    public IRanks Ranks { get; }
 
     /// <summary>The widths.</summary>
     public IReadOnlyList<int> Bits { get; }
@@ -54,7 +58,7 @@ public sealed class SensitivityProblem : IDisposable
     public void Dispose() => _errors?.Dispose();
 
     /// <summary>The loss as a function of all layers' weights.</summary>
-    internal Objective Objective() => Objectives.Objective.Supervised(Network.Module, Loss, Batches, Network.Weights);
+    internal Objective Objective() => Objectives.Objective.Supervised(Network.Module, Loss, Batches, Network.Weights, ranks: Ranks);
 
     /// <summary>Works on the network in evaluation mode with all its weights open to differentiation, and puts back modes and frozen weights.</summary>
     internal T Undisturbed<T>(Func<T> work)

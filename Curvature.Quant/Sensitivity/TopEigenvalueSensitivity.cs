@@ -43,7 +43,7 @@ public sealed record TopEigenvalueSensitivity : ISensitivity
         {
             cancellation.ThrowIfCancellationRequested();
             var block = new ParameterSpace([(problem.Network.Weights.Names[l], layers[l].Weight)]);
-            using HessianOperator hessian = new(Objective.Supervised(problem.Network.Module, problem.Loss, problem.Batches, block), new CurvatureOptions { Cancellation = cancellation });
+            using HessianOperator hessian = new(Objective.Supervised(problem.Network.Module, problem.Loss, problem.Batches, block, ranks: problem.Ranks), new CurvatureOptions { Cancellation = cancellation });
             using Eigenpairs pairs = new LanczosEigensolver { Tolerance = Tolerance, Seed = Seed }.Solve(hessian, cancellation: cancellation);
             found.Add(pairs.Values[0]);
             progress?.Report(new ProductProgress("layers' eigenvalues", l + 1, layers.Count));

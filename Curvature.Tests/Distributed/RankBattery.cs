@@ -12,7 +12,7 @@ using static TorchSharp.torch;
 namespace Curvature.Tests.Distributed;
 
 /// <summary>
-/// What is measured over any number of ranks and compared with one: every matrix on problems of all kinds, and every estimator, eigensolver, linear solver and layer-wise approximation. Shards are uneven, and of three
+/// What is measured over any number of ranks and compared with one: every matrix on problems of all kinds, and every estimator, eigensolver, linear solver and layer-wise approximation, and <see cref="SensitivityBattery"/>. Shards are uneven, and of three
 /// ranks the middle one has no data.
 /// </summary>
 internal static class RankBattery
@@ -45,6 +45,7 @@ internal static class RankBattery
         }
 
         MeasureLayers(all, ranks);
+        SensitivityBattery.Measure(all, ranks);
         return all;
     }
 
@@ -158,7 +159,7 @@ internal static class RankBattery
         }
     }
 
-    private static (Problem Problem, Objective Objective) Make(string name, IRanks ranks)
+    internal static (Problem Problem, Objective Objective) Make(string name, IRanks ranks)
     {
         Problem problem;
         ranks.Barrier(); // ranks that are threads have one random state: nobody measures while a problem is drawn from it
