@@ -21,7 +21,7 @@ internal static class WatchedFashionMnist
     {
         using DisposeScope scope = NewDisposeScope();
         using Dataset train = FashionMnist.Read("train", options.Quick ? 1280 : 60_000);
-        int epochs = options.Quick ? 1 : 2;
+        int epochs = options.Quick ? 1 : 6;
         if (!options.Quick)
         {
             using Dataset few = train.Sample(10 * BatchSize, seed: 3);

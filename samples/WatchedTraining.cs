@@ -30,6 +30,7 @@ internal static class WatchedTraining
         using SharpnessMonitor monitor = new(Objective.Supervised(model, loss, watched.Batches(500)), new MonitorOptions
         {
             Path = path,
+            Interval = 100, // a training of seconds; without it the clock decides
             Batches = Objective.Supervised(model, loss, watched.Batches(BatchSize)),
             LearningRate = _ => 0.1,
             Setting = OptimizerSetting.Of("sgd", momentum: 0.9),
@@ -52,7 +53,7 @@ internal static class WatchedTraining
         IReadOnlyList<MonitorRecord> seen = MonitorFile.Read(path);
         foreach (MonitorRecord record in seen.Where((_, i) => i % ((seen.Count / 5) + 1) == 0))
         {
-            Console.WriteLine($"step {record.Step,5}: loss {record.Loss:F4}, sharpness {record.Sharpness!.Value:F2} (edge {record.CriticalSharpness:F1}), batches {record.BatchSharpness!.Value:F2}, trace {record.Trace!.Value:F1}, alignment {record.Alignment:F2}");
+            Console.WriteLine($"step {record.Step,5}: loss {record.Loss:F4}, sharpness {record.Sharpness?.Value:F2} (edge {record.CriticalSharpness:F1}), batches {record.BatchSharpness!.Value:F2}, trace {record.Trace!.Value:F1}, alignment {record.Alignment:F2}");
         }
 
         if (temporary is not null)

@@ -15,14 +15,14 @@ public sealed record MonitorOptions
     public int? Interval { get; init; }
 
     /// <value>
-    /// Without an <see cref="Interval"/>: seconds of observations as a share of those of training; the first observation of a run, which costs several times as much, is not counted. Default 0.05, to stay below a tenth with it.
+    /// Without an <see cref="Interval"/>: seconds of observations as a share of those of training. The first one, which is short, is made at once and counts; each other one is made once it is expected to fit. Default 0.05, to stay below a tenth where one takes longer than was expected.
     /// </value>
     public double MaxOverhead { get; init; } = 0.05;
 
     /// <value>Residual of the sharpness, relative to it, at which an observation ends; the eigenvalue's error is about its square. Default 0.02.</value>
     public double Tolerance { get; init; } = 0.02;
 
-    /// <value>Products for the sharpness, at most: it starts from the eigenvector of the observation before, and the first one may take three times as many. Default 12.</value>
+    /// <value>Products for the sharpness, at most: it starts from the eigenvector of the observation before, and the first one may take three times as many at an <see cref="Interval"/>, and four by the clock. Default 12.</value>
     public int MaxProducts { get; init; } = 12;
 
     /// <value>Probes of the trace, new ones each time; 0 leaves it out. Default 1.</value>

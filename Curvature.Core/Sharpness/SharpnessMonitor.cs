@@ -12,6 +12,10 @@ namespace Curvature.Sharpness;
 /// Watches the curvature during training: <c>monitor.Observe(step)</c> in the loop, after each optimizer step. Most calls return at once; at an affordable interval one measures loss, gradient, sharpness, trace, batch sharpness
 /// and the gradient's alignment with the sharpest direction, and adds a line to a file that <c>curvature report</c> makes curves of.
 /// <para>
+/// By the clock, the first observation is a short one, of four products from the gradient on: it has hardly any training to be a share of. It tells what the others will cost, which wait until they fit beside it into the share of the
+/// training's time that is allowed.
+/// </para>
+/// <para>
 /// The sharpness comes from a few Lanczos steps that start from the eigenvector of the observation before: training moves it little. Cost: a value, a gradient and usually 3 to 12 Hessian products of the objective, which may well
 /// be over some hundred samples of the data. Nothing of the training is touched: parameters, <c>.grad</c>, modes, running statistics and random state are as before, so that a run ends at the same bits with and without a monitor.
 /// What is not finite is missing from the record, which says so; it never ends the training.
@@ -20,15 +24,21 @@ namespace Curvature.Sharpness;
 /// </summary>
 public sealed class SharpnessMonitor : IDisposable
 {
-    // Products of the first observation, in those of the others.
+    // Products of the first observation at a fixed interval, in those of the others: it has no eigenvector to start from.
     private const int FirstTimes = 3;
+
+    // Products of the first observation by the clock.
+    private const int ShortProducts = 4;
+
+    // What an observation takes beside its products, in products: value, gradient, the graph.
+    private const int BesidesProducts = 4;
 
     private readonly Objective _objective;
     private readonly MonitorOptions _options;
     private readonly MonitorFile? _file;
     private Tensor? _vector;
     private long _observations;
-    private double _observing, _training, _first, _last;
+    private double _observing, _training, _expected, _product;
     private long? _left;
 
     /// <param name="objective">What is watched, at the parameters it has at the time; stays the caller's.</param>
@@ -71,10 +81,10 @@ public sealed class SharpnessMonitor : IDisposable
 
         MonitorRecord seen = See(step, cancellation);
         _observations++;
-        _last = _options.Time.GetElapsedTime(now).TotalSeconds;
-        _observing += _last;
-        _first = _observations == 1 ? _last : _first;
-        seen = seen with { Seconds = _last, Overhead = Overhead };
+        double seconds = _options.Time.GetElapsedTime(now).TotalSeconds;
+        _observing += seconds;
+        seen = seen with { Seconds = seconds, Overhead = Overhead };
+        _expected = _observations == 1 ? AfterFirst(seconds, seen.Sharpness?.Converged ?? true) : seconds;
         _file?.Add(seen, _objective.Parameters.Count);
         _left = _options.Time.GetTimestamp();
         return seen;
@@ -85,7 +95,7 @@ public sealed class SharpnessMonitor : IDisposable
     {
         Dictionary<string, Tensor> state = new(StringComparer.Ordinal)
         {
-            ["counts"] = tensor((double[])[_observations, _observing, _training, _first, _last]),
+            ["counts"] = tensor((double[])[_observations, _observing, _training, _expected]),
         };
         if (_vector is { } vector)
         {
@@ -103,14 +113,14 @@ public sealed class SharpnessMonitor : IDisposable
         ArgumentNullException.ThrowIfNull(state);
         using DisposeScope scope = NewDisposeScope();
         state.TryGetValue("vector", out Tensor? vector);
-        if (!state.TryGetValue("counts", out Tensor? counts) || counts.numel() != 5 || (vector is not null && (vector.dim() != 1 || vector.shape[0] != _objective.Parameters.Count)))
+        if (!state.TryGetValue("counts", out Tensor? counts) || counts.numel() != 4 || (vector is not null && (vector.dim() != 1 || vector.shape[0] != _objective.Parameters.Count)))
         {
             throw new CurvatureException(
-                $"The state of a monitor has five counts and a vector of {_objective.Parameters.Count} entries; got {string.Join(", ", state.Select(entry => $"{entry.Key} [{string.Join(", ", entry.Value.shape)}]"))}.");
+                $"The state of a monitor has four counts and a vector of {_objective.Parameters.Count} entries; got {string.Join(", ", state.Select(entry => $"{entry.Key} [{string.Join(", ", entry.Value.shape)}]"))}.");
         }
 
         double[] numbers = counts.detach().to(ScalarType.Float64).cpu().data<double>().ToArray();
-        (_observations, _observing, _training, _first, _last) = ((long)numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]);
+        (_observations, _observing, _training, _expected) = ((long)numbers[0], numbers[1], numbers[2], numbers[3]);
         Keep(vector?.detach().to(_objective.Parameters.DType, _objective.Parameters.Device).clone());
     }
 
@@ -121,11 +131,12 @@ public sealed class SharpnessMonitor : IDisposable
         _file?.Dispose();
     }
 
-    /// <summary>
-    /// Whether another observation like the last one fits into the overhead allowed. The first one, which has no eigenvector to start from and warms everything up, tells little of the next and is not charged: it would delay the
-    /// second for long.
-    /// </summary>
-    private bool IsAffordable() => _observing - _first + (_observations == 1 ? _last / FirstTimes : _last) <= _options.MaxOverhead * _training;
+    /// <summary>Whether another observation, like the last one or of all products after the first, fits into the overhead allowed. What takes longer than expected is charged all the same, and the next one waits for it.</summary>
+    private bool IsAffordable() => _observing + _expected <= _options.MaxOverhead * _training;
+
+    /// <summary>Seconds of the second observation: those of the first and of the products that were left out, or as many products as it may come to, if that is less: the first one compiles and loads what is used.</summary>
+    private double AfterFirst(double seconds, bool converged) =>
+        Math.Min(seconds + (converged ? 0 : (_options.MaxProducts - ShortProducts) * _product), (_options.MaxProducts + _options.TraceProbes + BesidesProducts) * _product);
 
     private MonitorRecord See(long step, CancellationToken cancellation)
     {
@@ -146,7 +157,7 @@ public sealed class SharpnessMonitor : IDisposable
             double norm = Precision.Norm(g);
             seen = seen with { GradientNorm = norm };
             using HessianOperator hessian = new(_objective, new CurvatureOptions { Cancellation = cancellation }); // its graphs last no longer than the observation
-            (Eigenvalue top, Tensor u, int products) = Sharpest(hessian, cancellation);
+            (Eigenvalue top, Tensor u, int products) = Sharpest(hessian, norm > 0 ? g.div(norm) : null, cancellation);
             seen = seen with { Sharpness = top, Products = products, Alignment = norm > 0 ? Math.Abs(Precision.Dots((g, u))[0]) / norm : null };
             if (_options.TraceProbes > 0)
             {
@@ -166,15 +177,16 @@ public sealed class SharpnessMonitor : IDisposable
         return seen;
     }
 
-    /// <summary>Lanczos from the last eigenvector until the residual is small enough.</summary>
-    private (Eigenvalue Top, Tensor Vector, int Products) Sharpest(HessianOperator hessian, CancellationToken cancellation)
+    /// <summary>Lanczos from the last eigenvector, or else from the gradient, which tends to lie along the sharpest directions, until the residual is small enough.</summary>
+    private (Eigenvalue Top, Tensor Vector, int Products) Sharpest(HessianOperator hessian, Tensor? direction, CancellationToken cancellation)
     {
         using IDisposable noGrad = no_grad();
-        int most = (int)Math.Min(hessian.Columns, (_vector is null ? FirstTimes : 1) * _options.MaxProducts);
+        bool isShort = _observations == 0 && _options.Interval is null;
+        int most = (int)Math.Min(hessian.Columns, isShort ? Math.Min(ShortProducts, _options.MaxProducts) : (_vector is null ? FirstTimes : 1) * _options.MaxProducts);
         Tensor start = Probes.Draw(ProbeKind.Gaussian, hessian.Columns, (int)(_observations % int.MaxValue), 1, _options.Seed, hessian.DType, hessian.Device).squeeze(1);
-        if (_vector is { } before)
+        if ((_vector ?? direction) is { } before)
         {
-            // A little of a random direction, in case the sharpest one has become another that the last is orthogonal to.
+            // A little of a random direction, in case the sharpest one has become another that this one is orthogonal to.
             start = start.mul(0.1 / Precision.Norm(start)).add(before);
         }
 
@@ -182,8 +194,10 @@ public sealed class SharpnessMonitor : IDisposable
         while (true)
         {
             cancellation.ThrowIfCancellationRequested();
+            long begun = _options.Time.GetTimestamp();
             basis.Expand();
             (double[] values, double[] residuals, var s) = basis.Ritz();
+            _product = _options.Time.GetElapsedTime(begun).TotalSeconds;
             double limit = Math.Max(_options.Tolerance * Math.Abs(values[^1]), RayleighRitz.Reachable(0, hessian.DType) * values.Max(Math.Abs));
             bool converged = residuals[^1] <= limit;
             if (!(converged && basis.Length > 2) && basis.Length < most && !basis.IsInvariant)

@@ -73,7 +73,7 @@ public static class MonitorFindings
             yield return Finding.Of(
                 "monitor-overhead",
                 Severity.Info,
-                FormattableString.Invariant($"Watching took {100 * records[^1].Overhead:F0} % of the time of the training. With a fixed Interval observations cost what they cost; without one all but the first, which is not charged and weighs much in a short training, keep to MaxOverhead."),
+                FormattableString.Invariant($"Watching took {100 * records[^1].Overhead:F0} % of the time of the training. With a fixed Interval observations cost what they cost; without one they are made when they fit into MaxOverhead."),
                 ("overhead", records[^1].Overhead));
         }
     }
