@@ -20,8 +20,8 @@ internal sealed class WideningPasses<T, TLoad>(Tensor[] rows, int columns)
     /// </summary>
     private const int Stretch = 32768;
 
-    /// <summary>Rows worked on at once: streams enough to keep the memory busy.</summary>
-    private const int Together = 4;
+    /// <summary>Rows worked on at once: streams enough to keep the memory busy, and few trips of the vector through the second-level cache.</summary>
+    private const int Together = 8;
 
     /// <summary><c>G x</c> for contiguous float64 x on the CPU.</summary>
     public double[] Products(Tensor x)
@@ -73,30 +73,30 @@ internal sealed class WideningPasses<T, TLoad>(Tensor[] rows, int columns)
         }
     }
 
-    /// <summary>Adds the products of four rows with a piece of x to theirs; where fewer are left, the last one stands in for the missing.</summary>
+    /// <summary>Adds the products of eight rows with a piece of x to theirs; where fewer are left, the last one stands in for the missing.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a pass is long enough to be slow the first time
     private void AddDots(int row, int first, ReadOnlySpan<double> x, double[] products)
     {
         int last = rows.Length - 1;
-        ref T g0 = ref First(row, first), g1 = ref First(Math.Min(row + 1, last), first);
-        ref T g2 = ref First(Math.Min(row + 2, last), first), g3 = ref First(Math.Min(row + 3, last), first);
+        ref T g0 = ref First(row, first), g1 = ref First(Math.Min(row + 1, last), first), g2 = ref First(Math.Min(row + 2, last), first), g3 = ref First(Math.Min(row + 3, last), first);
+        ref T g4 = ref First(Math.Min(row + 4, last), first), g5 = ref First(Math.Min(row + 5, last), first), g6 = ref First(Math.Min(row + 6, last), first), g7 = ref First(Math.Min(row + 7, last), first);
         ref double from = ref MemoryMarshal.GetReference(x);
-        Vector256<double> l0 = default, l1 = default, l2 = default, l3 = default, u0 = default, u1 = default, u2 = default, u3 = default;
+        (Vector256<double>, Vector256<double>) s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
         nuint i = 0, length = (nuint)x.Length;
         for (; i + 8 <= length; i += 8)
         {
             Vector256<double> lower = Vector256.LoadUnsafe(ref from, i), upper = Vector256.LoadUnsafe(ref from, i + 4);
-            (Vector256<double> l, Vector256<double> u) = TLoad.Eight(ref g0, i);
-            (l0, u0) = (Vector256.FusedMultiplyAdd(l, lower, l0), Vector256.FusedMultiplyAdd(u, upper, u0));
-            (l, u) = TLoad.Eight(ref g1, i);
-            (l1, u1) = (Vector256.FusedMultiplyAdd(l, lower, l1), Vector256.FusedMultiplyAdd(u, upper, u1));
-            (l, u) = TLoad.Eight(ref g2, i);
-            (l2, u2) = (Vector256.FusedMultiplyAdd(l, lower, l2), Vector256.FusedMultiplyAdd(u, upper, u2));
-            (l, u) = TLoad.Eight(ref g3, i);
-            (l3, u3) = (Vector256.FusedMultiplyAdd(l, lower, l3), Vector256.FusedMultiplyAdd(u, upper, u3));
+            s0 = Add(ref g0, i, lower, upper, s0);
+            s1 = Add(ref g1, i, lower, upper, s1);
+            s2 = Add(ref g2, i, lower, upper, s2);
+            s3 = Add(ref g3, i, lower, upper, s3);
+            s4 = Add(ref g4, i, lower, upper, s4);
+            s5 = Add(ref g5, i, lower, upper, s5);
+            s6 = Add(ref g6, i, lower, upper, s6);
+            s7 = Add(ref g7, i, lower, upper, s7);
         }
 
-        ReadOnlySpan<double> sums = [Vector256.Sum(l0 + u0), Vector256.Sum(l1 + u1), Vector256.Sum(l2 + u2), Vector256.Sum(l3 + u3)];
+        ReadOnlySpan<double> sums = [Sum(s0), Sum(s1), Sum(s2), Sum(s3), Sum(s4), Sum(s5), Sum(s6), Sum(s7)];
         for (int k = 0; k < Together && row + k <= last; k++)
         {
             double sum = sums[k];
@@ -110,42 +110,59 @@ internal sealed class WideningPasses<T, TLoad>(Tensor[] rows, int columns)
         }
     }
 
-    /// <summary>Adds up to four rows, weighted, to a piece of y: one trip of y through the registers. Missing rows weigh nothing.</summary>
+    /// <summary>Adds up to eight rows, weighted, to a piece of y: one trip of y through the registers. Missing rows weigh nothing.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AddRows(ReadOnlySpan<int> used, double[] w, int first, Span<double> y)
     {
-        (int a, int b, int c, int d) = (used[0], used[Math.Min(1, used.Length - 1)], used[Math.Min(2, used.Length - 1)], used[^1]);
-        (double wa, double wb, double wc, double wd) = (w[a], used.Length > 1 ? w[b] : 0, used.Length > 2 ? w[c] : 0, used.Length > 3 ? w[d] : 0);
-        (Vector256<double> va, Vector256<double> vb) = (Vector256.Create(wa), Vector256.Create(wb));
-        (Vector256<double> vc, Vector256<double> vd) = (Vector256.Create(wc), Vector256.Create(wd));
-        ref T ga = ref First(a, first), gb = ref First(b, first), gc = ref First(c, first), gd = ref First(d, first);
+        Span<double> weights = stackalloc double[Together];
+        for (int k = 0; k < used.Length; k++)
+        {
+            weights[k] = w[used[k]];
+        }
+
+        int last = used.Length - 1;
+        ref T g0 = ref First(used[0], first), g1 = ref First(used[Math.Min(1, last)], first), g2 = ref First(used[Math.Min(2, last)], first), g3 = ref First(used[Math.Min(3, last)], first);
+        ref T g4 = ref First(used[Math.Min(4, last)], first), g5 = ref First(used[Math.Min(5, last)], first), g6 = ref First(used[Math.Min(6, last)], first), g7 = ref First(used[last], first);
+        Vector256<double> v0 = Vector256.Create(weights[0]), v1 = Vector256.Create(weights[1]), v2 = Vector256.Create(weights[2]), v3 = Vector256.Create(weights[3]);
+        Vector256<double> v4 = Vector256.Create(weights[4]), v5 = Vector256.Create(weights[5]), v6 = Vector256.Create(weights[6]), v7 = Vector256.Create(weights[7]);
         ref double sum = ref MemoryMarshal.GetReference(y);
         nuint i = 0, length = (nuint)y.Length;
         for (; i + 8 <= length; i += 8)
         {
-            Vector256<double> lower = Vector256.LoadUnsafe(ref sum, i), upper = Vector256.LoadUnsafe(ref sum, i + 4);
-            (Vector256<double> l, Vector256<double> u) = TLoad.Eight(ref ga, i);
-            (lower, upper) = (Vector256.FusedMultiplyAdd(l, va, lower), Vector256.FusedMultiplyAdd(u, va, upper));
-            (l, u) = TLoad.Eight(ref gb, i);
-            (lower, upper) = (Vector256.FusedMultiplyAdd(l, vb, lower), Vector256.FusedMultiplyAdd(u, vb, upper));
-            (l, u) = TLoad.Eight(ref gc, i);
-            (lower, upper) = (Vector256.FusedMultiplyAdd(l, vc, lower), Vector256.FusedMultiplyAdd(u, vc, upper));
-            (l, u) = TLoad.Eight(ref gd, i);
-            (lower, upper) = (Vector256.FusedMultiplyAdd(l, vd, lower), Vector256.FusedMultiplyAdd(u, vd, upper));
-            lower.StoreUnsafe(ref sum, i);
-            upper.StoreUnsafe(ref sum, i + 4);
+            (Vector256<double> Lower, Vector256<double> Upper) eight = (Vector256.LoadUnsafe(ref sum, i), Vector256.LoadUnsafe(ref sum, i + 4));
+            eight = Add(ref g0, i, v0, v0, eight);
+            eight = Add(ref g1, i, v1, v1, eight);
+            eight = Add(ref g2, i, v2, v2, eight);
+            eight = Add(ref g3, i, v3, v3, eight);
+            eight = Add(ref g4, i, v4, v4, eight);
+            eight = Add(ref g5, i, v5, v5, eight);
+            eight = Add(ref g6, i, v6, v6, eight);
+            eight = Add(ref g7, i, v7, v7, eight);
+            eight.Lower.StoreUnsafe(ref sum, i);
+            eight.Upper.StoreUnsafe(ref sum, i + 4);
         }
 
         for (; i < length; i++)
         {
             // Fused here too, so that no bit depends on where a piece ends.
             ref double entry = ref Unsafe.Add(ref sum, i);
-            entry = Math.FusedMultiplyAdd(TLoad.One(Unsafe.Add(ref ga, i)), wa, entry);
-            entry = Math.FusedMultiplyAdd(TLoad.One(Unsafe.Add(ref gb, i)), wb, entry);
-            entry = Math.FusedMultiplyAdd(TLoad.One(Unsafe.Add(ref gc, i)), wc, entry);
-            entry = Math.FusedMultiplyAdd(TLoad.One(Unsafe.Add(ref gd, i)), wd, entry);
+            for (int k = 0; k <= last; k++)
+            {
+                entry = Math.FusedMultiplyAdd(TLoad.One(Unsafe.Add(ref First(used[k], first), i)), weights[k], entry);
+            }
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector256<double> Lower, Vector256<double> Upper) Add(
+        ref T row, nuint at, Vector256<double> lower, Vector256<double> upper, (Vector256<double> Lower, Vector256<double> Upper) sum)
+    {
+        (Vector256<double> l, Vector256<double> u) = TLoad.Eight(ref row, at);
+        return (Vector256.FusedMultiplyAdd(l, lower, sum.Lower), Vector256.FusedMultiplyAdd(u, upper, sum.Upper));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static double Sum((Vector256<double> Lower, Vector256<double> Upper) sum) => Vector256.Sum(sum.Lower + sum.Upper);
 
     private static Span<double> Numbers(Tensor vector) => MemoryMarshal.Cast<byte, double>(vector.bytes);
 
