@@ -59,8 +59,8 @@ public sealed record ControlVariateTrace(LinearOperator Approximation) : ITraceE
             using DisposeScope scope = NewDisposeScope();
             Tensor V = Probes.Draw(
                 ProbeKind.Rademacher, a.Columns, x.Count, Math.Min(Sampling.ProbesPerPass, MaxProbes - x.Count), Seed, a.DType, a.Device);
-            x.AddRange(Forms(a, V));
-            y.AddRange(Forms(Approximation, V).Select(form => form - known));
+            x.AddRange(a.QuadraticForms(V)[0]);
+            y.AddRange(Approximation.QuadraticForms(V)[0].Select(form => form - known));
             Sampling.RequireFinite(x.Concat(y));
             progress?.Report(new ProductProgress("trace", x.Count, MaxProbes));
             Estimate estimate = Estimators.Estimate.FromSamples(FitCoefficient ? Fitted(x, y) : [.. x.Zip(y, (a, b) => a - b)], x.Count);
@@ -70,8 +70,6 @@ public sealed record ControlVariateTrace(LinearOperator Approximation) : ITraceE
             }
         }
     }
-
-    private static double[] Forms(LinearOperator a, Tensor V) => V.mul(a.Apply(V)).sum(dim: 0, type: ScalarType.Float64).cpu().data<double>().ToArray();
 
     /// <summary><c>x_i - c_i y_i</c> with c_i the slope of x on y over all samples but i.</summary>
     private static double[] Fitted(List<double> x, List<double> y)

@@ -9,8 +9,8 @@ namespace Curvature.Estimators;
 /// Trace as a mean of quadratic forms, <c>tr A ~ (1/m) sum_i v_i^T A v_i</c> with sign vectors v_i (Hutchinson 1990, A Stochastic Estimator of the
 /// Trace of the Influence Matrix). Unbiased; for symmetric A one probe has variance <c>2 (|A|_F^2 - sum_i A_ii^2)</c>, none where A is diagonal.
 /// <para>
-/// The same products give each layer's trace, <c>v_l^T (A v)_l</c>: unbiased too, at the price of the cross-block terms' variance. Where as many
-/// probes are allowed as there are columns, the unit vectors give the exact trace with standard error 0: at once without a tolerance; with one, as soon
+/// What is asked of A are its quadratic forms (<see cref="LinearOperator.QuadraticForms"/>): a product each, of a Hessian that is cut at its layers about half of one. They give each layer's trace too,
+/// <c>v_l^T (A v)_l</c>: unbiased, at the price of the cross-block terms' variance. Where as many probes are allowed as there are columns, the unit vectors give the exact trace with standard error 0: at once without a tolerance; with one, as soon
 /// as sampling is expected to take more probes than that.
 /// </para>
 /// </summary>
@@ -106,24 +106,7 @@ public sealed record HutchinsonTrace : ITraceEstimator
         Tensor V = exact
             ? a.UnitVectors(first, count)
             : Probes.Draw(ProbeKind.Rademacher, a.Columns, first, count, Seed, a.DType, a.Device);
-        return BlockSums(V.mul(a.Apply(V)), layers);
-    }
-
-    /// <summary>Sums of the rows of <c>[P, count]</c> over each layer's entries, for each column; over all rows where there are no layers.</summary>
-    internal static double[][] BlockSums(Tensor terms, ParameterSpace? layers)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        int count = (int)terms.shape[1];
-        if (layers is null)
-        {
-            return [ToDoubles(terms.sum(dim: 0, type: ScalarType.Float64))];
-        }
-
-        Tensor parameterwise = stack(
-            layers.Parameters.Select((p, i) => terms.narrow(0, layers.Offset(i), p.numel()).sum(dim: 0, type: ScalarType.Float64)));
-        double[] sums = ToDoubles(parameterwise);
-        return [.. layers.Layers.Select(layer =>
-            Enumerable.Range(0, count).Select(j => layer.Indices.Sum(i => sums[(i * count) + j])).ToArray())];
+        return a.QuadraticForms(V, layers);
     }
 
     /// <summary>Refuses layers of another parameter space than the operator's.</summary>
@@ -134,6 +117,4 @@ public sealed record HutchinsonTrace : ITraceEstimator
             throw new CurvatureException($"The layers have {layers.Count} entries and the operator {a.Columns} columns: they must be of one parameter space.");
         }
     }
-
-    private static double[] ToDoubles(Tensor t) => t.cpu().data<double>().ToArray();
 }

@@ -8,7 +8,7 @@ namespace Curvature.Estimators;
 /// <summary>
 /// Several quantities from one stream of products: with sign vectors v and <c>u = A v</c>, the trace <c>v^T u</c>, each layer's <c>v_l^T u_l</c>, the diagonal
 /// <c>v * u</c> and the squared Frobenius norm <c>|u|^2</c>, each with its standard error over the probes. The probes are those of <see cref="HutchinsonTrace"/> and
-/// <see cref="HutchinsonDiagonal"/>, and so are the numbers. From as many probes as columns on, the unit vectors give all of it exactly.
+/// <see cref="HutchinsonDiagonal"/>, and so are the numbers, to rounding. A trace alone is cheaper by itself where the matrix knows its quadratic forms (<see cref="LinearOperator.QuadraticForms"/>). From as many probes as columns on, the unit vectors give all of it exactly.
 /// </summary>
 #pragma warning disable CA1711 // a stream of products, not of bytes
 public sealed record ProductStream
@@ -64,7 +64,7 @@ public sealed record ProductStream
                 ? a.UnitVectors(sums.Count, count)
                 : Probes.Draw(ProbeKind.Rademacher, a.Columns, sums.Count, count, Seed, a.DType, a.Device);
             Tensor U = a.Apply(V), terms = V.mul(U);
-            double[][] forms = HutchinsonTrace.BlockSums(terms, layers);
+            double[][] forms = BlockForms.ByBlock(BlockForms.Sums(terms, layers), layers);
             squares.AddRange(FrobeniusNorm.Squares(U));
             Sampling.RequireFinite(squares);
             mean?.Add(terms);

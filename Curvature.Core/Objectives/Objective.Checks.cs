@@ -103,6 +103,15 @@ public abstract partial class Objective
         Gradients.Check(SmallLoss, [.. Parameters.Parameters, .. others], twice);
     }
 
+    /// <summary>Hands <paramref name="use"/> the loss over few rows, to be evaluated as often as it likes, with gradients; what it makes goes with it.</summary>
+    internal T OnSmallLoss<T>(Func<Func<Tensor>, T> use)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using Undisturbed state = new(this);
+        using IDisposable grad = enable_grad();
+        return use(SmallLoss);
+    }
+
     private void CheckOnce(HashSet<int> done, bool twice)
     {
         if (done.Contains(Mode) || !HasTerms())

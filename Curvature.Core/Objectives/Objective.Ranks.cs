@@ -145,9 +145,10 @@ public abstract partial class Objective
 
     /// <summary>This rank's part of a tensor, summed over the ranks. Collective: one tensor, whatever goes well.</summary>
     /// <param name="part">Over this rank's batches, a new contiguous tensor in the current scope; no collective in it.</param>
-    /// <param name="shape">Of the part, which is of the parameters' dtype.</param>
+    /// <param name="shape">Of the part.</param>
     /// <param name="cancellation">Of the count.</param>
-    internal Tensor SumOverRanks(Func<Tensor> part, long[] shape, CancellationToken cancellation)
+    /// <param name="dtype">Of the part; null: the parameters'.</param>
+    internal Tensor SumOverRanks(Func<Tensor> part, long[] shape, CancellationToken cancellation, ScalarType? dtype = null)
     {
         if (Ranks.Count == 1)
         {
@@ -158,7 +159,7 @@ public abstract partial class Objective
         Tensor? own = null;
         Exception? error = Caught(() => own = part());
         using IDisposable noGrad = no_grad();
-        own ??= full(shape, double.NaN, Parameters.DType, Parameters.Device);
+        own ??= full(shape, double.NaN, dtype ?? Parameters.DType, Parameters.Device);
         Ranks.Sum(own);
         if (!Finite.Everywhere(own))
         {

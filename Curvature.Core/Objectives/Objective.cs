@@ -56,6 +56,9 @@ public abstract partial class Objective
     /// </summary>
     protected internal virtual bool GraphsCanBeKept => true;
 
+    /// <summary>The model whose layers can be looked at while the loss is evaluated; null where there is none or it has no hooks (closures, TorchScript).</summary>
+    internal virtual nn.Module? Model => null;
+
     /// <summary>Tensors that the loss reads beside the chosen parameters, as far as they are known: a kept graph is void once one is written to.</summary>
     protected internal virtual IEnumerable<Tensor> Constants => [];
 

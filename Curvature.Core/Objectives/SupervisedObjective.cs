@@ -22,12 +22,16 @@ internal sealed class SupervisedObjective : Objective
         _model = model as nn.IModule<Tensor, Tensor>
             ?? throw new CurvatureException(
                 $"The model {model.GetType().Name} does not map one tensor to one tensor (IModule<Tensor, Tensor>); use Objective.FromClosure.");
+        Model = model is jit.ScriptModule ? null : model;
         _loss = loss;
         _batches = batches;
     }
 
     /// <inheritdoc/>
     public override bool IsSplit => _loss is ICurvatureLoss;
+
+    /// <inheritdoc/>
+    internal override nn.Module? Model { get; }
 
     /// <inheritdoc/>
     protected internal override bool GraphsCanBeKept => _state.GraphsCanBeKept(Parameters.Device);

@@ -67,6 +67,9 @@ internal sealed class BatchGraphs : IDisposable
         }
     }
 
+    /// <summary>Drops the kept graphs: others are to be made in their place.</summary>
+    public void Forget() => _kept.Clear();
+
     public void Dispose()
     {
         _kept.Dispose();

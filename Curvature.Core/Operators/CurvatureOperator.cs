@@ -20,6 +20,7 @@ namespace Curvature.Operators;
 public abstract class CurvatureOperator : LinearOperator
 {
     private readonly BatchGraphs _graphs;
+    private bool _forForms;
 
     /// <param name="objective">The loss; stays the caller's.</param>
     /// <param name="options">Null for the defaults.</param>
@@ -28,7 +29,7 @@ public abstract class CurvatureOperator : LinearOperator
     {
         Objective = objective;
         Options = options ?? new CurvatureOptions();
-        _graphs = new BatchGraphs(objective, Options, Linearize);
+        _graphs = new BatchGraphs(objective, Options, batch => _forForms ? LinearizeForForms(batch) : Linearize(batch));
     }
 
     /// <summary>The loss.</summary>
@@ -54,12 +55,19 @@ public abstract class CurvatureOperator : LinearOperator
     /// <summary>One batch's share of the matrix, with a graph at the present parameters. Called with gradients enabled, inside a scope.</summary>
     protected abstract BatchLinearization Linearize(ObjectiveBatch batch);
 
+    /// <summary>Whether quadratic forms have graphs of their own (<see cref="LinearizeForForms"/>). Asked before each pass that forms could take, on every rank alike.</summary>
+    private protected virtual bool HasFormsOfItsOwn() => false;
+
+    /// <summary>One batch's share of the matrix, with a graph for <see cref="BatchLinearization.Forms"/>; as <see cref="Linearize"/>.</summary>
+    private protected virtual BatchLinearization LinearizeForForms(ObjectiveBatch batch) => Linearize(batch);
+
     /// <summary>What must hold before the first product; the base asks for a deterministic objective.</summary>
     protected virtual void Prepare() => Objective.EnsureDeterministic();
 
     /// <inheritdoc/>
     protected sealed override Tensor Multiply(Tensor V)
     {
+        Keep(forForms: false);
         Tensor rows = V.t().contiguous();
         Tensor result = Objective.SumOverRanks(() => MultiplyShard(rows), rows.shape, Options.Cancellation);
         if (Lambda != 0)
@@ -73,6 +81,31 @@ public abstract class CurvatureOperator : LinearOperator
         }
 
         return result.t();
+    }
+
+    /// <inheritdoc/>
+    private protected sealed override Tensor Forms(Tensor V, ParameterSpace? blocks)
+    {
+        bool areParameters = blocks is null || blocks.Parameters.Select(p => p.numel()).SequenceEqual(Parameters.Parameters.Select(p => p.numel()));
+        if (!areParameters || !HasFormsOfItsOwn())
+        {
+            return base.Forms(V, blocks);
+        }
+
+        Keep(forForms: true);
+        Tensor rows = V.t().contiguous();
+        Tensor forms = Objective.SumOverRanks(() => FormsOfShard(rows), [Parameters.Parameters.Count, rows.shape[0]], Options.Cancellation, ScalarType.Float64);
+        if (!Finite.Everywhere(forms))
+        {
+            return base.Forms(V, blocks); // says what is not finite, and where
+        }
+
+        if (Lambda != 0)
+        {
+            forms.add_(BlockForms.Sums(V.square(), Parameters), Lambda);
+        }
+
+        return blocks is null ? forms.sum(0, keepdim: true) : forms;
     }
 
     /// <inheritdoc/>
@@ -97,6 +130,29 @@ public abstract class CurvatureOperator : LinearOperator
 
         Tensor result = k == 1 ? sums[0]!.unsqueeze(0) : stack(sums.Select(sum => sum!));
         return _graphs.Scale == 1 ? result : result.mul_(_graphs.Scale);
+    }
+
+    /// <summary>The forms of the rows <c>[k, P]</c> with the part of this rank's batches, float64 <c>[parameters, k]</c>, <c>lambda I</c> apart.</summary>
+    private Tensor FormsOfShard(Tensor rows)
+    {
+        Prepare();
+        Tensor sums = zeros([Parameters.Parameters.Count, rows.shape[0]], ScalarType.Float64, Device);
+        _graphs.ForEach(batch =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            sums.add_(((BatchLinearization)batch).Forms(rows));
+        });
+        return sums.mul_(_graphs.Scale);
+    }
+
+    /// <summary>Graphs are kept for products or for forms, whichever was asked for last: both together could take twice the memory allowed.</summary>
+    private void Keep(bool forForms)
+    {
+        if (_forForms != forForms)
+        {
+            _graphs.Forget();
+            _forForms = forForms;
+        }
     }
 
     private void AddProducts(BatchLinearization batch, IReadOnlyList<Tensor>[] v, Tensor?[] sums)

@@ -30,6 +30,11 @@ public sealed record CurvatureOptions
     /// </value>
     public IEngineExtensions? Extensions { get; init; } = EngineExtensions.Available;
 
+    /// <value>
+    /// Whether a Hessian's quadratic forms go layer by layer where the model allows it (default true), at about half the cost of products; see <see cref="HessianOperator.FormsObstacle"/>.
+    /// </value>
+    public bool FormsByLayers { get; init; } = true;
+
     /// <value>Ends a product between two batches.</value>
     public CancellationToken Cancellation { get; init; }
 }

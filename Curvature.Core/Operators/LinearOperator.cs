@@ -70,6 +70,21 @@ public abstract class LinearOperator : IDisposable
     /// <exception cref="CurvatureException">Wrong shape, dtype or device.</exception>
     public Tensor ApplyTranspose(Tensor u) => IsSymmetric ? Apply(u) : Product(u, Rows, MultiplyTranspose);
 
+    /// <summary>
+    /// The quadratic forms <c>v_b^T (A v)_b</c> of each column v of V within each block b: what traces are made of. They count as a product a column, and take one unless the operator knows a shorter way
+    /// (<see cref="HessianOperator"/>).
+    /// </summary>
+    /// <param name="V"><c>[Columns, k]</c>.</param>
+    /// <param name="blocks">The blocks: the layers of a parameter space of that many entries; null: one block of all.</param>
+    /// <returns>k numbers a block.</returns>
+    /// <exception cref="CurvatureException">Not square; wrong shape, dtype or device; blocks of another size.</exception>
+    public double[][] QuadraticForms(Tensor V, ParameterSpace? blocks = null)
+    {
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        return BlockForms.ByBlock(FormsOf(V, blocks), blocks);
+    }
+
     /// <summary><c>A + c I</c>: damping.</summary>
     public LinearOperator Shift(double c) => new ShiftedOperator(this, c);
 
@@ -134,15 +149,39 @@ public abstract class LinearOperator : IDisposable
     /// <summary><c>A^T U</c> for <c>U</c> of <c>[Rows, k]</c>; asked only where A is not symmetric.</summary>
     protected virtual Tensor MultiplyTranspose(Tensor U) => throw new CurvatureException($"{GetType().Name} has no product with its transpose.");
 
-    private Tensor Product(Tensor v, long length, Func<Tensor, Tensor> multiply)
+    /// <summary><c>v_i^T (A v)_i</c> of each column v of V for each parameter i of the blocks, float64 <c>[parameters, k]</c> (<c>[1, k]</c> without blocks), a new tensor of the current scope. No graph is recorded.</summary>
+    private protected virtual Tensor Forms(Tensor V, ParameterSpace? blocks) => BlockForms.Sums(V.mul(Multiply(V)), blocks);
+
+    /// <summary>The same of an operand, which counts them as its products.</summary>
+    private protected static Tensor FormsOf(LinearOperator a, Tensor V, ParameterSpace? blocks) => a.FormsOf(V, blocks);
+
+    private Tensor FormsOf(Tensor V, ParameterSpace? blocks)
     {
-        bool isVector = v.dim() == 1;
+        Check(V, Columns);
+        if (V.dim() != 2 || Rows != Columns || (blocks is not null && blocks.Count != Columns))
+        {
+            throw new CurvatureException(
+                $"Quadratic forms are those of a square operator, columns [{Columns}, k] and blocks of as many entries; got {Rows} x {Columns}, [{string.Join(", ", V.shape)}]{(blocks is null ? "" : $" and blocks of {blocks.Count}")}.");
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Products += (int)V.shape[1];
+        return Forms(V.detach(), blocks).MoveToOuterDisposeScope();
+    }
+
+    private void Check(Tensor v, long length)
+    {
         if (v.dim() is not (1 or 2) || v.shape[0] != length || v.dtype != DType || v.device.type != Device.type)
         {
             throw new CurvatureException(
                 $"{GetType().Name} multiplies vectors [{length}] or [{length}, k] of {DType} on {Device}; got [{string.Join(", ", v.shape)}] of {v.dtype} on {v.device}.");
         }
+    }
 
+    private Tensor Product(Tensor v, long length, Func<Tensor, Tensor> multiply)
+    {
+        bool isVector = v.dim() == 1;
+        Check(v, length);
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Tensor V = isVector ? v.detach().unsqueeze(1) : v.detach();

@@ -1,3 +1,4 @@
+using Curvature.Tensors;
 using static TorchSharp.torch;
 
 namespace Curvature.Operators;
@@ -13,4 +14,7 @@ public sealed class ScaledOperator(double c, LinearOperator a) : LinearOperator(
 
     /// <inheritdoc/>
     protected override Tensor MultiplyTranspose(Tensor U) => a.ApplyTranspose(U).mul_(c);
+
+    /// <inheritdoc/>
+    private protected override Tensor Forms(Tensor V, ParameterSpace? blocks) => FormsOf(a, V, blocks).mul_(c);
 }

@@ -1,3 +1,4 @@
+using Curvature.Tensors;
 using static TorchSharp.torch;
 
 namespace Curvature.Operators;
@@ -29,4 +30,7 @@ public sealed class ShiftedOperator : LinearOperator
 
     /// <inheritdoc/>
     protected override Tensor MultiplyTranspose(Tensor U) => _a.ApplyTranspose(U).add_(U, _c);
+
+    /// <inheritdoc/>
+    private protected override Tensor Forms(Tensor V, ParameterSpace? blocks) => FormsOf(_a, V, blocks).add_(BlockForms.Sums(V.square(), blocks), _c);
 }

@@ -1,3 +1,4 @@
+using Curvature.Tensors;
 using static TorchSharp.torch;
 
 namespace Curvature.Operators;
@@ -27,4 +28,7 @@ public sealed class SumOperator : LinearOperator
 
     /// <inheritdoc/>
     protected override Tensor MultiplyTranspose(Tensor U) => _a.ApplyTranspose(U).add(_b.ApplyTranspose(U));
+
+    /// <inheritdoc/>
+    private protected override Tensor Forms(Tensor V, ParameterSpace? blocks) => FormsOf(_a, V, blocks).add_(FormsOf(_b, V, blocks));
 }

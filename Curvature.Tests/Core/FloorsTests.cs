@@ -9,7 +9,7 @@ public sealed partial class FloorsTests
     /// <summary>From the ground up.</summary>
     private static readonly string[] Floors =
     [
-        "Tensors", "Data", "Checkpoints", "Objectives", "Operators", "Krylov", "Layers", "Estimators", "Kronecker", "MatrixFree", "Pruning", "Optimizers", "Implicit", "Sharpness",
+        "Tensors", "Data", "Checkpoints", "Objectives", "Tangents", "Operators", "Krylov", "Layers", "Estimators", "Kronecker", "MatrixFree", "Pruning", "Optimizers", "Implicit", "Sharpness",
     ];
 
     public static TheoryData<string> Folders => [.. Directory.GetDirectories(Repository.File("Curvature.Core")).Select(folder => Path.GetFileName(folder)).Where(name => name is not ("bin" or "obj"))];

@@ -7,7 +7,7 @@ public static partial class torch
         private static readonly Op Reshape = new("reshape"), View = new("view"), Flatten = new("flatten", "using_ints");
         private static readonly Op Transpose = new("transpose", "int"), MatrixTranspose = new("t"), Permute = new("permute");
         private static readonly Op Squeeze = new("squeeze"), SqueezeDim = new("squeeze", "dim"), Unsqueeze = new("unsqueeze");
-        private static readonly Op Repeat = new("repeat"), AsStrided = new("as_strided");
+        private static readonly Op Repeat = new("repeat"), Expand = new("expand"), AsStrided = new("as_strided");
         private static readonly Op Contiguous = new("contiguous"), Clone = new("clone"), Alias = new("alias");
         private static readonly Op Split = new("split", "Tensor"), SplitSizes = new("split_with_sizes"), Chunk = new("chunk"), Unbind = new("unbind", "int");
         private static readonly Op Diag = new("diag"), Diagonal = new("diagonal");
@@ -21,6 +21,7 @@ public static partial class torch
         public Tensor permute(params long[] permutation) => Permute.Call(this, permutation);
         public Tensor squeeze(long? dim = null) => dim is long one ? SqueezeDim.Call(this, one) : Squeeze.Call(this);
         public Tensor unsqueeze(long dim) => Unsqueeze.Call(this, dim);
+        public Tensor expand(params long[] sizes) => Expand.Call(this, sizes, false);
         public Tensor repeat(params long[] sizes) => Repeat.Call(this, sizes);
         public Tensor as_strided(long[] size, long[] strides, long storageOffset = 0) => AsStrided.Call(this, size, strides, storageOffset);
         public Tensor contiguous() => Contiguous.Call(this);

@@ -1,0 +1,72 @@
+using Curvature.Tensors;
+using static TorchSharp.torch;
+
+namespace Curvature.Tangents;
+
+/// <summary>
+/// The layers of a model at whose outputs its graph is cut: those of a known bilinear kind (<see cref="KnownBilinearLayers"/>) whose weight is among the parameters. Whatever lies between them, parameters of other kinds
+/// included, is left to automatic differentiation.
+/// </summary>
+internal sealed class ModelCuts : IDisposable
+{
+    private readonly Dictionary<nn.Module, IBilinearLayer> _layers = [];
+    private Tensor? _direction;
+
+    /// <param name="space">The chosen parameters.</param>
+    /// <param name="model">The model; TorchScript, which has no hooks, has no layers here.</param>
+    public ModelCuts(ParameterSpace space, nn.Module model)
+    {
+        Space = space;
+        foreach (nn.Module module in model is jit.ScriptModule ? [] : model.modules().Prepend(model).Distinct())
+        {
+            if (KnownBilinearLayers.KindOf(module) is { } kind && IBilinearLayer.LiveIndex(space, kind.WeightOf(module)) >= 0)
+            {
+                _layers[module] = kind;
+            }
+        }
+    }
+
+    /// <summary>The chosen parameters.</summary>
+    public ParameterSpace Space { get; }
+
+    /// <summary>The layers.</summary>
+    public IEnumerable<nn.Module<Tensor, Tensor>> Layers => _layers.Keys.Cast<nn.Module<Tensor, Tensor>>();
+
+    /// <summary>
+    /// Why cutting would not pay, as a clause; null where it does: no layer to cut at, or convolutions between the layers, whose second derivatives cost more in pieces than in one.
+    /// </summary>
+    public string? Futility
+    {
+        get
+        {
+            int uncut = Enumerable.Range(0, Space.Parameters.Count).FirstOrDefault(
+                i => Space.Parameters[i] is { requires_grad: true } p && p.dim() > 2 && _layers.All(layer => IBilinearLayer.LiveIndex(Space, layer.Value.WeightOf(layer.Key)) != i), -1);
+            return _layers.Count == 0 ? "no chosen parameter is the weight of a linear layer"
+                : uncut >= 0 ? $"'{Space.Names[uncut]}' is the weight of a convolution"
+                : null;
+        }
+    }
+
+    /// <summary>Begins to cut: until it is stopped, evaluations of the model go on from leaves in place of the layers' outputs.</summary>
+    public CutTape Cut() => new(Layers);
+
+    /// <summary>What a call of one of the layers is to derivatives.</summary>
+    /// <param name="layer">One of <see cref="Layers"/>.</param>
+    /// <param name="input">Its input, without graph.</param>
+    public BilinearCall Call(nn.Module layer, Tensor input) => _layers[layer].Call(layer, input, Space);
+
+    /// <summary>A direction without structure, in the shape of <paramref name="leaf"/>: one draw serves all leaves.</summary>
+    public Tensor DirectionLike(Tensor leaf)
+    {
+        long entries = leaf.numel();
+        if (_direction is null || _direction.numel() < entries)
+        {
+            _direction?.Dispose();
+            _direction = Probes.Draw(ProbeKind.Gaussian, entries, 0, 1, 0, leaf.dtype, leaf.device).reshape(-1).DetachFromDisposeScope();
+        }
+
+        return _direction.narrow(0, 0, entries).view(leaf.shape);
+    }
+
+    public void Dispose() => _direction?.Dispose();
+}

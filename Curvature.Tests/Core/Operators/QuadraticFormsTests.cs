@@ -1,0 +1,271 @@
+using Curvature.Data;
+using Curvature.Estimators;
+using Curvature.Objectives;
+using Curvature.Operators;
+using Curvature.Tensors;
+using Curvature.Tests.Reference;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Core.Operators;
+
+/// <summary>Quadratic forms of the Hessian, layer by layer, against its dense definition.</summary>
+public sealed class QuadraticFormsTests
+{
+    public static TheoryData<string> Cases => [.. Problems.AllNames];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Are_those_of_the_dense_Hessian_whole_and_by_layer_in_both_precisions(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create(name);
+        Round(problem);
+        Tensor H = DenseCurvature.Hessian(problem, Sizes(name));
+        using HessianOperator hessian = new(problem.Objective(Sizes(name)));
+        Tensor V = Directions(hessian.Columns);
+        AssertForms(hessian, H, V, 1e-9);
+        Assert.Equal(Obstacle(name), hessian.FormsObstacle);
+
+        using HessianOperator single = new(problem.ToSinglePrecision().Objective(Sizes(name)));
+        AssertForms(single, H, V, 1e-4);
+        Assert.Equal(Obstacle(name), single.FormsObstacle);
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Kept_and_fresh_graphs_and_other_columns_beside_give_the_same_numbers(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create(name);
+        using HessianOperator kept = new(problem.Objective(Sizes(name)));
+        using HessianOperator fresh = new(problem.Objective(Sizes(name)), new CurvatureOptions { GraphMemory = 0 });
+        Tensor V = Directions(kept.Columns);
+        double[][] forms = kept.QuadraticForms(V, kept.Parameters);
+        Assert.Equal(forms, kept.QuadraticForms(V, kept.Parameters));
+        Assert.Equal(forms, fresh.QuadraticForms(V, fresh.Parameters));
+        double[] alone = [.. kept.QuadraticForms(V.narrow(1, 2, 1), kept.Parameters).Select(form => form[0])];
+        Assert.All(forms.Zip(alone), pair => Assert.Equal(pair.First[2], pair.Second, 1e-12 * Math.Max(1, forms.Max(form => Math.Abs(form[2])))));
+        Assert.Equal((2 * V.shape[1]) + 1, kept.Products);
+    }
+
+    [Fact]
+    public void Products_between_forms_leave_both_as_they_are_and_both_follow_the_parameters()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("layer norm");
+        using HessianOperator hessian = new(problem.Objective(3, 1, 3));
+        Tensor V = Directions(hessian.Columns);
+        double[] forms = hessian.QuadraticForms(V)[0];
+        Assert.Equal(V.mul(hessian.Apply(V)).sum(dim: 0).data<double>().ToArray(), forms, (a, b) => Math.Abs(a - b) < 1e-10);
+        Assert.Equal(forms, hessian.QuadraticForms(V)[0]);
+        using (no_grad())
+        {
+            problem.Parameters.Parameters[0].mul_(1.5);
+        }
+
+        using HessianOperator anew = new(problem.Objective(3, 1, 3));
+        Assert.Equal(anew.QuadraticForms(V)[0], hessian.QuadraticForms(V)[0]);
+        Assert.NotEqual(forms, hessian.QuadraticForms(V)[0]);
+    }
+
+    [Fact]
+    public void L2_adds_the_squared_norm_of_each_layer_once()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp mse");
+        using HessianOperator plain = new(problem.Objective(4, 3));
+        using HessianOperator damped = new(Objective.Supervised(problem.Model, problem.Loss, problem.Batches(4, 3), l2: 0.3));
+        Tensor V = Directions(plain.Columns);
+        double[][] expected = [.. plain.QuadraticForms(V, plain.Parameters).Zip(Blocks(V.square(), plain.Parameters), (a, b) => a.Zip(b, (x, y) => x + (0.3 * y)).ToArray())];
+        Assert.Equal(expected.SelectMany(f => f), damped.QuadraticForms(V, damped.Parameters).SelectMany(f => f), (a, b) => Math.Abs(a - b) < 1e-12);
+        Assert.Null(damped.FormsObstacle);
+    }
+
+    [Fact]
+    public void The_algebra_of_operators_passes_them_on()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using HessianOperator hessian = new(Problems.Create("gelu-mlp cross-entropy sum").Objective(4, 3));
+        LinearOperator a = (2 * hessian.Shift(0.5)) + new DiagonalOperator(ones(hessian.Columns, ScalarType.Float64));
+        Tensor V = Directions(hessian.Columns);
+        Assert.Equal(V.mul(a.Apply(V)).sum(dim: 0).data<double>().ToArray(), a.QuadraticForms(V)[0], (x, y) => Math.Abs(x - y) < 1e-10);
+        Assert.Null(hessian.FormsObstacle);
+        Assert.Equal(2 * V.shape[1], hessian.Products);
+    }
+
+    [Fact]
+    public void A_model_that_differentiates_itself_is_not_cut() => AssertWhole(new Force(), "differentiates itself");
+
+    [Fact]
+    public void A_layer_whose_output_a_hook_changes_is_not_cut()
+    {
+        Sequential model = nn.Sequential(nn.Linear(4, 3, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(3, 1, dtype: ScalarType.Float64));
+        ((Linear)model.children().First()).register_forward_hook((_, _, output) => output.mul(2));
+        AssertWhole(model, "not what its layer's inputs and outputs give");
+    }
+
+    [Fact]
+    public void A_model_without_linear_layers_is_not_cut() => AssertWhole(new Scale(), "no chosen parameter is the weight of a linear layer");
+
+    [Fact]
+    public void A_closure_is_not_cut_and_neither_is_what_was_told_not_to_be()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp mse");
+        Objective closure = Objective.FromClosure(problem.Parameters, problem.Batches(4, 3), b => problem.Loss.Value(problem.Model.call(b.Inputs), b.Targets), b => b.Targets.numel());
+        AssertWhole(closure, null, "no C# model");
+        AssertWhole(problem.Objective(4, 3), new CurvatureOptions { FormsByLayers = false }, nameof(CurvatureOptions.FormsByLayers));
+    }
+
+    [Fact]
+    public void Layers_that_share_an_input_and_weights_that_act_in_two_layers_are_cut_and_exact()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(5);
+        using Branches model = new();
+        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn(6, 4, ScalarType.Float64), randn(6, 4, ScalarType.Float64))]);
+        using HessianOperator hessian = new(objective);
+        Tensor V = Directions(hessian.Columns);
+        AssertForms(hessian, hessian.ToDense(), V, 1e-11);
+        Assert.Null(hessian.FormsObstacle);
+    }
+
+    [Fact]
+    public void More_directions_than_fit_together_are_taken_in_stretches()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(6);
+        Sequential model = nn.Sequential(nn.Linear(3, 2, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(2, 1, dtype: ScalarType.Float64));
+        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn(120_000, 3, ScalarType.Float64), randn(120_000, 1, ScalarType.Float64))]);
+        using HessianOperator hessian = new(objective);
+        AssertForms(hessian, hessian.ToDense(), Directions(hessian.Columns), 1e-10);
+    }
+
+    [Fact]
+    public void Ranks_have_the_forms_of_all_data_for_one_small_sum()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using HessianOperator one = new(Problems.Create("layer norm").Objective(3, 4));
+        Tensor V = Directions(one.Columns);
+        double[] expected = [.. one.QuadraticForms(V, one.Parameters).SelectMany(f => f)];
+        Problem[] problems = [.. Enumerable.Range(0, 3).Select(_ => Problems.Create("layer norm"))];
+        double[][] found = ThreadRanks.Run(3, ranks =>
+        {
+            Problem problem = problems[ranks.Rank];
+            IEnumerable<Batch> own = ranks.Rank == 2 ? [] : [problem.Batches(3, 4)[ranks.Rank]]; // the last one has no data
+            using HessianOperator hessian = new(Objective.Supervised(problem.Model, problem.Loss, own, ranks: ranks));
+            double[] forms = [.. hessian.QuadraticForms(V, hessian.Parameters).SelectMany(f => f)];
+            Assert.Null(hessian.FormsObstacle);
+            Assert.True(ranks.Sums.Max() <= hessian.Parameters.Parameters.Count * V.shape[1]);
+            return forms;
+        });
+        Assert.All(found, forms => Assert.Equal(expected, forms, (a, b) => Math.Abs(a - b) < 1e-12));
+    }
+
+    [Fact]
+    public void A_trace_by_layers_is_the_trace_by_products()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("attention, tied head, masked targets");
+        using HessianOperator layers = new(problem.Objective(3, 1, 3));
+        using HessianOperator products = new(problem.Objective(3, 1, 3), new CurvatureOptions { FormsByLayers = false });
+        HutchinsonTrace hutchinson = new() { MaxProbes = 20, Seed = 2 };
+        TraceEstimate a = hutchinson.Estimate(layers), b = hutchinson.Estimate(products);
+        Assert.Equal(b.Total.Value, a.Total.Value, 1e-10 * Math.Abs(b.Total.Value));
+        Assert.Equal(b.Total.StandardError, a.Total.StandardError, 1e-9 * b.Total.StandardError);
+        Assert.All(a.Layers.Zip(b.Layers), pair => Assert.Equal(pair.Second.Trace.Value, pair.First.Trace.Value, 1e-10));
+        Assert.Equal(20, layers.Products);
+    }
+
+    private static void AssertWhole(nn.Module<Tensor, Tensor> model, string obstacle)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(4);
+        AssertWhole(Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn(5, 4, ScalarType.Float64), randn(5, 1, ScalarType.Float64))]), null, obstacle);
+    }
+
+    private static void AssertWhole(Objective objective, CurvatureOptions? options, string obstacle)
+    {
+        using HessianOperator hessian = new(objective, options);
+        AssertForms(hessian, hessian.ToDense(), Directions(hessian.Columns), 1e-11);
+        Assert.Contains(obstacle, hessian.FormsObstacle, StringComparison.Ordinal);
+    }
+
+    private static void AssertForms(LinearOperator a, Tensor H, Tensor V, double tolerance)
+    {
+        Tensor terms = V.mul(H.mm(V));
+        double[][] blocks = Blocks(terms, a.Parameters!);
+        double scale = H.norm().ToDouble() * V.square().sum(dim: 0).max().ToDouble();
+        Assert.Equal(blocks.SelectMany(f => f), a.QuadraticForms(V.to(a.DType), a.Parameters).SelectMany(f => f), (x, y) => Math.Abs(x - y) <= tolerance * scale);
+        Assert.Equal(terms.sum(dim: 0).data<double>().ToArray(), a.QuadraticForms(V.to(a.DType))[0], (x, y) => Math.Abs(x - y) <= tolerance * scale);
+    }
+
+    private static double[][] Blocks(Tensor terms, ParameterSpace space) =>
+        [.. space.Layers.Select(layer => stack(layer.Indices.Select(i => terms.narrow(0, space.Offset(i), space.Parameters[i].numel()).sum(dim: 0))).sum(dim: 0).data<double>().ToArray())];
+
+    /// <summary>Signs, a unit vector and a normal vector, as columns.</summary>
+    private static Tensor Directions(long dimension)
+    {
+        Tensor unit = zeros(dimension, 1, ScalarType.Float64);
+        unit.narrow(0, dimension / 2, 1).fill_(1);
+        return cat([
+            Probes.Draw(ProbeKind.Rademacher, dimension, 0, 2, 1, ScalarType.Float64, CPU), unit, Probes.Draw(ProbeKind.Gaussian, dimension, 0, 1, 1, ScalarType.Float64, CPU)], 1);
+    }
+
+    private static string? Obstacle(string name) =>
+        !name.StartsWith("conv", StringComparison.Ordinal) ? null : name.Contains("pixel", StringComparison.Ordinal) ? "no chosen parameter is the weight of a linear layer" : "'conv.weight' is the weight of a convolution";
+
+    private static long[] Sizes(string name) => Problems.Names.Contains(name) ? [3, 1, 3] : [4, 3];
+
+    private static void Round(Problem problem)
+    {
+        using IDisposable noGrad = no_grad();
+        foreach (Tensor p in problem.Parameters.Parameters)
+        {
+            p.copy_(p.to(ScalarType.Float32));
+        }
+    }
+
+    /// <summary>The slope of an energy along its input: a model that is a derivative.</summary>
+    private sealed class Force : nn.Module<Tensor, Tensor>
+    {
+        private readonly Linear first = nn.Linear(4, 3, dtype: ScalarType.Float64), second = nn.Linear(3, 1, dtype: ScalarType.Float64);
+
+        public Force() : base("force") => RegisterComponents();
+
+        public override Tensor forward(Tensor input)
+        {
+            using IDisposable grad = enable_grad();
+            Tensor x = input.detach().requires_grad_(), energy = second.call(first.call(x).tanh()).sum();
+            return autograd.grad([energy], [x], retain_graph: true, create_graph: true, allow_unused: true)[0].sum(1, keepdim: true);
+        }
+    }
+
+    /// <summary>A parameter that belongs to no layer.</summary>
+    private sealed class Scale : nn.Module<Tensor, Tensor>
+    {
+        private readonly Parameter scale = new(ones(4, ScalarType.Float64));
+
+        public Scale() : base("scale") => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => input.mul(scale.exp()).sum(1, keepdim: true);
+    }
+
+    /// <summary>Two layers with one input, a gate between them, and the first layer again behind.</summary>
+    private sealed class Branches : nn.Module<Tensor, Tensor>
+    {
+        private readonly Linear value = nn.Linear(4, 4, dtype: ScalarType.Float64), gate = nn.Linear(4, 4, hasBias: false, dtype: ScalarType.Float64), unused = nn.Linear(4, 2, dtype: ScalarType.Float64);
+
+        public Branches() : base("branches") => RegisterComponents();
+
+        public override Tensor forward(Tensor input)
+        {
+            Tensor x = value.call(input).tanh();
+            unused.call(x);
+            return value.call(x.add(value.call(x).mul(gate.call(x).sigmoid())));
+        }
+    }
+}
