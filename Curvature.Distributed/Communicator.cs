@@ -143,7 +143,7 @@ public sealed class Communicator : IRanks, IDisposable
     public void Sum(Tensor values) => InMainMemory(values, values => Pieces(values, piece =>
         Check(Mpi.AllReduce(_mpi.InPlace, ref First(piece), (int)piece.numel(), TypeOf(piece), _mpi.Sum, _mpi.World), "MPI_Allreduce")));
 
-    /// <summary>Replaces a tensor on every rank by one rank's.</summary>
+    /// <inheritdoc/>
     /// <param name="values">Contiguous, any dtype of fixed size, of the same shape and dtype on every rank.</param>
     /// <param name="from">Whose.</param>
     public void Broadcast(Tensor values, int from = 0) => InMainMemory(values, values => Pieces(values, piece =>

@@ -26,6 +26,17 @@ public static class Shard
         return new Stretch<TBatch>(batches, Of(batches.Count, ranks));
     }
 
+    /// <summary>This rank's rows of a batch, for a training step.</summary>
+    /// <param name="batch">All rows, the same on every rank.</param>
+    /// <param name="ranks">The ranks.</param>
+    /// <returns>Views of them in the caller's scope; of no rows where there are fewer than ranks.</returns>
+    public static Batch Of(Batch batch, IRanks ranks)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        (int first, int count) = Of((int)batch.Targets.shape[0], ranks).GetOffsetAndLength((int)batch.Targets.shape[0]);
+        return new Batch(batch.Inputs.narrow(0, first, count), batch.Targets.narrow(0, first, count));
+    }
+
     /// <summary>This rank's samples, in batches of their own: nearer to even than <see cref="Of{TBatch}(IReadOnlyList{TBatch}, IRanks)"/>, and batches then depend on the number of ranks.</summary>
     /// <param name="data">All samples, the same on every rank. The batches are views of it, as those of <see cref="Dataset.Batches"/>.</param>
     /// <param name="batchSize">Samples in a batch.</param>

@@ -12,6 +12,7 @@ internal static class KnownSamples
         new("fisher-variants", "Fisher matrices drawn from the model and from the data, and how far they are from the Gauss-Newton matrix", FisherVariants.Run),
         new("outputs-and-activations", "The Jacobian, its tangent kernel, and the Hessian in a layer's activations", OutputsAndActivations.Run),
         new("data-parallel", "The data spread over the ranks of mpirun, or in one process: the same numbers", DataParallel.Run),
+        new("data-parallel-training", "KFAC over the ranks of mpirun, or in one process: the same steps", DataParallelTraining.Run),
         new("closure-objective", "Any function as an objective: the Rosenbrock valley", ClosureObjective.Run),
         new("damped-newton-step", "Linear systems and eigenpairs: every solver on a damped Newton step of the digits network", DampedNewtonStep.Run),
         new("eigensolvers", "The same eigenpairs by every eigensolver, and both ends of the spectrum", Eigensolvers.Run),

@@ -32,10 +32,23 @@ internal sealed class DecayedSum(long[] shape, ScalarType dtype, Device device) 
     }
 
     /// <summary>Adds up what the ranks' present updates have added; collective.</summary>
-    public void SumOver(IRanks ranks)
+    public void SumOver(IRanks ranks) => ranks.Sum(Whole());
+
+    /// <summary>What the present update has added, zeros where that is nothing; contiguous and live.</summary>
+    public Tensor Whole()
     {
-        _present ??= zeros_like(_sum).DetachFromDisposeScope();
-        ranks.Sum(_present);
+        if (_present is null)
+        {
+            return _present = zeros_like(_sum).DetachFromDisposeScope();
+        }
+
+        if (!_present.is_contiguous())
+        {
+            using Tensor before = _present;
+            _present = before.contiguous().DetachFromDisposeScope();
+        }
+
+        return _present;
     }
 
     /// <summary>Multiplies what the present update has added.</summary>

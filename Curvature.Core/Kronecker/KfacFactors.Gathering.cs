@@ -21,7 +21,7 @@ public sealed partial class KfacFactors
         objective.Together(() => total = VisitShard(objective, what, visit, progress, cancellation), cancellation);
         if (objective.Ranks.Count > 1)
         {
-            RegisterAlike(objective.Ranks, objective.Share(cancellation).Holder);
+            RegisterAlike(objective.Ranks);
             foreach ((_, DecayedSum sum) in visit is null ? Registered.Blocks.SelectMany(b => b.Sums) : [])
             {
                 sum.SumOver(objective.Ranks);
@@ -51,6 +51,7 @@ public sealed partial class KfacFactors
             tape.Stop();
             double weight = objective.Reduction == Reduction.Mean ? batch.Terms : 1;
             Gather(z, targets, batch.Split.Loss, weight, tape, (seed, i) => SampleNoise.At(seed, i, objective.RowOf(batch)), visit);
+            CloseParts();
             total += weight;
             progress?.Report(new ProductProgress(what, ++batches, batches));
         }
@@ -59,9 +60,15 @@ public sealed partial class KfacFactors
     }
 
     /// <summary>The same blocks on every rank: one without data takes over what the first with some has found; collective.</summary>
-    private void RegisterAlike(IRanks ranks, int holder)
+    private void RegisterAlike(IRanks ranks)
     {
         double[][] kinds = [.. ranks.Gather([.. _registration is null ? Parameters.Parameters.Select(_ => -1.0) : Kinds(_registration).Select(kind => (double)kind)]).Chunk(Parameters.Parameters.Count)];
+        int holder = Array.FindIndex(kinds, found => found[0] >= 0);
+        if (holder < 0)
+        {
+            return; // no rank has data
+        }
+
         if (Array.FindIndex(kinds, found => found[0] >= 0 && !found.AsSpan().SequenceEqual(kinds[holder])) is >= 0 and int other)
         {
             int i = Enumerable.Range(0, kinds[holder].Length).First(i => kinds[other][i] != kinds[holder][i]);
@@ -115,9 +122,19 @@ public sealed partial class KfacFactors
     private double? IdentityScale(Reduction reduction, double weight, long samples) =>
         Options.Gradients != FactorGradients.Identity ? null : reduction == Reduction.Mean ? weight : samples;
 
+    /// <summary>The parts of a batch are all in.</summary>
+    private void CloseParts()
+    {
+        foreach (LayerStatistics block in _registration?.Blocks ?? [])
+        {
+            block.EndParts();
+        }
+    }
+
     /// <summary>Ends an update: refuses what is not finite, then lets the earlier updates fade.</summary>
     private void Fold(double weight)
     {
+        CloseParts();
         RequireFinite();
         _present = weight;
         Commit();
@@ -146,7 +163,7 @@ public sealed partial class KfacFactors
 
     private void Drop()
     {
-        (_present, _parts, _isRaw) = (0, 0, false);
+        (_present, _parts, _rows, _isRaw, _isSum) = (0, 0, 0, false, false);
         foreach (LayerStatistics block in _registration?.Blocks ?? [])
         {
             block.Drop();

@@ -11,9 +11,8 @@ namespace Curvature.Kronecker;
 /// </content>
 public sealed partial class KfacFactors : ILayerRecorder
 {
-    private const int PartBits = 16; // room for the columns of one part
-
     private bool _isRaw; // the parts' gradients are those of the whole loss, a mean over terms not yet counted
+    private bool _isSum; // the loss is a sum
 
     /// <summary>What the parts since the last update have brought; all of it must be finite for <see cref="Commit"/>.</summary>
     IEnumerable<Tensor> ILayerRecorder.Brought => (_registration?.Blocks ?? []).SelectMany(b => b.Sums).Select(s => s.Sum.Present).OfType<Tensor>();
@@ -36,13 +35,18 @@ public sealed partial class KfacFactors : ILayerRecorder
     LayerTape ILayerRecorder.Tape(bool retainGradients) => _layers.Record(retainGradients);
 
     /// <summary>Takes in a part that was evaluated under a tape, by the backward passes that the options name; the graph is kept.</summary>
-    internal void Take(LayerTape tape, Tensor z, Tensor targets, ICurvatureLoss loss)
+    /// <param name="tape">Of the evaluation.</param>
+    /// <param name="z">The model's outputs.</param>
+    /// <param name="targets">The targets.</param>
+    /// <param name="loss">The loss.</param>
+    /// <param name="firstRow">Rows of the batch before this part.</param>
+    internal void Take(LayerTape tape, Tensor z, Tensor targets, ICurvatureLoss loss, long firstRow)
     {
         double weight = loss.Reduction == Reduction.Mean ? loss.Terms(targets) : 1;
         if (weight > 0)
         {
-            (int step, int part) = ((int)Updates, _parts << PartBits);
-            Gather(z, targets, loss, weight, tape, (seed, i) => SampleNoise.Owning(new Generator(Probes.SeedOf(seed, step, part + i), Parameters.Device)), visit: null);
+            int step = (int)Updates;
+            Gather(z, targets, loss, weight, tape, (seed, i) => SampleNoise.At(Probes.SeedOf(seed, step, i), firstRow), visit: null);
             Count(weight, loss.Reduction);
         }
     }
@@ -56,13 +60,14 @@ public sealed partial class KfacFactors : ILayerRecorder
     /// <param name="targets">The targets.</param>
     /// <param name="loss">The loss.</param>
     /// <param name="share">A factor.</param>
-    internal Tensor?[] TakeObserved(LayerTape tape, Tensor value, Tensor z, Tensor targets, ICurvatureLoss loss, double share)
+    /// <param name="firstRow">Rows of the batch before this part.</param>
+    internal Tensor?[] TakeObserved(LayerTape tape, Tensor value, Tensor z, Tensor targets, ICurvatureLoss loss, double share, long firstRow)
     {
         double weight = loss.Reduction == Reduction.Mean ? loss.Terms(targets) : 1;
         using OutputCurvature? curvature = weight > 0 ? loss.CurvatureAt(z, targets, weight) : null;
         if (curvature?.RowScale() is not { } scale)
         {
-            Take(tape, z, targets, loss);
+            Take(tape, z, targets, loss, firstRow);
             return Gradients.Of(value, Parameters.Parameters, createGraph: false);
         }
 
@@ -114,6 +119,39 @@ public sealed partial class KfacFactors : ILayerRecorder
         Count(weight, reduction);
     }
 
+    /// <inheritdoc/>
+    void ILayerRecorder.Complete(IRanks ranks)
+    {
+        using IDisposable noGrad = no_grad();
+        if (ranks.Count > 1)
+        {
+            SumOver(ranks);
+        }
+
+        CloseParts();
+    }
+
+    /// <summary>Adds up what the ranks' parts have brought, each of them with the same blocks; collective.</summary>
+    private void SumOver(IRanks ranks)
+    {
+        if (Updates == 0)
+        {
+            RegisterAlike(ranks);
+        }
+
+        double[][] all = [.. ranks.Gather(_present, _parts, _isRaw ? 1 : 0, _isSum ? 1 : 0, Blocks.Max(b => (int?)b.Columns) ?? 0).Chunk(5)];
+        if (all.Sum(rank => rank[1]) == 0)
+        {
+            return; // no rank has terms
+        }
+
+        (_isRaw, _isSum) = (all.Any(rank => rank[2] > 0), all.Any(rank => rank[3] > 0));
+        (_present, _parts) = (_isSum ? 1 : all.Sum(rank => rank[0]), (int)all.Sum(rank => rank[1]));
+        ranks.Sum([.. Blocks.SelectMany(b => b.Brought((int)all.Max(rank => rank[4])))]);
+    }
+
+    private IReadOnlyList<LayerStatistics> Blocks => _registration?.Blocks ?? [];
+
     /// <summary>Known layers' parameters that no recorded call acts with.</summary>
     IEnumerable<int> ILayerRecorder.Uncalled(IEnumerable<LayerTape> tapes)
     {
@@ -144,7 +182,7 @@ public sealed partial class KfacFactors : ILayerRecorder
         _weight = (decay * (_weight + (share * _present))) + _present;
         Updates++;
         LastWeight = _present;
-        (_present, _parts, _isRaw) = (0, 0, false);
+        (_present, _parts, _rows, _isRaw, _isSum) = (0, 0, 0, false, false);
     }
 
     /// <summary>Forgets the parts since the last update.</summary>
@@ -158,7 +196,8 @@ public sealed partial class KfacFactors : ILayerRecorder
 
     private void Count(double weight, Reduction reduction)
     {
-        _present = reduction == Reduction.Mean ? _present + weight : 1;
+        _isSum = reduction == Reduction.Sum;
+        _present = _isSum ? 1 : _present + weight;
         _parts++;
     }
 

@@ -24,7 +24,7 @@ namespace Curvature.Kronecker;
 /// </para>
 /// <para>
 /// Factors have the parameters' dtype. A batch that makes one of them NaN or infinite is refused by the layer's name and leaves all of them as they were. Randomness is a function of
-/// (<see cref="KfacOptions.Seed"/>, number of the update). Dispose it to release the factors.
+/// (<see cref="KfacOptions.Seed"/>, number of the update, row of the batch). Dispose it to release the factors.
 /// Martens and Grosse 2015, Optimizing Neural Networks with Kronecker-factored Approximate Curvature; Grosse and Martens 2016, A Kronecker-factored Approximate Fisher Matrix for
 /// Convolution Layers (here with the homogeneous scaling above); Eschenhagen et al. 2023 for shared weights.
 /// </para>
@@ -38,6 +38,7 @@ public sealed partial class KfacFactors : IDisposable
     private double _weight;
     private double _present; // weight of the parts taken in since the last update
     private int _parts;
+    private long _rows; // of the parts that Accumulate took in
 
     /// <param name="model">A C# model; of a TorchScript one only diagonals can be had.</param>
     /// <param name="parameters">theta; null: all trainable parameters.</param>
@@ -110,7 +111,7 @@ public sealed partial class KfacFactors : IDisposable
 
     /// <summary>
     /// Takes in a part of a batch: parts until the next <see cref="Complete"/> (or <see cref="Update(Func{Tensor}, Tensor, ICurvatureLoss)"/>, the last of them) make one update, the same as their rows in one
-    /// batch would. Draws are those of (seed, update, part): from the second part on they are not the whole batch's, and as good.
+    /// batch would. Draws are those of (seed, update, row of the batch).
     /// </summary>
     /// <param name="forward">Evaluates the model, by <c>call</c>.</param>
     /// <param name="targets">The targets.</param>
@@ -127,7 +128,8 @@ public sealed partial class KfacFactors : IDisposable
 
         tape.Stop();
         loss.Check(z, targets);
-        Take(tape, z, targets, loss);
+        Take(tape, z, targets, loss, _rows);
+        _rows += z.dim() == 0 ? 1 : z.shape[0];
         return z;
     }
 
@@ -135,8 +137,10 @@ public sealed partial class KfacFactors : IDisposable
     /// <exception cref="NonFiniteException">A factor is NaN or infinite; the message names the layer, and the factors are as they were before the first part.</exception>
     public void Complete()
     {
+        _rows = 0;
         if (_present > 0)
         {
+            CloseParts();
             RequireFinite();
             Commit();
         }

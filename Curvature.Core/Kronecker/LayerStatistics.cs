@@ -30,6 +30,18 @@ internal abstract class LayerStatistics(string name, IReadOnlyList<int> indices,
     {
     }
 
+    /// <summary>Columns of whole batches' gradients that wait for the batch's other parts.</summary>
+    public virtual int Columns => 0;
+
+    /// <summary>What the present update has brought, whole: to be summed over ranks in place.</summary>
+    /// <param name="columns">The most <see cref="Columns"/> that a rank has.</param>
+    public virtual IEnumerable<Tensor> Brought(int columns) => Sums.Select(s => s.Sum.Whole());
+
+    /// <summary>Called after the last part of a batch.</summary>
+    public virtual void EndParts()
+    {
+    }
+
     /// <summary>A block of this kind, or its inverse, from the tensors that one is made of (<see cref="LayerBlock.Parts"/>).</summary>
     /// <param name="parts">Taken over.</param>
     public abstract LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts);

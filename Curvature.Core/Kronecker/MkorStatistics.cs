@@ -1,4 +1,5 @@
 using Curvature.Layers;
+using Curvature.Objectives;
 using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -82,6 +83,31 @@ internal sealed class MkorStatistics : ILayerRecorder, IDisposable
         }
     }
 
+    /// <inheritdoc/>
+    public void Complete(IRanks ranks)
+    {
+        if (ranks.Count == 1 || _layers.Count == 0)
+        {
+            return;
+        }
+
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Tensor rows = tensor([.. _layers.Keys.Select(weight => _present.GetValueOrDefault(weight).Rows)]);
+        ranks.Sum(rows);
+        foreach ((int weight, double all) in _layers.Keys.Zip(rows.data<double>().ToArray()))
+        {
+            if (all > 0)
+            {
+                MkorLayer layer = _layers[weight].Layer;
+                (Tensor A, Tensor G, double) own = _present.TryGetValue(weight, out (Tensor A, Tensor G, double Rows) here) ? here : (Zeros(layer.Inputs), Zeros(layer.Outputs), 0);
+                _present[weight] = (own.A, own.G, all);
+            }
+        }
+
+        ranks.Sum([.. _layers.Keys.Where(_present.ContainsKey).SelectMany(weight => new[] { _present[weight].A, _present[weight].G })]);
+    }
+
     /// <summary>Known layers' weights that no recorded call acts with.</summary>
     public IEnumerable<int> Uncalled(IEnumerable<LayerTape> tapes)
     {
@@ -93,8 +119,9 @@ internal sealed class MkorStatistics : ILayerRecorder, IDisposable
     public void Commit()
     {
         using IDisposable noGrad = no_grad();
-        foreach ((int weight, (Tensor a, Tensor g, double rows)) in _present)
+        foreach (int weight in _layers.Keys.Where(_present.ContainsKey))
         {
+            (Tensor a, Tensor g, double rows) = _present[weight];
             using Tensor mean = a.div(rows);
             _factors!.Update(_layers[weight].Layer.Name, mean, g);
         }
@@ -162,6 +189,8 @@ internal sealed class MkorStatistics : ILayerRecorder, IDisposable
         Tensor counts = sum.square().sum().sub(size.square().sum().mul(Math.Pow(Rounding * Precision.Epsilon(g.dtype), 2))).gt(0);
         return sum.mul(counts.to(sum.dtype));
     }
+
+    private Tensor Zeros(long size) => zeros(size, _space.DType, _space.Device).DetachFromDisposeScope();
 
     private void Add(int weight, Tensor a, Tensor g, double rows)
     {

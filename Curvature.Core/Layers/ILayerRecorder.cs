@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using static TorchSharp.torch;
 
 namespace Curvature.Layers;
@@ -14,6 +15,10 @@ internal interface ILayerRecorder
 
     /// <summary>Parameters of known layers that no recorded call acts with.</summary>
     IEnumerable<int> Uncalled(IEnumerable<LayerTape> tapes);
+
+    /// <summary>All parts of a batch are in; with several ranks what they have brought is summed over them.</summary>
+    /// <param name="ranks">Collective.</param>
+    void Complete(IRanks ranks);
 
     /// <summary>A parameter's name.</summary>
     string NameOf(int i);

@@ -35,6 +35,20 @@ public interface IRanks
         return sum[0].ToDouble();
     }
 
+    /// <summary>Replaces a tensor on every rank by one rank's; by way of a sum (default) where there is nothing better.</summary>
+    /// <param name="values">Contiguous, of a floating dtype or int64, of the same shape and dtype on every rank; without graph. Looked at on that rank.</param>
+    /// <param name="from">Whose.</param>
+    void Broadcast(Tensor values, int from = 0)
+    {
+        if (Rank != from)
+        {
+            using IDisposable noGrad = no_grad();
+            values.fill_(0);
+        }
+
+        Sum(values);
+    }
+
     /// <summary>Returns once every rank has called it.</summary>
     void Barrier();
 }

@@ -80,6 +80,9 @@ public abstract partial class Objective
             : throw new CurvatureException(NoTerms);
     }
 
+    /// <summary>Forgets the share: the batches have changed.</summary>
+    internal void Recount() => _share = null;
+
     /// <summary>The place in the whole data of a batch's first row, for draws that do not depend on how the data is divided.</summary>
     internal long RowOf(ObjectiveBatch batch) => (Ranks.Count == 1 ? 0 : _share!.FirstRow) + batch.FirstRow;
 
@@ -172,16 +175,5 @@ public abstract partial class Objective
     /// <summary>Whether there is anything to look at before the first pass: a rank may have no data.</summary>
     private bool HasTerms() => Ranks.Count == 1 || OutsideScope(Batches()).Any(batch => batch.Terms != 0);
 
-    private static Exception? Caught(Action part)
-    {
-        try
-        {
-            part();
-            return null;
-        }
-        catch (Exception error) // whatever it is, the other ranks wait to hear of it; it is thrown again after that
-        {
-            return error;
-        }
-    }
+    private static Exception? Caught(Action part) => RankErrors.Caught(part);
 }

@@ -30,6 +30,11 @@ public sealed class OneRank : IRanks
     public double Sum(double value) => value;
 
     /// <inheritdoc/>
+    public void Broadcast(Tensor values, int from = 0)
+    {
+    }
+
+    /// <inheritdoc/>
     public void Barrier()
     {
     }

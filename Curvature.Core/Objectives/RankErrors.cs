@@ -21,6 +21,20 @@ internal static class RankErrors
         (typeof(Exception), message => new CurvatureException(message)),
     ];
 
+    /// <summary>What a part throws, or null.</summary>
+    public static Exception? Caught(Action part)
+    {
+        try
+        {
+            part();
+            return null;
+        }
+        catch (Exception error) // whatever it is, the other ranks wait to hear of it; it is thrown again after that
+        {
+            return error;
+        }
+    }
+
     /// <summary>Throws on every rank where one has an error; collective.</summary>
     /// <param name="ranks">The ranks.</param>
     /// <param name="error">This rank's, or null.</param>

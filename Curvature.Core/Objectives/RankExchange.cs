@@ -7,6 +7,9 @@ namespace Curvature.Objectives;
 /// <summary>What ranks tell each other, made of <see cref="IRanks.Sum(Tensor)"/> alone. Collective, all of it: every rank calls, in the same order.</summary>
 public static class RankExchange
 {
+    /// <summary>Numbers that travel together at most; longer tensors travel as they are.</summary>
+    private const long Bucket = 1 << 20;
+
     /// <summary>Rank 0's number on every rank: for what must be decided once, as anything that looks at a clock or at free memory.</summary>
     /// <param name="ranks">The ranks.</param>
     /// <param name="value">Looked at on rank 0.</param>
@@ -66,22 +69,47 @@ public static class RankExchange
             return;
         }
 
-        Exception? error = null;
-        try
-        {
-            part();
-        }
-        catch (Exception caught) // whatever it is, the other ranks wait to hear of it; it is thrown again after that
-        {
-            error = caught;
-        }
-
-        RankErrors.Share(ranks, error);
+        RankErrors.Share(ranks, RankErrors.Caught(part));
     }
 
     /// <summary>Whether every rank has thrown this error, or what it was made of: then one of them is enough to tell it.</summary>
     /// <param name="error">What was caught.</param>
     public static bool IsSharedByRanks(this Exception error) => RankErrors.IsShared(error);
+
+    /// <summary>Replaces each of some tensors by its sum over all ranks. Small ones of one dtype travel together.</summary>
+    /// <param name="ranks">The ranks.</param>
+    /// <param name="values">As <see cref="IRanks.Sum(Tensor)"/> takes them, as many on each rank, on one device.</param>
+    public static void Sum(this IRanks ranks, IReadOnlyList<Tensor> values)
+    {
+        if (ranks.Count == 1)
+        {
+            return;
+        }
+
+        using IDisposable noGrad = no_grad();
+        foreach (Tensor large in values.Where(v => v.numel() > Bucket))
+        {
+            ranks.Sum(large);
+        }
+
+        foreach (Tensor[] alike in values.Where(v => v.numel() <= Bucket).GroupBy(v => v.dtype).Select(g => g.ToArray()))
+        {
+            for (int first = 0, next; first < alike.Length; first = next)
+            {
+                using DisposeScope scope = NewDisposeScope();
+                long length = alike[first].numel();
+                for (next = first + 1; next < alike.Length && length + alike[next].numel() <= Bucket; next++)
+                {
+                    length += alike[next].numel();
+                }
+
+                Tensor together = empty(length, alike[first].dtype, alike[first].device);
+                Each(alike.AsSpan(first..next), together, (own, part) => part.copy_(own));
+                ranks.Sum(together);
+                Each(alike.AsSpan(first..next), together, (own, part) => own.copy_(part));
+            }
+        }
+    }
 
     /// <summary>One rank's text on every rank.</summary>
     /// <param name="ranks">The ranks.</param>
@@ -105,5 +133,15 @@ public static class RankExchange
         Tensor codes = tensor(ranks.Rank == from ? [.. bytes.Select(b => (double)b)] : new double[length]);
         ranks.Sum(codes);
         return Encoding.UTF8.GetString([.. codes.data<double>().ToArray().Select(code => (byte)code)]);
+    }
+
+    private static void Each(ReadOnlySpan<Tensor> parts, Tensor together, Action<Tensor, Tensor> act)
+    {
+        long at = 0;
+        foreach (Tensor part in parts)
+        {
+            act(part, together.narrow(0, at, part.numel()).view(part.shape));
+            at += part.numel();
+        }
     }
 }

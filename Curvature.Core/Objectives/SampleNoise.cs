@@ -19,7 +19,7 @@ public abstract class SampleNoise : IDisposable
     /// <param name="seed">Of all draws.</param>
     /// <param name="draw">Which one.</param>
     /// <param name="firstRow">The place in the data of the first row that is asked for.</param>
-    public static SampleNoise At(int seed, int draw, long firstRow) => new Positional(Probes.SeedOf(seed, draw, 0), firstRow);
+    public static SampleNoise At(int seed, int draw, long firstRow) => At(Probes.SeedOf(seed, draw, 0), firstRow);
 
     /// <summary>Uniform on [0, 1), float64 of the shape, in the caller's scope.</summary>
     public abstract Tensor Uniform(long[] shape, Device device);
@@ -39,26 +39,14 @@ public abstract class SampleNoise : IDisposable
     {
     }
 
-    /// <summary>From a generator that is this object's own.</summary>
-    internal static SampleNoise Owning(Generator generator) => new Sequential(generator) { Owns = true };
+    /// <summary>The same of a seed that has the draw in it.</summary>
+    internal static SampleNoise At(ulong seed, long firstRow) => new Positional(seed, firstRow);
 
     private sealed class Sequential(Generator generator) : SampleNoise
     {
-        public bool Owns { get; init; }
-
         public override Tensor Uniform(long[] shape, Device device) => empty(shape, ScalarType.Float64, device).uniform_(0, 1, generator);
 
         public override Tensor Normal(long[] shape, Device device) => empty(shape, ScalarType.Float64, device).normal_(0, 1, generator);
-
-        protected override void Dispose(bool disposing)
-        {
-            if (Owns)
-            {
-                generator.Dispose();
-            }
-
-            base.Dispose(disposing);
-        }
     }
 
     private sealed class Positional(ulong seed, long firstRow) : SampleNoise

@@ -21,10 +21,14 @@ namespace Curvature.Optimizers;
 /// Saved state goes on bit for bit: random draws depend on (seed, step) alone. What is given to the constructor or set beside it (seed, interval, source of curvature) is not in the file: give the
 /// same again. Parameters share one floating dtype and device.
 /// </para>
+/// <para>
+/// With several <see cref="ICurvatureOptimizer.Ranks"/> each gives its part of the step's batch, and the step is that of the whole on all of them: gradients, curvature and loss are summed over the ranks, a sum each, with
+/// every rank's weight exact. Parameters and state are the same bits on all ranks, and those of one process with the whole batch up to the order of summation.
+/// </para>
 /// </summary>
 /// <typeparam name="TOptions">Hyperparameters of a group.</typeparam>
 #pragma warning disable CA1708 // step is TorchSharp's name, Step this library's, and they mean the same.
-public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvatureOptimizer where TOptions : CurvatureOptimizerOptions, new()
+public abstract partial class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvatureOptimizer where TOptions : CurvatureOptimizerOptions, new()
 {
 #pragma warning restore CA1708
     private readonly List<Parameter> _parameters = [];
@@ -111,23 +115,51 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
     }
 
     /// <inheritdoc/>
-    public Tensor Step(Func<Tensor> loss) => Take([() => new LossPass(loss())]);
+    public Tensor Step(Func<Tensor> loss) => Step([loss]);
 
     /// <inheritdoc/>
-    public Tensor Step(IEnumerable<Func<Tensor>> losses) => Take([.. losses.Select(loss => (Func<LossPass>)(() => new LossPass(loss())))]);
+    public Tensor Step(IEnumerable<Func<Tensor>> losses)
+    {
+        Func<Tensor>[] all = [];
+        WeighFunctions(() => (all = [.. losses]).Length);
+        return Take([.. all.Select(loss => (Func<LossPass>)(() => Pass(loss)))]);
+    }
 
     /// <inheritdoc/>
-    public Tensor Step(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss) => Take([() => Pass(forward, targets, loss, weight: 1)]);
+    public Tensor Step(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss)
+    {
+        if (Ranks.Count > 1)
+        {
+            return Step([(forward, targets)], loss);
+        }
+
+        (_began, Criterion) = (true, loss);
+        return Take([() => Pass(forward, targets, loss, weight: 1, firstRow: 0)]);
+    }
 
     /// <inheritdoc/>
     public Tensor Step(IEnumerable<(Func<Tensor> Forward, Tensor Targets)> parts, ICurvatureLoss loss)
     {
+        (_began, Criterion) = (true, loss);
         bool isMean = loss.Reduction == Reduction.Mean;
-        (Func<Tensor> Forward, Tensor Targets, double Terms)[] all = [.. parts.Select(part => (part.Forward, part.Targets, isMean ? loss.Terms(part.Targets) : 1))];
-        double terms = all.Sum(part => part.Terms);
+        List<(Func<Tensor> Forward, Tensor Targets, double Terms, long FirstRow)> all = [];
+        long rows = 0;
+        int Gather()
+        {
+            foreach ((Func<Tensor> forward, Tensor targets) in parts)
+            {
+                all.Add((forward, targets, isMean ? loss.Terms(targets) : targets.numel() == 0 ? 0 : 1, rows));
+                rows += targets.dim() == 0 ? 1 : targets.shape[0];
+            }
+
+            return all.Count;
+        }
+
+        (double terms, long first, _) = Count(Gather, () => (all.Sum(part => part.Terms), rows, 0));
 
         // A part without terms has a mean of NaN, and no share in the whole; nor is there a whole without any.
-        return Take([.. all.Where(part => part.Terms != 0 || terms == 0).Select(part => (Func<LossPass>)(() => Pass(part.Forward, part.Targets, loss, isMean ? part.Terms / terms : 1)))]);
+        return Take([.. all.Where(part => part.Terms != 0 || terms == 0)
+            .Select(part => (Func<LossPass>)(() => Pass(part.Forward, part.Targets, loss, isMean ? part.Terms / terms : 1, first + part.FirstRow)))]);
     }
 
     /// <summary>What is remembered about a parameter; that of index 0 holds what is remembered about all.</summary>
@@ -135,6 +167,12 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
 
     /// <summary>A step begins.</summary>
     protected virtual void Begin()
+    {
+    }
+
+    /// <summary>Takes in what a backward pass of the caller's has left beside the gradient.</summary>
+    /// <param name="gradient">This rank's, times what it counts.</param>
+    private protected virtual void TakePasses(IReadOnlyList<Tensor?> gradient)
     {
     }
 
@@ -188,30 +226,39 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
     /// <param name="parts">A single one is evaluated in the caller's scope.</param>
     private protected Tensor Take(IReadOnlyList<Func<LossPass>> parts)
     {
-        if (parts.Count == 0)
+        if (parts.Count == 0 && Ranks.Count == 1)
         {
             throw new CurvatureException($"{GetType().Name} got no parts of a batch to step on.");
         }
 
         using Tensor? drawn = MayLookBack ? random.get_rng_state() : null;
-        LossPass? only = parts.Count == 1 ? Evaluate(parts[0], 0) : null;
+        LossPass? only = null;
+        Exception? error = Alone(() => only = parts.Count == 1 ? Evaluate(parts[0], 0) : null);
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Begin();
         Tensor?[] gradient = new Tensor?[_parameters.Count];
         Tensor? sum = null;
-        for (int i = 0; i < parts.Count; i++)
+        error ??= Alone(() =>
         {
-            using DisposeScope inner = NewDisposeScope();
-            LossPass pass = only ?? Evaluate(parts[i], i);
-            Add(gradient, Differentiate(pass));
-            sum = Sum(sum, pass.Loss);
+            Begin();
+            for (int i = 0; i < parts.Count; i++)
+            {
+                using DisposeScope inner = NewDisposeScope();
+                LossPass pass = only ?? Evaluate(parts[i], i);
+                Add(gradient, Differentiate(pass));
+                sum = Sum(sum, pass.Loss);
+            }
+        });
+        if (Ranks.Count > 1)
+        {
+            (only, sum) = (null, SumGradient(gradient, sum, error)); // what is returned is the loss of all ranks
+            SumOverRanks();
         }
 
         if (Finish(gradient, [sum!.to(_parameters[0].dtype)]) && LooksBack)
         {
             using IDisposable? statistics = Preserve();
-            LookBack(sum!, Again(parts, drawn!));
+            LookBack(sum!, Ranks.Count > 1 ? AllAgain(parts, drawn!) : Again(parts, drawn!)!);
         }
 
         return only?.Loss ?? sum!.MoveToOuterDisposeScope();
@@ -288,12 +335,28 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Tensor?[] gradient = [.. _parameters.Select(p => p.requires_grad ? p.grad?.detach() : null)];
-        if (gradient.All(g => g is null))
+        bool isHere = gradient.Any(g => g is not null);
+        if (!isHere && Ranks.Count == 1)
         {
             throw new CurvatureException($"No trainable parameter of {GetType().Name} has a gradient: call loss.backward() before step(), or step(() => loss) without it.");
         }
 
-        Begin();
+        WeighFunctions(() => isHere ? 1 : 0);
+        Exception? error = Alone(() =>
+        {
+            Begin();
+            gradient = ShardWeight == 1 ? gradient : [.. gradient.Select(g => g?.mul(ShardWeight))];
+            if (isHere)
+            {
+                TakePasses(gradient);
+            }
+        });
+        if (Ranks.Count > 1)
+        {
+            SumGradient(gradient, loss: null, error);
+            SumOverRanks();
+        }
+
         Finish(gradient, []);
     }
 
@@ -316,7 +379,7 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
     }
 
     /// <summary>The loss at the parameters as they are now, without graph, with the draws of a random state; the state stays as it is.</summary>
-    private static Tensor Again(IReadOnlyList<Func<LossPass>> parts, Tensor drawn)
+    private static Tensor? Again(IReadOnlyList<Func<LossPass>> parts, Tensor drawn)
     {
         using Tensor now = random.get_rng_state();
         random.set_rng_state(drawn);
@@ -329,7 +392,7 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
                 sum = Sum(sum, part().Loss);
             }
 
-            return sum!;
+            return sum;
         }
         finally
         {
@@ -337,7 +400,10 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
         }
     }
 
-    private LossPass Pass(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss, double weight)
+    /// <summary>A loss that is a function alone, times what it counts.</summary>
+    private protected LossPass Pass(Func<Tensor> loss) => loss() is var value && ShardWeight == 1 ? new LossPass(value) : new LossPass(value.mul(ShardWeight));
+
+    private LossPass Pass(Func<Tensor> forward, Tensor targets, ICurvatureLoss loss, double weight, long firstRow)
     {
         Tensor outputs = forward();
         if (!_checked)
@@ -346,7 +412,7 @@ public abstract class CurvatureOptimizer<TOptions> : OptimizerHelper, ICurvature
         }
 
         Tensor value = loss.Value(outputs, targets);
-        return new LossPass(weight == 1 ? value : value.mul(weight)) { Outputs = outputs, Forward = forward, Targets = targets, Criterion = loss, Weight = weight };
+        return new LossPass(weight == 1 ? value : value.mul(weight)) { Outputs = outputs, Forward = forward, Targets = targets, Criterion = loss, Weight = weight, FirstRow = firstRow };
     }
 
     private void Update(Tensor?[] gradient, IReadOnlyList<Tensor?> curvature)

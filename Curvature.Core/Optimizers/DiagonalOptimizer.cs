@@ -71,7 +71,22 @@ public abstract class DiagonalOptimizer<TOptions> : CurvatureOptimizer<TOptions>
         if (samples > 0 && _curvatureLoss is { } apart)
         {
             using DisposeScope scope = NewDisposeScope();
-            Multiply(Evaluate(() => new LossPass(apart()), part: 0), gradientFollows: false);
+            Multiply(Evaluate(() => Pass(apart), part: 0), gradientFollows: false);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void SumOverRanks()
+    {
+        long[] sizes = [.. Parameters.Select(p => p.numel())];
+        foreach (Tensor?[] product in _products)
+        {
+            Tensor all = Flatten(product.Select((own, i) => own ?? zeros_like(Parameters[i].detach())));
+            Ranks.Sum(all);
+            for (int i = 0; i < product.Length; i++)
+            {
+                product[i] = Part(all, sizes, i).view(Parameters[i].shape);
+            }
         }
     }
 

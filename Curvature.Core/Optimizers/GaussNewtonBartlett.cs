@@ -10,7 +10,7 @@ namespace Curvature.Optimizers;
 /// Gauss-Newton matrix with the reduction in it. No number of terms is asked for: for a mean over B terms, u is <c>sqrt(B)</c> times the mean loss's gradient at drawn labels, and D the <c>B * g^2</c> of the paper.
 /// Never negative. Cost: a backward pass a sample. Liu, Li, Hall, Liang, Ma 2023, Sophia, algorithm 2.
 /// </summary>
-/// <remarks>Parts of a batch draw targets of their own: the gradient is the whole batch's, D has the same expectation.</remarks>
+/// <remarks>A draw depends on (seed, step, sample, row of the batch): parts of a batch, and the shards of several ranks, draw what the whole batch would.</remarks>
 public sealed class GaussNewtonBartlett : IDiagonalSource
 {
     /// <param name="samples">Draws of all targets a refresh, at least 1.</param>
@@ -34,8 +34,8 @@ public sealed class GaussNewtonBartlett : IDiagonalSource
     public IReadOnlyList<Tensor?> Product(LossPass pass, IReadOnlyList<Tensor> probe, int sample, bool last)
     {
         using OutputCurvature curvature = pass.Criterion!.CurvatureAt(pass.Outputs!, pass.Targets!, pass.Weight);
-        using Generator generator = new(Probes.SeedOf(pass.Seed, checked((int)((pass.Step * Samples) + sample)), pass.Part), pass.Outputs!.device);
-        return Gradients.VectorJacobianProduct([pass.Outputs], [curvature.SampleGradient(generator)], pass.Parameters, keepGraph: !last);
+        using SampleNoise noise = SampleNoise.At(pass.Seed, checked((int)((pass.Step * Samples) + sample)), pass.FirstRow);
+        return Gradients.VectorJacobianProduct([pass.Outputs!], [curvature.SampleGradient(noise)], pass.Parameters, keepGraph: !last);
     }
 
     /// <inheritdoc/>

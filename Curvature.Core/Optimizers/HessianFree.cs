@@ -85,6 +85,9 @@ public sealed class HessianFree : CurvatureOptimizer<HessianFreeOptions>
     /// <summary>Conjugate gradients and what ends them. Default: 100 products, <see cref="ConjugateGradient.LeastProgress"/> 5e-4, tolerance 1e-6.</summary>
     public ConjugateGradient Solver { get; init; } = new() { Tolerance = 1e-6, MaxProducts = 100, LeastProgress = 5e-4 };
 
+    /// <summary>How products with G are made, and how much memory their graphs may take; null (default): the operator's defaults.</summary>
+    public CurvatureOptions? ProductOptions { get; init; }
+
     /// <summary>Makes an approximate inverse of <c>G + lambda I</c> from the step's objective and lambda, disposed of after the step; null (default): none.</summary>
     public Func<Objective, double, LinearOperator>? Preconditioner { get; init; }
 
@@ -106,6 +109,9 @@ public sealed class HessianFree : CurvatureOptimizer<HessianFreeOptions>
         _passes.Clear();
         _loss = 0;
     }
+
+    /// <inheritdoc/>
+    protected override void SumOverRanks() => _loss = Ranks.Sum(_loss);
 
     /// <inheritdoc/>
     protected override IReadOnlyList<Tensor?> Differentiate(LossPass pass)
@@ -172,13 +178,15 @@ public sealed class HessianFree : CurvatureOptimizer<HessianFreeOptions>
     /// <summary>The batch as an objective; the same object from step to step, so that what is checked at the first is not checked again.</summary>
     private Objective ObjectiveOver(int[] live)
     {
-        ICurvatureLoss criterion = _passes[0].Criterion!;
+        ICurvatureLoss criterion = Criterion!;
         if (_objective is null || !ReferenceEquals(_criterion, criterion) || !_live.AsSpan().SequenceEqual(live))
         {
             ParameterSpace space = new(live.Select(i => (FormattableString.Invariant($"{i}"), (Tensor)Parameters[i])));
-            _objective = Objective.FromSplit(space, _passes, pass => pass.Forward!(), pass => pass.Targets!, criterion, L2);
+            _objective = Objective.FromSplit(space, _passes, pass => pass.Forward!(), pass => pass.Targets!, criterion, L2, ranks: Ranks);
             (_criterion, _live) = (criterion, live);
         }
+
+        _objective.Recount();
 
         return _objective;
     }
@@ -188,7 +196,7 @@ public sealed class HessianFree : CurvatureOptimizer<HessianFreeOptions>
     {
         ParameterSpace space = objective.Parameters;
         NamedState all = State(0);
-        using GgnOperator G = new(objective);
+        using GgnOperator G = new(objective, ProductOptions);
         using LinearOperator? inverse = Preconditioner?.Invoke(objective, Damping);
         Tensor? start = all[Prefix + "warm"] > 0 && WarmStart > 0 ? space.Flatten([.. _live.Select(i => State(i).Zeros(Delta))]).mul_(WarmStart) : null;
         using LinearSolution solution = (Solver with { Start = start }).Solve(G.Shift(Damping), g.neg(), inverse);

@@ -13,6 +13,20 @@ public interface ICurvatureOptimizer
     /// <summary>Steps that changed nothing, since the loss, its gradient or curvature was NaN or infinite.</summary>
     long SkippedSteps { get; }
 
+    /// <value>
+    /// Those who share the batch of each step (default: this process alone, <see cref="OneRank"/>): give them on every rank before the first step, with the same model, options and state. Every rank then calls the same form of a step
+    /// with its own part of the batch, which may be none (<c>Step(parts: [], loss)</c>, <c>Step(losses: [])</c>, or a parameter without <c>.grad</c>), and gets the loss of all. Batch normalisation in train mode normalises each
+    /// rank's part by its own statistics, and moves running ones of its own: take eval mode, or another normalisation.
+    /// </value>
+    /// <exception cref="CurvatureException">At the first step: parameters that differ between ranks; at any: ranks at different steps or learning rates; or, with its message, what failed on one of them.</exception>
+    IRanks Ranks { get; set; }
+
+    /// <value>
+    /// With several ranks, where the loss is a function alone and a mean (<c>Step(() => loss)</c>, <c>loss.backward(); step()</c>): how many terms this rank's loss is a mean over, so that it counts by its share; set it before each step whose batch is
+    /// uneven. Null (default) on all ranks: all that have a part count alike, as they do where gradients are averaged. <c>Step(forward, targets, loss)</c> counts the terms itself.
+    /// </value>
+    double? ShardTerms { get; set; }
+
     /// <summary>One step down the loss.</summary>
     /// <param name="loss">The loss at the present parameters, forward only; called once, with gradients on, in the caller's scope.</param>
     /// <returns>The loss before the step, as the function gave it.</returns>

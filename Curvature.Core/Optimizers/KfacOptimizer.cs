@@ -27,6 +27,7 @@ namespace Curvature.Optimizers;
 /// <para>
 /// Cost of a step: a gradient and <c>d_in d_out (d_in + d_out)</c> a layer; of an update of the factors <c>N T (d_in^2 + d_out^2)</c> and a backward pass, of the inverses <c>d_in^3 + d_out^3</c>. Memory:
 /// factors and inverses, <c>2 (d_in^2 + d_out^2)</c> a layer, the momentum, and on updating steps what the layers see. Factors, inverses and counters are part of the state. Dispose it to take out the hooks.
+/// With several <see cref="ICurvatureOptimizer.Ranks"/> factors are summed over them, and each layer is inverted on one of them.
 /// </para>
 /// <para>
 /// Martens and Grosse 2015, Optimizing Neural Networks with Kronecker-factored Approximate Curvature; George et al. 2018 (EKFAC). Departures: learning rate and momentum are given, not solved for; inverses are
@@ -77,6 +78,9 @@ public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
     protected override bool TakesGradients => Settings is { Schedule: null, Factors.Gradients: FactorGradients.Empirical or FactorGradients.Identity } && StepRecorder.CanRecord(Model);
 
     /// <inheritdoc/>
+    private protected override Reduction LossReduction => Settings.Reduction;
+
+    /// <inheritdoc/>
     private protected override bool MayLookBack => Settings.Schedule is { } schedule && (Steps + 1) % schedule.Interval == 0;
 
     /// <inheritdoc/>
@@ -114,6 +118,15 @@ public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
     }
 
     /// <inheritdoc/>
+    protected override void SumOverRanks()
+    {
+        if (Settings.MomentDecay is not null && Criterion is { } loss)
+        {
+            _samples = loss.Reduction == Reduction.Sum ? 1 : Ranks.Sum(_samples);
+        }
+    }
+
+    /// <inheritdoc/>
     private protected override IReadOnlyList<Tensor?> Take(LossPass pass, LayerTape tape)
     {
         KfacFactors factors = Factors();
@@ -124,10 +137,10 @@ public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
 
         if (Settings.Factors.Gradients == FactorGradients.Empirical)
         {
-            return factors.TakeObserved(tape, pass.Loss, pass.Outputs, pass.Targets!, pass.Criterion!, pass.Weight);
+            return factors.TakeObserved(tape, pass.Loss, pass.Outputs, pass.Targets!, pass.Criterion!, pass.Weight, pass.FirstRow);
         }
 
-        factors.Take(tape, pass.Outputs, pass.Targets!, pass.Criterion!);
+        factors.Take(tape, pass.Outputs, pass.Targets!, pass.Criterion!, pass.FirstRow);
         return Gradients.Of(pass.Loss, pass.Parameters, createGraph: false);
     }
 
@@ -143,8 +156,7 @@ public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
         foreach (LayerTape tape in tapes)
         {
             // the parameters' gradients are those of all passes: they count once
-            Tensor?[] ofCalls = [.. tape.Calls.Select(call => call.Output.grad)];
-            Factors().TakeObserved(tape, ofCalls, tape == tapes[0] ? all : none, Settings.Terms, Settings.Reduction, isAlone: tapes.Count == 1);
+            Factors().TakeObserved(tape, OfCalls(tape), tape == tapes[0] ? all : none, Settings.Terms, Settings.Reduction, isAlone: tapes.Count == 1);
         }
     }
 
@@ -162,7 +174,7 @@ public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
         double damping = Damping + Settings.L2;
         if (RenewsInverses || !_inverses.IsReady)
         {
-            _inverses.Refresh(factors, damping, Settings.Rule);
+            _inverses.Refresh(factors, damping, Settings.Rule, Ranks);
             ShareInverses();
         }
 

@@ -15,7 +15,7 @@ public abstract class LayerOptimizer<TOptions> : CurvatureOptimizer<TOptions> wh
 {
     private StepRecorder? _recorder;
     private LayerTape? _tape; // of the part that is being differentiated
-    private bool _evaluates, _differentiated;
+    private bool _evaluates;
 
     private protected LayerOptimizer(nn.Module model, IEnumerable<ParamGroup> groups, TOptions? options, TOptions defaults) : base(groups, options, defaults) => Model = model;
 
@@ -43,16 +43,11 @@ public abstract class LayerOptimizer<TOptions> : CurvatureOptimizer<TOptions> wh
     private protected void ForgetPasses() => _recorder?.Clear();
 
     /// <inheritdoc/>
-    protected override void Begin()
-    {
-        Recorded.Abandon();
-        _differentiated = false;
-    }
+    protected override void Begin() => Recorded.Abandon();
 
     /// <inheritdoc/>
     protected sealed override IReadOnlyList<Tensor?> Differentiate(LossPass pass)
     {
-        _differentiated = true;
         Look(pass);
         if (_tape is null)
         {
@@ -70,25 +65,39 @@ public abstract class LayerOptimizer<TOptions> : CurvatureOptimizer<TOptions> wh
     /// <returns>What the statistics would get, to be looked at.</returns>
     protected sealed override IReadOnlyList<Tensor?> Complete(IReadOnlyList<Tensor?> gradient)
     {
-        if (!_differentiated && Updates)
+        if (Updates)
         {
-            IReadOnlyList<LayerTape> tapes = _recorder!.Take();
-            try
-            {
-                Take(tapes, gradient);
-                RequireCalled(tapes, gradient);
-            }
-            finally
-            {
-                foreach (LayerTape tape in tapes)
-                {
-                    tape.Dispose();
-                }
-            }
+            Recorded.Complete(Ranks);
         }
 
         return [.. Recorded.Brought.Where(sum => sum.dtype == Parameters[0].dtype)];
     }
+
+    /// <inheritdoc/>
+    private protected sealed override void TakePasses(IReadOnlyList<Tensor?> gradient)
+    {
+        if (!Updates)
+        {
+            return;
+        }
+
+        IReadOnlyList<LayerTape> tapes = _recorder!.Take();
+        try
+        {
+            Take(tapes, gradient);
+            RequireCalled(tapes, gradient);
+        }
+        finally
+        {
+            foreach (LayerTape tape in tapes)
+            {
+                tape.Dispose();
+            }
+        }
+    }
+
+    /// <summary>The gradients of a call's outputs in the caller's backward pass, times what this rank's loss counts.</summary>
+    private protected Tensor?[] OfCalls(LayerTape tape) => [.. tape.Calls.Select(call => ShardWeight == 1 ? call.Output.grad : call.Output.grad?.mul(ShardWeight))];
 
     /// <summary>Looks at a part before it is differentiated.</summary>
     private protected virtual void Look(LossPass pass)

@@ -34,6 +34,9 @@ public sealed record LossPass(Tensor Loss)
     /// <summary>Which part of the batch, from 0.</summary>
     public int Part { get; init; }
 
+    /// <summary>Rows of the batch that come before this part's, those of other ranks among them; 0 where model and loss did not come apart.</summary>
+    public long FirstRow { get; init; }
+
     /// <summary>Of the optimizer's random draws.</summary>
     public int Seed { get; init; }
 }

@@ -98,6 +98,16 @@ public sealed class MkorOptimizer : LayerOptimizer<MkorOptimizerOptions>
     }
 
     /// <inheritdoc/>
+    protected override void SumOverRanks()
+    {
+        if (Settings.Hybrid is not null)
+        {
+            _loss ??= zeros([], ScalarType.Float64, Parameters[0].device);
+            Ranks.Sum(_loss);
+        }
+    }
+
+    /// <inheritdoc/>
     private protected override IReadOnlyList<Tensor?> Take(LossPass pass, LayerTape tape) => Statistics().Take(tape, pass.Loss);
 
     /// <inheritdoc/>
@@ -105,7 +115,7 @@ public sealed class MkorOptimizer : LayerOptimizer<MkorOptimizerOptions>
     {
         foreach (LayerTape tape in tapes)
         {
-            Statistics().Take(tape, [.. tape.Calls.Select(call => call.Output.grad)]);
+            Statistics().Take(tape, OfCalls(tape));
         }
     }
 

@@ -9,6 +9,8 @@ public sealed class MpirunTests
 {
     private static readonly Lazy<Dictionary<string, double[]>> Alone = new(() => RankBattery.Measure(OneRank.Instance));
 
+    private static readonly Lazy<Dictionary<string, double[]>> Trained = new(() => OptimizerBattery.Measure(OneRank.Instance));
+
     [MpirunFact]
     public void One_rank_under_mpirun_is_one_process() => AssertBattery(1);
 
@@ -21,6 +23,12 @@ public sealed class MpirunTests
         Dictionary<string, double[]> first = AssertBattery(3), again = Measure(3, "estimators");
         Assert.All(again, quantity => Assert.Equal(first[quantity.Key], quantity.Value));
     }
+
+    [MpirunFact]
+    public void Two_ranks_train_as_one_process() => AssertTraining(2);
+
+    [MpirunFact]
+    public void Three_ranks_one_without_data_train_as_one_process() => AssertTraining(3);
 
     [MpirunFact]
     public void A_rank_that_fails_ends_all_with_its_message()
@@ -52,13 +60,20 @@ public sealed class MpirunTests
     private static Dictionary<string, double[]> AssertBattery(int ranks)
     {
         Dictionary<string, double[]> got = Measure(ranks, "battery");
-        Assert.Equal(Alone.Value.Keys, got.Keys);
+        AssertNear(Alone.Value, got, RankBattery.Tolerance);
+        return got;
+    }
+
+    private static void AssertTraining(int ranks) => AssertNear(Trained.Value, Measure(ranks, "optimizers"), OptimizerBattery.Tolerance);
+
+    private static void AssertNear(Dictionary<string, double[]> expected, Dictionary<string, double[]> got, Func<string, double> tolerance)
+    {
+        Assert.Equal(expected.Keys, got.Keys);
         Assert.All(got, quantity =>
         {
-            double difference = RankBattery.Difference(Alone.Value[quantity.Key], quantity.Value);
-            Assert.True(difference <= RankBattery.Tolerance(quantity.Key), $"{quantity.Key}: {difference:g3}");
+            double difference = RankBattery.Difference(expected[quantity.Key], quantity.Value);
+            Assert.True(difference <= tolerance(quantity.Key), $"{quantity.Key}: {difference:g3}");
         });
-        return got;
     }
 
     private static Dictionary<string, double[]> Measure(int ranks, string what)

@@ -7,13 +7,14 @@ using static TorchSharp.torch;
 
 namespace Curvature.Tests.Distributed;
 
-/// <summary>What the tests run under mpirun: <c>dotnet Curvature.Tests.dll ranks battery FILE | estimators FILE | fail | kill</c>.</summary>
+/// <summary>What the tests run under mpirun: <c>dotnet Curvature.Tests.dll ranks battery FILE | estimators FILE | optimizers FILE | fail | kill</c>.</summary>
 internal static class RankProgram
 {
     public static int Run(string[] arguments) => Communicator.Run(ranks => arguments switch
     {
         ["battery", string file] => Battery(ranks, file, ranks => RankBattery.Measure(ranks)),
         ["estimators", string file] => Battery(ranks, file, ranks => RankBattery.MeasureEstimators(ranks, null)),
+        ["optimizers", string file] => Battery(ranks, file, OptimizerBattery.Measure),
         ["fail"] => Fail(ranks),
         ["kill"] => Kill(ranks),
         _ => 2,

@@ -55,8 +55,8 @@ public sealed class SophiaTests
         optimizer.Step(() => x.mv(w), y, new MeanSquaredError());
 
         using OutputCurvature curvature = new MeanSquaredError().CurvatureAt(x.mv(start), y);
-        using Generator generator = new(Probes.SeedOf(4, 0, 0), CPU);
-        Tensor D = x.t().mv(curvature.SampleGradient(generator)).square(), g = x.t().mv(x.mv(start).sub(y)).mul(2 / 3.0);
+        using SampleNoise noise = SampleNoise.At(4, 0, 0);
+        Tensor D = x.t().mv(curvature.SampleGradient(noise)).square(), g = x.t().mv(x.mv(start).sub(y)).mul(2 / 3.0);
         Tensor u = g.mul(0.04).div(D.mul(0.01 * 30)).clamp(-1, 1);
         Assert.True(w.allclose(start.mul(1 - 0.02).sub(u.mul(0.1)), 1e-12, 1e-12));
         Assert.Contains("Step(forward, targets, loss)", Assert.Throws<CurvatureException>(() => optimizer.Step(() => x.mv(w).sum())).Message, StringComparison.Ordinal);
@@ -96,6 +96,7 @@ public sealed class SophiaTests
                         Parameters = problem.Parameters.Parameters,
                         Step = draw,
                         Part = part,
+                        FirstRow = sizes[..part].Sum(),
                     };
                     total.add_(cat([.. source.Product(pass, [], 0, last: true).Select((p, i) => (p ?? zeros_like(problem.Parameters.Parameters[i])).reshape(-1))]));
                 }
