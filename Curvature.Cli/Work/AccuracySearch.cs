@@ -1,5 +1,4 @@
 using Curvature.Cli.Output;
-using Curvature.Data;
 using Curvature.Quant.Networks;
 using Curvature.Quant.Planning;
 using Curvature.Quant.Sensitivity;
@@ -10,7 +9,7 @@ namespace Curvature.Cli.Work;
 
 /// <summary>Takes layers to fewer bits, the least sensitive first, or goes down the Pareto frontier of sizes, as long as the measured accuracy keeps a share of that in floating point.</summary>
 internal sealed class AccuracySearch(
-    SensitivityProblem problem, QuadraticModel? model, PlanTrial trial, Dataset samples, Dataset? test, Terminal terminal)
+    SensitivityProblem problem, QuadraticModel? model, PlanTrial trial, SampleSet samples, SampleSet? test, Terminal terminal)
 {
     /// <summary>What the search is called beside those of <see cref="KnownPlanners"/>.</summary>
     public const string Name = "bisection";
@@ -61,7 +60,7 @@ internal sealed class AccuracySearch(
     private Func<int, IReadOnlyList<(string Layer, double Score)>> Score(LayerTable table) => bits =>
         [.. (model is null ? table.Layers.Select(layer => (layer.Name, layer.SensitivityAt(bits)!.Value)) : InterLayerScore.Of(table, model, bits)).Where(layer => !_fixed.ContainsKey(layer.Item1))];
 
-    private double AccuracyOf(IReadOnlyDictionary<string, int>? bits, Dataset data) => trial.Of(bits, data).Accuracy!.Value is var accuracy && (bits is not null || accuracy > 0)
+    private double AccuracyOf(IReadOnlyDictionary<string, int>? bits, SampleSet data) => trial.Of(bits, data).Accuracy!.Value is var accuracy && (bits is not null || accuracy > 0)
         ? accuracy
         : throw new CurvatureException("In floating point no answer is right, so there is no accuracy to keep. Check data and targets.");
 

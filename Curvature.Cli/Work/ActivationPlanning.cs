@@ -9,7 +9,7 @@ using Curvature.Viz.Report;
 namespace Curvature.Cli.Work;
 
 /// <summary>Bits of layers' inputs: the width asked for, or of several a plan by HAWQ-V2's sensitivity of activations, within limits of its own and before that of the weights.</summary>
-internal sealed class ActivationPlanning(Workspace work, QuantizableNetwork network, Dataset samples, NetworkPlanRequest request, LayerTable? costs, Terminal terminal)
+internal sealed class ActivationPlanning(Workspace work, QuantizableNetwork network, SampleSet samples, NetworkPlanRequest request, LayerTable? costs, Terminal terminal)
 {
     // Each probe is a product of the network's own size, for each layer: a quarter of those of the weights' traces, which serve all layers at once.
     private const int ShareOfProbes = 4;
@@ -38,7 +38,7 @@ internal sealed class ActivationPlanning(Workspace work, QuantizableNetwork netw
             Layers = [.. layers.Select(layer => new TableLayer { Name = layer, Parameters = activations.Values(layer), Sensitivity = request.Activations.ToDictionary(bits => bits, _ => 0.0) })],
         })), request.ActivationLimits, terminal.Cancellation);
         terminal.Say($"Sensitivities of the inputs of {Format.Count(layers.Length, "layer")}.");
-        IReadOnlyList<Batch> batches = samples.Batches(work.BatchSizeOf(samples));
+        IReadOnlyList<Batch> batches = samples.All().Batches(work.BatchSizeOf(samples));
         var sensitivity = new ActivationSensitivity { Ranks = work.Ranks, Estimator = new HutchinsonTrace { MaxProbes = Math.Max(2, request.Probes / ShareOfProbes), MinProbes = 2, Seed = request.Work.Seed } };
         LayerTable table = Fixed(sensitivity.Table(network, work.Over(batches), [.. batches.Select(batch => batch.Inputs)], activations, request.Activations, cancellation: terminal.Cancellation));
         BitPlan plan = new ExactPlanner().Plan(new PlanningProblem(table), request.ActivationLimits, terminal.Cancellation);

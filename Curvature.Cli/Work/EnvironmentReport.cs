@@ -55,7 +55,7 @@ internal sealed class EnvironmentReport
     /// <summary>Adds a further file that was read, with its SHA-256 beside it; nothing where there is none.</summary>
     public void AddFile(string name, string? specification)
     {
-        if (specification is not null)
+        if (specification is not null && Team.Leads) // who alone shows it
         {
             Add(name, specification);
             Add($"{name}_sha256", Sha256(specification));

@@ -49,7 +49,7 @@ internal sealed class LandscapeRun
         _work.Describe(_environment);
         long available = _work.Data.Count, asked = Math.Min(_request.Work.Samples ?? long.MaxValue, available);
         (long samples, LandscapeRequest affordable, Finding? cut) = Plan(asked);
-        using Dataset? some = samples < available ? _work.Data.Sample(samples, _request.Work.Seed) : null;
+        using SampleSet? some = samples < available ? _work.Data.Choose(samples, _request.Work.Seed) : null;
         Objective objective = _work.Over(some ?? _work.Data);
         LandscapeSummary landscape = _work.Named(() => _terminal.Track(progress => _request.To is { } other ? Towards(other, affordable.Steps, objective, progress) : affordable.Around.Look(objective, record: null, progress, _terminal.Cancellation)));
 
@@ -74,8 +74,8 @@ internal sealed class LandscapeRun
     /// <summary>As many of the samples, where their number was not given, and then of the points as the budget allows; found out from the time of one evaluation.</summary>
     private (long Samples, LandscapeRequest Affordable, Finding? Cut) Plan(long asked)
     {
-        using Dataset batch = _work.Data.Sample(Math.Min(Math.Min(_request.Work.BatchSize, asked), _work.Data.Count), _request.Work.Seed);
-        double sample = _work.Ranks.FromFirst(_work.Named(() => Seconds(_work.Over(batch.Batches(batch.Count))))) / batch.Count / _work.Ranks.Count;
+        using SampleSet batch = _work.Data.Choose(Math.Min(Math.Min(_request.Work.BatchSize, asked), _work.Data.Count), _request.Work.Seed);
+        double sample = _work.Ranks.FromFirst(_work.Named(() => Seconds(_work.Over(batch.All().Batches(batch.Count))))) / batch.Count / _work.Ranks.Count;
         double left = _work.Ranks.FromFirst(Math.Max(1, (_request.Work.Budget - _environment.Elapsed).TotalSeconds));
         long samples = _request.Work.Samples is null ? (long)Math.Clamp(left / (_request.Evaluations * sample), 1, asked) : asked;
         LandscapeRequest affordable = _request.Within(left / (samples * sample));

@@ -1,5 +1,4 @@
 using Curvature.Cli.Output;
-using Curvature.Data;
 using Curvature.Estimators;
 using Curvature.Objectives;
 using Curvature.Operators;
@@ -94,8 +93,8 @@ internal sealed class Measurement
         _terminal.Say(Announcement(plan));
         _record.Announce(ProductsOf(plan), _work.Parameters.Count, _work.Parameters.Parameters[0].ElementSize, _terminal);
 
-        using Dataset? some = plan.Samples < _work.Data.Count ? _work.Data.Sample(plan.Samples, _request.Seed) : null;
-        Dataset data = some ?? _work.Data;
+        using SampleSet? some = plan.Samples < _work.Data.Count ? _work.Data.Choose(plan.Samples, _request.Seed) : null;
+        SampleSet data = some ?? _work.Data;
         Objective objective = _work.Over(data);
         var options = new CurvatureOptions { Cancellation = _terminal.Cancellation };
         using CurvatureOperator matrix = _work.Matrix(objective, options);

@@ -28,17 +28,17 @@ internal sealed class NetworkPlanRun
     private readonly NetworkPlanRequest _of;
     private readonly Terminal _terminal;
     private readonly Workspace _work;
-    private readonly Dataset _samples;
-    private readonly Dataset? _test;
+    private readonly SampleSet _samples;
+    private readonly SampleSet? _test;
     private readonly QuantizableNetwork _network;
     private readonly LayerTable? _costs;
     private PlanInputs? _inputs;
 
-    private NetworkPlanRun(PlanRequest request, NetworkPlanRequest of, Workspace work, Dataset samples, Dataset? test, LayerTable? costs, Terminal terminal)
+    private NetworkPlanRun(PlanRequest request, NetworkPlanRequest of, Workspace work, SampleSet samples, SampleSet? test, LayerTable? costs, Terminal terminal)
     {
         (_request, _of, _work, _samples, _test, _costs, _terminal) = (request, of, work, samples, test, costs, terminal);
-        using Tensor one = samples.Inputs.narrow(0, 0, 1);
-        _network = work.Named(() => QuantizableNetwork.Of(work.Model, one));
+        using Dataset one = samples.One();
+        _network = work.Named(() => QuantizableNetwork.Of(work.Model, one.Inputs));
     }
 
     private string Name => Path.GetFileName(_of.Work.Model);
@@ -48,8 +48,8 @@ internal sealed class NetworkPlanRun
     {
         LayerTable? costs = of.Layers is null ? null : LayerTable.ReadCosts(of.Layers);
         using var work = Workspace.Open(of.Work, Team.Join(of.Work.RankTimeout));
-        using Dataset samples = work.Data.Sample(Math.Min(of.Work.Samples ?? UsualSamples, work.Data.Count), of.Work.Seed);
-        using Dataset? test = of.Test is null ? null : work.Read(of.Test);
+        using SampleSet samples = work.Data.Choose(Math.Min(of.Work.Samples ?? UsualSamples, work.Data.Count), of.Work.Seed);
+        using SampleSet? test = of.Test is null ? null : work.Read(of.Test);
         PlanReport report = new NetworkPlanRun(request, of, work, samples, test, costs, terminal).Run();
         environment.AddEngine(Blas.Measure());
         work.Describe(environment);
@@ -208,7 +208,7 @@ internal sealed class NetworkPlanRun
     private PlanQuality Quality(PlanTrial trial, string name, BitPlan? plan) =>
         _work.Named(() => new PlanQuality(name, plan, trial.Of(plan?.Assignment, _work.Data), _test is null ? null : trial.Of(plan?.Assignment, _test)));
 
-    private IEnumerable<Tensor> Inputs() => _samples.Batches(_of.Work.BatchSize).Select(batch => batch.Inputs);
+    private IEnumerable<Tensor> Inputs() => _samples.All().Batches(_of.Work.BatchSize).Select(batch => batch.Inputs);
 
     /// <summary>Bits of a layer's input once they are known; before that the fewest there can be.</summary>
     private int? InputBits(string layer) => _inputs is not null ? _inputs.Bits.TryGetValue(layer, out int bits) ? bits : null : _of.Activations.Count > 0 ? _of.Activations.Min() : null;

@@ -1,4 +1,3 @@
-using Curvature.Data;
 using Curvature.Quant.Calibration;
 using Curvature.Quant.Networks;
 
@@ -16,7 +15,7 @@ internal sealed class PlanTrial(
     /// <summary>Loss and accuracy on some samples.</summary>
     /// <param name="bits">Bits by layer; null: all in floating point.</param>
     /// <param name="data">The samples.</param>
-    public NetworkQuality Of(IReadOnlyDictionary<string, int>? bits, Dataset data)
+    public NetworkQuality Of(IReadOnlyDictionary<string, int>? bits, SampleSet data)
     {
         if (bits is null)
         {

@@ -18,10 +18,10 @@ internal sealed class PruneRun
     private readonly PruneRequest _request;
     private readonly Terminal _terminal;
     private readonly Workspace _work;
-    private readonly Dataset _samples;
-    private readonly Dataset? _test;
+    private readonly SampleSet _samples;
+    private readonly SampleSet? _test;
 
-    private PruneRun(PruneRequest request, Workspace work, Dataset samples, Dataset? test, Terminal terminal) =>
+    private PruneRun(PruneRequest request, Workspace work, SampleSet samples, SampleSet? test, Terminal terminal) =>
         (_request, _work, _samples, _test, _terminal) = (request, work, samples, test, terminal);
 
     /// <summary>Does what <paramref name="request"/> says. The file appears when all is done.</summary>
@@ -31,8 +31,8 @@ internal sealed class PruneRun
         using var work = Workspace.Open(request.Work);
         CheckpointWriter.Check(work.Loaded, request.Out);
         InputFiles.Refuse(request.Out, request.Work.Data, request.Test); // a model may replace the one it was made of
-        using Dataset samples = work.Data.Sample(Math.Min(request.Work.Samples ?? long.MaxValue, work.Data.Count), request.Work.Seed);
-        using Dataset? test = request.Test is null ? null : work.Read(request.Test);
+        using SampleSet samples = work.Data.Choose(Math.Min(request.Work.Samples ?? long.MaxValue, work.Data.Count), request.Work.Seed);
+        using SampleSet? test = request.Test is null ? null : work.Read(request.Test);
         return new PruneRun(request, work, samples, test, terminal).Run(environment);
     }
 
@@ -50,7 +50,7 @@ internal sealed class PruneRun
         int gradients = (int)Math.Min(_request.Gradients, _samples.Count);
         int each = _request.GradientSamples ?? (int)Math.Clamp(_samples.Count / gradients, 1, MostSamples);
         using Dataset chosen = InRandomOrder(Math.Min((long)gradients * each, _samples.Count));
-        Objective objective = _work.Over(chosen, batchSize: each);
+        Objective objective = _work.Over(chosen.Batches(each));
         gradients = (int)((chosen.Count + each - 1) / each);
         _terminal.Say($"OBS: {Format.Count(gradients)} gradients of {Format.Count(each)} samples in each of {_request.Steps} steps.");
         using PruningResult result = Prune(Obs(), objective);
@@ -78,8 +78,9 @@ internal sealed class PruneRun
     {
         using DisposeScope scope = NewDisposeScope();
         using var generator = new Generator((ulong)(uint)_request.Work.Seed);
-        Tensor order = randperm(_samples.Count, generator: generator).narrow(0, 0, count).to(_samples.Inputs.device);
-        return new Dataset(_samples.Inputs.index_select(0, order), _samples.Targets.index_select(0, order), _samples.Name);
+        Dataset all = _samples.All();
+        Tensor order = randperm(all.Count, generator: generator).narrow(0, 0, count);
+        return all.Select(order.data<long>().ToArray());
     }
 
     private ObsPruner Obs() => new()

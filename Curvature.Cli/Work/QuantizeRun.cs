@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Curvature.Checkpoints;
 using Curvature.Cli.Output;
-using Curvature.Data;
 using Curvature.Quant.Networks;
 using Curvature.Quant.Planning;
 using Curvature.Sharpness;
@@ -30,8 +29,8 @@ internal static class QuantizeRun
         var network = QuantizableNetwork.Of(work.Model);
         plan.RequireFits(network);
         QuantizedModel.Check(request, network);
-        using Dataset samples = work.Data.Sample(Math.Min(request.Work.Samples ?? long.MaxValue, work.Data.Count), request.Work.Seed);
-        using Dataset? test = request.Test is null ? null : work.Read(request.Test);
+        using SampleSet samples = work.Data.Choose(Math.Min(request.Work.Samples ?? long.MaxValue, work.Data.Count), request.Work.Seed);
+        using SampleSet? test = request.Test is null ? null : work.Read(request.Test);
         environment.AddEngine(Blas.Measure());
         work.Describe(environment);
         (NetworkQuality, NetworkQuality?) before = Measure(work, samples, test, terminal);
@@ -91,7 +90,7 @@ internal static class QuantizeRun
         InputFiles.Refuse(scales, request.Work.Model, request.Work.Data, request.Test, request.Plan);
     }
 
-    private static (NetworkQuality Data, NetworkQuality? Test) Measure(Workspace work, Dataset samples, Dataset? test, Terminal terminal) =>
+    private static (NetworkQuality Data, NetworkQuality? Test) Measure(Workspace work, SampleSet samples, SampleSet? test, Terminal terminal) =>
         work.Named(() => (work.Quality(samples, terminal.Cancellation), test is null ? null : work.Quality(test, terminal.Cancellation)));
 
     /// <summary>The grids: a weight is <c>scale (code - zero_point)</c> with codes from <c>lowest</c> to <c>highest</c>, an entry a channel, and none of a weight in floating point; an input's are of all its entries.</summary>

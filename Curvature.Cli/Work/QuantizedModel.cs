@@ -58,7 +58,8 @@ internal sealed class QuantizedModel : IDisposable
     public static QuantizedModel Calibrate(QuantizeRequest request, Workspace work, QuantizableNetwork network, PlanFile plan, Action<string> say, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
-        using Dataset samples = work.Data.Sample(Math.Min(Math.Min(request.Work.Samples ?? UsualSamples, UsualSamples), work.Data.Count), request.Work.Seed);
+        using SampleSet chosen = work.Data.Choose(Math.Min(Math.Min(request.Work.Samples ?? UsualSamples, UsualSamples), work.Data.Count), request.Work.Seed);
+        Dataset samples = chosen.All();
         long batches = (samples.Count + BatchSize - 1) / BatchSize; // alike in size: a norm sees a batch's own statistics, and of one sample there are none
         bool learns = request.Calibration == Learned, scores = work.Loss is CrossEntropy;
         var how = new PostTrainingQuantization

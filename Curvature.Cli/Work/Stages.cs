@@ -63,8 +63,8 @@ internal sealed class Stages(
         (double loss, double gradient) = (subject.Objective.Value(cancellation), GradientNorm(subject.Objective));
         SharpnessSummary summary = Measure(matrix, subject, progress) with { Matrix = subject.Name, Loss = loss, GradientNorm = gradient };
         summary = wanted.MeasuresBlocks ? AddBlocks(summary, subject) : summary;
-        summary = wanted.Stability is { } stability ? summary with { Stability = (stability with { Journal = alone }).Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
-        summary = wanted.BatchSizes is { } sizes ? summary with { BatchSizes = (Affordable(sizes, subject.Data.Count) with { Journal = alone }).Measure(subject.Data, subject.Over, Chunk, progress, cancellation) } : summary;
+        summary = wanted.Stability is { } stability ? summary with { Stability = (stability with { Journal = alone }).Measure(subject.Data.All(), subject.Over, Chunk, progress, cancellation) } : summary;
+        summary = wanted.BatchSizes is { } sizes ? summary with { BatchSizes = (Affordable(sizes, subject.Data.Count) with { Journal = alone }).Measure(subject.Data.All(), subject.Over, Chunk, progress, cancellation) } : summary;
         Products += (int)Math.Round((summary.Stability?.Products ?? 0) + (summary.BatchSizes?.Products ?? 0));
         summary = wanted.Landscape is { } landscape ? summary with { Landscape = Affordable(landscape, subject.Data.Count).Look(subject.Objective, record, progress, cancellation) } : summary;
         Products += summary.Landscape?.Products ?? 0;

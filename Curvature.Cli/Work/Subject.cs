@@ -23,7 +23,7 @@ internal sealed record Subject(
     LinearOperator Matrix,
     nn.Module Model,
     Func<ParameterLayer, CurvatureOperator> Block,
-    Dataset Data,
+    SampleSet Data,
     Func<IReadOnlyList<Batch>, Objective> Over)
 {
     /// <summary>theta.</summary>

@@ -50,7 +50,7 @@ internal sealed class Workspace : IDisposable
     public IRanks Ranks { get; }
 
     /// <summary>All samples of the data file, in the model's dtype and on its device.</summary>
-    public Dataset Data { get; }
+    public SampleSet Data { get; }
 
     /// <summary>The parameters looked at.</summary>
     public ParameterSpace Parameters { get; }
@@ -64,7 +64,7 @@ internal sealed class Workspace : IDisposable
     /// <summary>Reads and checks everything that <paramref name="request"/> names.</summary>
     /// <exception cref="CurvatureException">Something is missing, damaged, or does not fit; the message says what and what to do.</exception>
     /// <param name="request">What to read.</param>
-    /// <param name="ranks">Those who share the data, each of which reads all of it; null: this process alone.</param>
+    /// <param name="ranks">Those who share the data, each of which reads its own; null: this process alone.</param>
     public static Workspace Open(WorkRequest request, IRanks? ranks = null)
     {
         set_num_threads(request.Threads);
@@ -84,8 +84,7 @@ internal sealed class Workspace : IDisposable
     /// <summary>The loss over some samples, as a function of the parameters, or of those of one layer.</summary>
     /// <param name="samples">The samples.</param>
     /// <param name="layer">Null: all parameters looked at.</param>
-    /// <param name="batchSize">How many at once; null: as the request says.</param>
-    public Objective Over(Dataset samples, ParameterLayer? layer = null, int? batchSize = null) => Over(Shard.Of(samples.Batches(batchSize ?? _request.BatchSize), Ranks), layer, Ranks);
+    public Objective Over(SampleSet samples, ParameterLayer? layer = null) => Over(Share(samples, _request.BatchSize), layer, Ranks);
 
     /// <summary>The loss over some batches, which this process goes over alone.</summary>
     /// <param name="batches">The batches.</param>
@@ -101,7 +100,7 @@ internal sealed class Workspace : IDisposable
     }
 
     /// <summary>How well the model does on some samples, in evaluation mode whatever mode was asked for; the loss with the L2 term. In 16 batches or more, so that qualities can be compared over batches.</summary>
-    public NetworkQuality Quality(Dataset samples, CancellationToken cancellation)
+    public NetworkQuality Quality(SampleSet samples, CancellationToken cancellation)
     {
         NetworkQuality quality = NetworkQuality.Of(_model.Module, Share(samples), _loss, Ranks, cancellation);
         using DisposeScope scope = NewDisposeScope();
@@ -109,10 +108,17 @@ internal sealed class Workspace : IDisposable
     }
 
     /// <summary>This process's share of some samples, in 16 batches of all of them or more.</summary>
-    public IReadOnlyList<Batch> Share(Dataset samples) => Shard.Of(samples.Batches(BatchSizeOf(samples)), Ranks);
+    public IReadOnlyList<Batch> Share(SampleSet samples) => Share(samples, BatchSizeOf(samples));
+
+    private IReadOnlyList<Batch> Share(SampleSet samples, int batchSize)
+    {
+        IReadOnlyList<Batch> own = [];
+        Ranks.Together(() => own = samples.Share(batchSize, Ranks));
+        return own;
+    }
 
     /// <summary>The size of batches that was asked for, or what makes 16 of the samples: standard errors over batches need some, and few tell little.</summary>
-    public int BatchSizeOf(Dataset samples) => (int)Math.Min(_request.BatchSize, (samples.Count + FewestBatches - 1) / FewestBatches);
+    public int BatchSizeOf(SampleSet samples) => (int)Math.Min(_request.BatchSize, (samples.Count + FewestBatches - 1) / FewestBatches);
 
     /// <summary>Another checkpoint, read as that of the request is. The caller disposes it.</summary>
     public LoadedModel Another(string path)
@@ -123,11 +129,8 @@ internal sealed class Workspace : IDisposable
     }
 
     /// <summary>Other samples, read as those of the request are. The caller disposes them.</summary>
-    public Dataset Read(string data)
-    {
-        using Dataset read = DataFile.Read(data, new DataOptions { Target = _request.Target, Scale = _request.Scale, InputType = Parameters.DType });
-        return read.To(Parameters.DType, Parameters.Device);
-    }
+    public SampleSet Read(string data) => SampleSet.Open(
+        data, new DataOptions { Target = _request.Target, Scale = _request.Scale, InputType = Parameters.DType }, read => read.To(Parameters.DType, Parameters.Device), Ranks);
 
     /// <summary>Does something with the model and the data, and puts their names before whatever is found not to fit.</summary>
     public T Named<T>(Func<T> work)
@@ -152,16 +155,16 @@ internal sealed class Workspace : IDisposable
     /// </summary>
     public ProductCost Time(CancellationToken cancellation)
     {
-        using Dataset batch = Data.Sample(Math.Min(_request.BatchSize, Data.Count), _request.Seed);
-        Objective objective = Over(batch.Batches(batch.Count));
+        using SampleSet batch = Data.Choose(Math.Min(_request.BatchSize, Data.Count), _request.Seed);
+        Objective objective = Over(batch.All().Batches(batch.Count));
         return Named(() => ProductCost.Measure(options => Matrix(objective, options), batch.Count, cancellation));
     }
 
     /// <summary>Entries of the model's output for one sample, from one batch.</summary>
     public int Outputs()
     {
-        using Dataset batch = Data.Sample(Math.Min(_request.BatchSize, Data.Count), _request.Seed);
-        using var jacobian = new JacobianOperator(Over(batch.Batches(batch.Count)), new CurvatureOptions { GraphMemory = 0 });
+        using SampleSet batch = Data.Choose(Math.Min(_request.BatchSize, Data.Count), _request.Seed);
+        using var jacobian = new JacobianOperator(Over(batch.All().Batches(batch.Count)), new CurvatureOptions { GraphMemory = 0 });
         return (int)Math.Max(1, jacobian.Rows / batch.Count);
     }
 
@@ -181,7 +184,7 @@ internal sealed class Workspace : IDisposable
         environment.Add("model", _request.Embedded ? Path.GetFileName(_request.Model) : _request.Model);
         environment.Add("model_sha256", _model.Sha256);
         environment.Add("data", _request.Embedded ? _request.DataName : _request.Data);
-        environment.Add("data_sha256", EnvironmentReport.Sha256(_request.Data));
+        environment.Add("data_sha256", Ranks.TextFrom(0, Ranks.Rank == 0 ? EnvironmentReport.Sha256(_request.Data) : null));
     }
 
     public void Dispose()

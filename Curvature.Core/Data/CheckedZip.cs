@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace Curvature.Data;
 
@@ -32,6 +33,9 @@ internal sealed class CheckedZip : IDisposable
 
     /// <summary>The entries, in the order of the central directory.</summary>
     public IReadOnlyList<ZipEntry> Entries { get; }
+
+    /// <summary>The archive itself, for what is read by its place.</summary>
+    public SafeFileHandle File => _file.SafeFileHandle;
 
     /// <summary>Opens an archive and checks its directory; the contents are checked as they are read.</summary>
     public static CheckedZip Open(string path)

@@ -28,16 +28,46 @@ public static class CsvFile
         }
 
         int target = TargetColumn(table, options.Target, path);
-        if (table.Columns == 1)
-        {
-            throw new DataFormatException(path, "a target and at least one other column", "one column", "separate the columns by commas");
-        }
-
         using DisposeScope scope = NewDisposeScope();
         Tensor inputs = empty([table.Rows, table.Columns - 1], options.InputType);
         Tensor targets = empty(table.Rows, ScalarType.Float64);
         Fill(table, target, inputs, targets);
         return Dataset.Take(path, inputs, LabelsOr(options.InputType, targets), options);
+    }
+
+    /// <summary>The same samples, of which some can be read: one pass counts them and finds out whether the targets are labels, and each reading is another that keeps what was asked for.</summary>
+    /// <exception cref="DataFormatException">As <see cref="Read"/>.</exception>
+    internal static SampleFile Open(string path, DataOptions options)
+    {
+        int target = -1;
+        bool whole = true;
+        CsvTable table = Passed(path, table =>
+        {
+            target = TargetColumn(table, options.Target, path);
+            return (_, values) =>
+            {
+                whole &= Math.Truncate(values[target]) == values[target] && Math.Abs(values[target]) < long.MaxValue;
+                return false;
+            };
+        });
+        return new SampleFile(path, table.Rows, rows =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            var wanted = rows.ToHashSet();
+            CsvTable some = Passed(path, _ => (row, _) => wanted.Contains(row));
+            Tensor inputs = empty([rows.Count, some.Columns - 1], options.InputType);
+            Tensor targets = empty(rows.Count, ScalarType.Float64);
+            Fill(some, target, inputs, targets);
+            long[] rising = [.. rows.Order()];
+            Tensor order = tensor(rows.Select(row => (long)Array.BinarySearch(rising, row)).ToArray()); // they were kept in the order of the file
+            return Dataset.Take(path, inputs.index_select(0, order), targets.index_select(0, order).to(whole ? ScalarType.Int64 : options.InputType), options, rows);
+        });
+    }
+
+    private static CsvTable Passed(string path, Func<CsvTable, CsvTable.Keeps> keeps)
+    {
+        using Stream stream = GzipReader.OpenFile(path);
+        return CsvTable.Read(stream, path, keeps);
     }
 
     /// <summary>The arrays <c>x</c> and <c>y</c> that <see cref="Read"/> would give with the last column as target.</summary>
@@ -64,7 +94,9 @@ public static class CsvFile
                 $"name one of them, or an index from 0 to {table.Columns - 1}, or -1 for the last");
         }
 
-        return column < 0 ? table.Columns - 1 : column;
+        return table.Columns == 1
+            ? throw new DataFormatException(path, "a target and at least one other column", "one column", "separate the columns by commas")
+            : column < 0 ? table.Columns - 1 : column;
     }
 
     private static void Fill(CsvTable table, int target, Tensor inputs, Tensor targets)

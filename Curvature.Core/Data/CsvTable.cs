@@ -12,14 +12,23 @@ internal sealed class CsvTable
     private readonly string _path;
     private readonly int _rowsPerBlock;
     private readonly List<double[]> _blocks = [];
+    private readonly double[] _row;
+    private Keeps? _keeps;
+    private long _kept;
 
     private CsvTable(string path, int columns, string[]? header)
     {
+        _row = new double[columns];
         _path = path;
         Columns = columns;
         Header = header;
         _rowsPerBlock = Math.Max(1, BlockElements / columns);
     }
+
+    /// <summary>Whether a row is kept, after a look at it.</summary>
+    /// <param name="row">Its place among the lines of numbers, from 0.</param>
+    /// <param name="values">Its numbers.</param>
+    public delegate bool Keeps(long row, ReadOnlySpan<double> values);
 
     /// <summary>Fields of a line.</summary>
     public int Columns { get; }
@@ -27,15 +36,18 @@ internal sealed class CsvTable
     /// <summary>Names of the columns; null where the first line is all numbers.</summary>
     public string[]? Header { get; }
 
-    /// <summary>Lines of numbers.</summary>
+    /// <summary>Lines of numbers, kept or not.</summary>
     public long Rows { get; private set; }
 
-    /// <summary>The numbers row by row, in arrays of whole rows.</summary>
+    /// <summary>The numbers that are kept row by row, in arrays of whole rows.</summary>
     public IEnumerable<double[]> Blocks =>
-        _blocks.Select((block, i) => i < _blocks.Count - 1 ? block : block[..(int)((Rows - ((long)i * _rowsPerBlock)) * Columns)]);
+        _blocks.Select((block, i) => i < _blocks.Count - 1 ? block : block[..(int)((_kept - ((long)i * _rowsPerBlock)) * Columns)]);
 
     /// <summary>Reads to the end of the stream.</summary>
-    public static CsvTable Read(Stream stream, string path)
+    /// <param name="stream">The text.</param>
+    /// <param name="path">For messages.</param>
+    /// <param name="keeps">Made once columns and header are known; null: every row is kept.</param>
+    public static CsvTable Read(Stream stream, string path, Func<CsvTable, Keeps>? keeps = null)
     {
         var lines = new LineReader(stream, path);
         lines.Next(out ReadOnlySpan<byte> line);
@@ -45,6 +57,7 @@ internal sealed class CsvTable
         double[] first = new double[columns];
         bool headed = CsvRow.FirstBad(line, first) >= 0;
         var table = new CsvTable(path, columns, headed ? Names(line) : null);
+        table._keeps = keeps?.Invoke(table);
         if (!headed)
         {
             table.Append(line, lines.Number);
@@ -78,14 +91,7 @@ internal sealed class CsvTable
 
     private void Append(ReadOnlySpan<byte> line, long number)
     {
-        if (Rows % _rowsPerBlock == 0)
-        {
-            // This block and, while all blocks are still there, the tensors that are filled from them.
-            InputFile.RequireMemory(_path, (long)sizeof(double) * Columns * (Rows + (2 * _rowsPerBlock)));
-            _blocks.Add(new double[_rowsPerBlock * Columns]);
-        }
-
-        Span<double> values = _blocks[^1].AsSpan((int)(Rows % _rowsPerBlock) * Columns, Columns);
+        Span<double> values = _row;
         int bad = CsvRow.FirstBad(line, values);
         if (bad < 0)
         {
@@ -104,7 +110,25 @@ internal sealed class CsvTable
                     "replace it by a number or remove the line");
         }
 
+        if (_keeps is null || _keeps(Rows, values))
+        {
+            Keep(values);
+        }
+
         Rows++;
+    }
+
+    private void Keep(ReadOnlySpan<double> values)
+    {
+        if (_kept % _rowsPerBlock == 0)
+        {
+            // This block and, while all blocks are still there, the tensors that are filled from them.
+            InputFile.RequireMemory(_path, (long)sizeof(double) * Columns * (_kept + (2 * _rowsPerBlock)));
+            _blocks.Add(new double[_rowsPerBlock * Columns]);
+        }
+
+        values.CopyTo(_blocks[^1].AsSpan((int)(_kept % _rowsPerBlock) * Columns));
+        _kept++;
     }
 
     private static string[] Names(ReadOnlySpan<byte> line)

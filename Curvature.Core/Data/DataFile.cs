@@ -25,16 +25,8 @@ public static class DataFile
     /// that has none.</exception>
     public static Dataset Read(string specification, DataOptions options)
     {
-        string[] parts = specification.Split(',');
-        bool isPair = parts.Length == 2 && !File.Exists(specification);
-        string format = isPair ? "IDX" : FormatOf(specification);
-        if (options.Target is { } column && format != "CSV")
-        {
-            throw new DataFormatException(
-                specification, "a CSV file, whose columns a target is one of", $"{format} and the target column '{column}'", "leave out the target (--target): this file has its own");
-        }
-
-        if (isPair)
+        string[] parts = Parts(specification, options, out string format);
+        if (parts.Length == 2)
         {
             return ReadPair(specification, parts[0], parts[1], options);
         }
@@ -44,12 +36,38 @@ public static class DataFile
             "npz" => FromArrays(specification, NpzFile.Read(specification, InputName, TargetName), options),
             "safetensors" => FromArrays(specification, SafetensorsFile.Read(specification, InputName, TargetName), options),
             "CSV" => CsvFile.Read(specification, options),
-            string alone => throw new DataFormatException(
-                specification,
-                "inputs and targets",
-                $"one {alone} file",
-                "give a pair IMAGES,LABELS of IDX files, or save both with np.savez(file, x=.., y=..)"),
+            string alone => throw Alone(specification, alone),
         };
+    }
+
+    /// <summary>The same data set, of which nothing but headers is read yet (of a CSV file and of compressed ones: all that their number of samples asks for).</summary>
+    /// <param name="specification">As <see cref="Read"/> takes it.</param>
+    /// <param name="options">How to read it.</param>
+    /// <exception cref="DataFormatException">As <see cref="Read"/>, but for what is wrong with single samples.</exception>
+    public static SampleFile Open(string specification, DataOptions options)
+    {
+        string[] parts = Parts(specification, options, out string format);
+        return (parts, format) switch
+        {
+            ([var images, var labels], _) => SampleFile.OfArrays(
+                specification, IdxFile.Describe(images).Shape, IdxFile.Describe(labels).Shape, rows => ReadPair(specification, images, labels, options, rows)),
+            (_, "npz") => Of(NpzFile.Shapes(specification, InputName, TargetName), NpzFile.ReadRows, () => NpzFile.Verify(specification)),
+            (_, "safetensors") => Of(SafetensorsFile.Shapes(specification, InputName, TargetName), SafetensorsFile.ReadRows, null),
+            (_, "CSV") => CsvFile.Open(specification, options),
+            (_, var alone) => throw Alone(specification, alone),
+        };
+
+        SampleFile Of(IReadOnlyList<long[]> shapes, Func<string, string, IReadOnlyList<long>, Tensor> read, Action? verify) => SampleFile.OfArrays(
+            specification,
+            shapes[0],
+            shapes[1],
+            rows =>
+            {
+                using DisposeScope scope = NewDisposeScope();
+                Tensor inputs = read(specification, InputName, rows);
+                return Dataset.Take(specification, inputs, read(specification, TargetName, rows), options, rows);
+            },
+            verify);
     }
 
     /// <summary>What is in a data file: its arrays with types and shapes. A CSV file is described as it would be read.</summary>
@@ -68,6 +86,24 @@ public static class DataFile
         };
         return new FileContents(path, format, InputFile.Sha256(path), entries);
     }
+
+    /// <summary>The one file, or the two of a pair, and their format.</summary>
+    private static string[] Parts(string specification, DataOptions options, out string format)
+    {
+        string[] parts = specification.Split(',');
+        bool isPair = parts.Length == 2 && !File.Exists(specification);
+        format = isPair ? "IDX" : FormatOf(specification);
+        return options.Target is not { } column || format == "CSV"
+            ? isPair ? parts : [specification]
+            : throw new DataFormatException(
+                specification, "a CSV file, whose columns a target is one of", $"{format} and the target column '{column}'", "leave out the target (--target): this file has its own");
+    }
+
+    private static DataFormatException Alone(string specification, string format) => new(
+        specification,
+        "inputs and targets",
+        $"one {format} file",
+        "give a pair IMAGES,LABELS of IDX files, or save both with np.savez(file, x=.., y=..)");
 
     private static string FormatOf(string path)
     {
@@ -91,11 +127,11 @@ public static class DataFile
     private static Dataset FromArrays(string path, IReadOnlyDictionary<string, Tensor> arrays, DataOptions options) =>
         Dataset.Take(path, arrays[InputName], arrays[TargetName], options);
 
-    private static Dataset ReadPair(string specification, string images, string labels, DataOptions options)
+    private static Dataset ReadPair(string specification, string images, string labels, DataOptions options, IReadOnlyList<long>? rows = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor targets = IdxFile.Read(labels);
-        Tensor pixels = IdxFile.Read(images);
+        Tensor targets = rows is null ? IdxFile.Read(labels) : IdxFile.ReadRows(labels, rows);
+        Tensor pixels = rows is null ? IdxFile.Read(images) : IdxFile.ReadRows(images, rows);
         if (targets.ndim != 1 || pixels.ndim < 2)
         {
             throw new DataFormatException(
@@ -106,6 +142,6 @@ public static class DataFile
         }
 
         pixels = pixels.ndim == 3 ? pixels.unsqueeze(1) : pixels;
-        return Dataset.Take(specification, pixels.to(options.InputType).div_(255), targets, options);
+        return Dataset.Take(specification, pixels.to(options.InputType).div_(255), targets, options, rows);
     }
 }

@@ -60,13 +60,15 @@ public sealed class Dataset : IDisposable
             throw new CurvatureException($"{Name}: expected at least 1 sample to be asked for, got {count}; ask for 1 to {Count}.");
         }
 
-        if (count >= Count)
-        {
-            return new Dataset(Name, Inputs.clone(), Targets.clone());
-        }
+        return count >= Count ? new Dataset(Name, Inputs.clone(), Targets.clone()) : Select(Subset(Count, count, seed));
+    }
 
-        using Tensor rows = tensor(Subset(Count, count, seed)).to(Inputs.device);
-        return new Dataset(Name, Inputs.index_select(0, rows), Targets.index_select(0, rows));
+    /// <summary>Some samples, in the order asked for, as new tensors.</summary>
+    /// <param name="rows">Their places, from 0.</param>
+    public Dataset Select(IReadOnlyList<long> rows)
+    {
+        using Tensor at = tensor(rows.ToArray()).to(Inputs.device);
+        return new Dataset(Name, Inputs.index_select(0, at), Targets.index_select(0, at));
     }
 
     /// <summary>
@@ -97,7 +99,12 @@ public sealed class Dataset : IDisposable
     /// A dataset of arrays as a file held them: inputs scaled as the options say, integer inputs and targets as int64.
     /// The arrays are taken over, and disposed where they do not make a dataset.
     /// </summary>
-    internal static Dataset Take(string name, Tensor inputs, Tensor targets, DataOptions options)
+    /// <param name="name">Where they come from.</param>
+    /// <param name="inputs">As the file has them.</param>
+    /// <param name="targets">As the file has them.</param>
+    /// <param name="options">How to read them.</param>
+    /// <param name="rows">Their places in the file, for messages; null: from 0.</param>
+    internal static Dataset Take(string name, Tensor inputs, Tensor targets, DataOptions options, IReadOnlyList<long>? rows = null)
     {
         using DisposeScope scope = NewDisposeScope();
         scope.Attach(inputs);
@@ -107,7 +114,8 @@ public sealed class Dataset : IDisposable
             : options.InputType;
         Tensor x = Convert(inputs, type, CPU);
         Tensor y = ElementTypes.IsFloating(targets.dtype) ? targets.alias() : Convert(targets, ScalarType.Int64, CPU);
-        return new Dataset(options.Scale == 1 ? x : x.mul(options.Scale), y, name);
+        x = options.Scale == 1 ? x : x.mul(options.Scale);
+        return new Dataset(name, Checked(x, y, name, rows), y);
     }
 
     private static ScalarType TypeOf(Tensor tensor, ScalarType floating) =>
@@ -119,9 +127,17 @@ public sealed class Dataset : IDisposable
         return same ? tensor.alias() : tensor.to(type, device);
     }
 
-    /// <summary>The first <paramref name="count"/> places of a Fisher-Yates shuffle of 0..total-1.</summary>
-    private static long[] Subset(long total, long count, int seed)
+    /// <summary>The rows that <see cref="Sample"/> takes of so many samples: the first places of a Fisher-Yates shuffle, or all of them in order.</summary>
+    /// <param name="total">N.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="seed">Chooses the subset.</param>
+    public static long[] Subset(long total, long count, int seed)
     {
+        if (count >= total)
+        {
+            return [.. Enumerable.Range(0, checked((int)total)).Select(row => (long)row)];
+        }
+
         var random = new Random(seed);
         long[] rows = new long[total];
         for (long i = 0; i < total; i++)
@@ -138,7 +154,7 @@ public sealed class Dataset : IDisposable
         return rows[..(int)count];
     }
 
-    private static Tensor Checked(Tensor inputs, Tensor targets, string name)
+    private static Tensor Checked(Tensor inputs, Tensor targets, string name, IReadOnlyList<long>? rows = null)
     {
         if (inputs.ndim == 0 || targets.ndim == 0 || inputs.shape[0] != targets.shape[0])
         {
@@ -157,7 +173,7 @@ public sealed class Dataset : IDisposable
         {
             if (Finite.FirstBadRow(tensor) is long row)
             {
-                string at = row.ToString(CultureInfo.InvariantCulture);
+                string at = (rows?[(int)row] ?? row).ToString(CultureInfo.InvariantCulture);
                 throw Bad($"finite {what}", $"NaN or infinity in row {at} (counted from 0)", "remove or mend that sample");
             }
         }

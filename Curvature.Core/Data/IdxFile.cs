@@ -32,6 +32,21 @@ public static class IdxFile
         }
     }
 
+    /// <summary>Rows of the array: of a plain file by their place, of a compressed one by passing over it, with its checksum. The caller disposes them.</summary>
+    internal static Tensor ReadRows(string path, IReadOnlyList<long> rows)
+    {
+        using Stream stream = GzipReader.OpenFile(path);
+        long[] shape = ReadHeader(stream, path);
+        if (stream is not FileStream file)
+        {
+            return RowBytes.Of(stream).Read(path, "elements", ScalarType.Byte, shape, rows);
+        }
+
+        return file.Length - file.Position == InputFile.SizeOf(shape, 1)
+            ? RowBytes.At(file.SafeFileHandle, file.Position).Read(path, "elements", ScalarType.Byte, shape, rows)
+            : throw DataFormatException.Corrupt(path, $"the end of the data behind {InputFile.Show(shape)} elements", "more");
+    }
+
     /// <summary>The array's shape, from its header; the elements are not read.</summary>
     /// <exception cref="DataFormatException">The header is not one, or claims more than the file can hold.</exception>
     public static ArrayEntry Describe(string path)

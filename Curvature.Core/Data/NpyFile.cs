@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Curvature.Data;
@@ -30,24 +31,48 @@ public static class NpyFile
     internal static Tensor ReadArray(Stream source, long length, string file, string name)
     {
         NpyHeader header = ReadHeader(source, length, file, name);
-        if (header.Type is not ScalarType type)
-        {
-            throw new DataFormatException(
-                file,
-                $"floating-point, signed or uint8 numbers in '{name}'",
-                $"elements of type '{header.Descr}'",
-                "save it as float32, float64 or int64");
-        }
-
+        ScalarType type = TypeOf(header, file, name);
         if (!header.Fortran)
         {
             return TensorBytes.Read(source, file, name, type, header.Shape, header.BigEndian);
         }
 
+        return FromColumns(source, header, type, file, name);
+    }
+
+    private static ScalarType TypeOf(NpyHeader header, string file, string name) => header.Type ?? throw new DataFormatException(
+        file,
+        $"floating-point, signed or uint8 numbers in '{name}'",
+        $"elements of type '{header.Descr}'",
+        "save it as float32, float64 or int64");
+
+    private static Tensor FromColumns(Stream source, NpyHeader header, ScalarType type, string file, string name)
+    {
         long[] reversed = [.. header.Shape.Reverse()];
         using Tensor stored = TensorBytes.Read(source, file, name, type, reversed, header.BigEndian);
         using Tensor view = stored.permute([.. Enumerable.Range(0, reversed.Length).Select(i => (long)(reversed.Length - 1 - i))]);
         return view.clone().contiguous();
+    }
+
+    /// <summary>Rows of an array of <paramref name="length"/> bytes, header included; column-major ones are read whole.</summary>
+    /// <param name="source">At the header.</param>
+    /// <param name="length">Bytes of header and elements.</param>
+    /// <param name="file">For messages.</param>
+    /// <param name="name">The array's name, for messages.</param>
+    /// <param name="rows">Which.</param>
+    /// <param name="elements">Where the elements are, behind a header of so many bytes.</param>
+    internal static Tensor ReadRows(Stream source, long length, string file, string name, IReadOnlyList<long> rows, Func<int, RowBytes> elements)
+    {
+        NpyHeader header = ReadHeader(source, length, file, name);
+        ScalarType type = TypeOf(header, file, name);
+        if (!header.Fortran)
+        {
+            return elements(header.Length).Read(file, name, type, header.Shape, rows, header.BigEndian);
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Tensor whole = FromColumns(source, header, type, file, name);
+        return whole.index_select(0, tensor(rows.ToArray())).MoveToOuterDisposeScope();
     }
 
     /// <summary>A header whose shape is checked against the bytes that are there, before anything is allocated for it.</summary>

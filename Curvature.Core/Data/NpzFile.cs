@@ -47,6 +47,40 @@ public static class NpzFile
         }
     }
 
+    /// <summary>Shapes of the named arrays, from their headers; the contents are not looked at.</summary>
+    /// <exception cref="DataFormatException">A cut or corrupted file, or a name it does not have.</exception>
+    internal static IReadOnlyList<long[]> Shapes(string path, params string[] names)
+    {
+        using CheckedZip zip = CheckedZip.Open(path);
+        Dictionary<string, ZipEntry> arrays = Arrays(zip);
+        var shapes = new List<long[]>();
+        foreach (string name in names)
+        {
+            ZipEntry entry = arrays.TryGetValue(name, out ZipEntry? found) ? found : throw Missing(path, name, arrays.Keys);
+            using Stream contents = zip.Open(entry);
+            shapes.Add(NpyFile.ReadHeader(contents, entry.Length, path, name).Shape);
+        }
+
+        return shapes;
+    }
+
+    /// <summary>Rows of an array: of a stored entry by their place, without its checksum being looked at; of a compressed one by passing over it. The caller disposes them.</summary>
+    internal static Tensor ReadRows(string path, string name, IReadOnlyList<long> rows)
+    {
+        using CheckedZip zip = CheckedZip.Open(path);
+        Dictionary<string, ZipEntry> arrays = Arrays(zip);
+        ZipEntry entry = arrays.TryGetValue(name, out ZipEntry? found) ? found : throw Missing(path, name, arrays.Keys);
+        using Stream contents = zip.Open(entry);
+        return NpyFile.ReadRows(contents, entry.Length, path, name, rows, header => entry.Deflated ? RowBytes.Of(contents) : RowBytes.At(zip.File, entry.DataOffset + header));
+    }
+
+    /// <summary>Compares the checksums of all entries.</summary>
+    internal static void Verify(string path)
+    {
+        using CheckedZip zip = CheckedZip.Open(path);
+        zip.Verify(zip.Entries);
+    }
+
     /// <summary>Names, types and shapes of the arrays, from their headers; the checksums of the contents are checked too.</summary>
     /// <exception cref="DataFormatException">A cut or corrupted file.</exception>
     public static IReadOnlyList<ArrayEntry> Describe(string path)

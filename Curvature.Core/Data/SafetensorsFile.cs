@@ -28,8 +28,7 @@ public static class SafetensorsFile
         {
             foreach (SafetensorsEntry entry in names.Length == 0 ? entries : names.Select(name => Find(entries, name, path)))
             {
-                ScalarType type = entry.Type ?? throw new DataFormatException(
-                    path, $"an element type that tensors have in '{entry.Name}'", entry.DType, "convert it to F32, F64 or I64");
+                ScalarType type = TypeOf(entry, path);
                 file.Position = dataStart + entry.Begin;
                 tensors.Add(entry.Name, TensorBytes.Read(file, path, entry.Name, type, entry.Shape));
             }
@@ -45,6 +44,23 @@ public static class SafetensorsFile
 
             throw;
         }
+    }
+
+    /// <summary>Rows of a tensor; no others are read. The caller disposes them.</summary>
+    internal static Tensor ReadRows(string path, string name, IReadOnlyList<long> rows)
+    {
+        using FileStream file = InputFile.Open(path);
+        (IReadOnlyList<SafetensorsEntry> entries, long dataStart) = SafetensorsHeader.Read(file, path);
+        SafetensorsEntry entry = Find(entries, name, path);
+        return RowBytes.At(file.SafeFileHandle, dataStart + entry.Begin).Read(path, name, TypeOf(entry, path), entry.Shape, rows);
+    }
+
+    /// <summary>Shapes of the named tensors.</summary>
+    internal static IReadOnlyList<long[]> Shapes(string path, params string[] names)
+    {
+        using FileStream file = InputFile.Open(path);
+        IReadOnlyList<SafetensorsEntry> entries = SafetensorsHeader.Read(file, path).Entries;
+        return [.. names.Select(name => Find(entries, name, path).Shape)];
     }
 
     /// <summary>Names, types and shapes of the tensors, from the header.</summary>
@@ -81,6 +97,9 @@ public static class SafetensorsFile
             }
         });
     }
+
+    private static ScalarType TypeOf(SafetensorsEntry entry, string path) =>
+        entry.Type ?? throw new DataFormatException(path, $"an element type that tensors have in '{entry.Name}'", entry.DType, "convert it to F32, F64 or I64");
 
     private static byte[] Header((string Name, Tensor Value)[] tensors, IReadOnlyDictionary<string, string>? metadata, string path)
     {

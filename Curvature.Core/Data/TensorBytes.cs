@@ -31,15 +31,7 @@ internal static class TensorBytes
             ForEachPart(result, bytes =>
             {
                 source.ReadExactly(bytes);
-                if (bigEndian)
-                {
-                    Reverse(bytes, size);
-                }
-
-                if (type == ScalarType.Bool && bytes.ContainsAnyExceptInRange((byte)0, (byte)1))
-                {
-                    throw DataFormatException.Corrupt(file, $"booleans 0 or 1 in '{name}'", "another byte");
-                }
+                Settle(bytes, file, name, type, bigEndian);
             });
 
             return result;
@@ -53,6 +45,21 @@ internal static class TensorBytes
         {
             result.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Makes bytes of a file elements of this machine, and looks at booleans.</summary>
+    /// <exception cref="DataFormatException">A boolean is neither 0 nor 1.</exception>
+    public static void Settle(Span<byte> bytes, string file, string name, ScalarType type, bool bigEndian)
+    {
+        if (bigEndian)
+        {
+            Reverse(bytes, ElementTypes.Size(type));
+        }
+
+        if (type == ScalarType.Bool && bytes.ContainsAnyExceptInRange((byte)0, (byte)1))
+        {
+            throw DataFormatException.Corrupt(file, $"booleans 0 or 1 in '{name}'", "another byte");
         }
     }
 
