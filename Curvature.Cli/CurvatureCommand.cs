@@ -62,7 +62,10 @@ public static class CurvatureCommand
                     return Success;
                 }
 
-                terminal.Say($"'{Path(parse.CommandResult)}' is the work of one process: rank 0 does it, and the other {Format.Count(Team.Count - 1, "rank")} end.");
+                if (parse.Action is not HelpAction)
+                {
+                    terminal.Say($"'{Path(parse.CommandResult)}' is the work of one process: rank 0 does it, and the other {Format.Count(Team.Count - 1, "rank")} end.");
+                }
             }
 
             return parse.Invoke(new InvocationConfiguration
@@ -76,7 +79,7 @@ public static class CurvatureCommand
         catch (OperationCanceledException)
         {
             Team.Yield();
-            terminal.Fail("cancelled.");
+            terminal.Fail(Interruption.OfOne);
             return Cancelled;
         }
         catch (Exception exception) // the outermost frame: whatever went wrong becomes one message

@@ -1,10 +1,11 @@
 using System.Runtime.InteropServices;
 using Curvature.Cli;
 using Curvature.Cli.Work;
+using Curvature.Distributed;
 
-if (Team.Count > 1)
+if (Launcher.IsAtWork)
 {
-    Environment.SetEnvironmentVariable("TERM", null); // mpirun hands each rank a terminal of its own, which the runtime would greet with control characters among the results
+    Environment.SetEnvironmentVariable("TERM", null); // mpirun hands rank 0 a terminal of its own, where its own output may go to a file, which the runtime would greet with control characters among the results
 }
 
 using var cancellation = new CancellationTokenSource();
@@ -16,5 +17,11 @@ return Team.End(CurvatureCommand.Run(args, Console.Out, Console.Error, cancellat
 void Cancel(PosixSignalContext signal)
 {
     signal.Cancel = !cancellation.IsCancellationRequested;
+    if (signal.Cancel && Team.Count > 1 && Team.Leads)
+    {
+        Console.Error.WriteLine(Interruption.OfRanks(args));
+        Console.Error.Flush();
+    }
+
     cancellation.Cancel();
 }

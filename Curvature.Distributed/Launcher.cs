@@ -6,7 +6,10 @@ namespace Curvature.Distributed;
 public static class Launcher
 {
     /// <summary>How many ranks were started with this one: 1 where no launcher is at work.</summary>
-    public static int Ranks => Number("OMPI_COMM_WORLD_SIZE") ?? Number("PMI_SIZE") ?? (Number("PMIX_RANK") is null ? null : Number("SLURM_STEP_NUM_TASKS")) ?? 1;
+    public static int Ranks => Started ?? 1;
+
+    /// <summary>Whether a launcher started this process, if only the one: it then stands between the process and a terminal.</summary>
+    public static bool IsAtWork => Started is not null;
 
     /// <summary>This one's rank as the launcher has it; 0 where no launcher is at work.</summary>
     public static int Rank => Number("OMPI_COMM_WORLD_RANK") ?? Number("PMI_RANK") ?? Number("PMIX_RANK") ?? 0;
@@ -41,6 +44,8 @@ public static class Launcher
 
     /// <summary>Whether it is the launcher of MPICH and its descendants.</summary>
     internal static bool IsHydra => Number("OMPI_COMM_WORLD_SIZE") is null && Number("PMI_SIZE") is not null;
+
+    private static int? Started => Number("OMPI_COMM_WORLD_SIZE") ?? Number("PMI_SIZE") ?? (Number("PMIX_RANK") is null ? null : Number("SLURM_STEP_NUM_TASKS"));
 
     private static int? Number(string variable) =>
         int.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;

@@ -18,7 +18,8 @@ if (sample is null || SampleOptions.Parse(args.AsSpan(1)) is not { } options)
     }
 
     Console.Error.WriteLine("usage: dotnet run --project samples -c Release -- SAMPLE [--quick] [--out FILE]\n");
-    Console.Error.WriteLine(string.Join('\n', KnownSamples.All.Select(sample => $"  {sample.Name,-24}{sample.Summary}")));
+    int column = KnownSamples.All.Max(sample => sample.Name.Length) + 2;
+    Console.Error.WriteLine(string.Join('\n', KnownSamples.All.Select(sample => $"  {sample.Name.PadRight(column)}{sample.Summary}")));
     return 2;
 }
 

@@ -29,7 +29,7 @@ internal static class PlanCommand
         {
             Arity = ArgumentArity.OneOrMore,
             HelpName = "LIMIT",
-            Description = "size=7.5MB, size=40% (of float32), size=interp:0.5, the same for bops and latency, avg-bits=4; may be repeated",
+            Description = "size=7.5MB, size=40% (of float32), size=interp:0.5, the same for bops (bops=72G) and latency (latency=2.5ms), avg-bits=4, compression=1.5 (NNCF's ratio); may be repeated",
             CustomParser = result => [.. Each(result, "--limit", Limit.Parse)],
         };
         Option<double?> accuracy = Choices.Percent("--accuracy", "in place of limits: as few bits as keep this much of the measured accuracy in floating point, by bisection");

@@ -26,6 +26,26 @@ internal static class Format
     /// <summary>A share in percent.</summary>
     public static string Percent(double share) => (100 * share).ToString("F1", Culture) + " %";
 
+    /// <summary>An estimated share in percent, to the digits that its standard error allows; one too small for a tenth of a percent says so.</summary>
+    public static string Percent(Estimate share)
+    {
+        const double Least = 0.0005;
+        const int MostDecimals = 3;
+        if (!double.IsFinite(share.StandardError))
+        {
+            return $"{Percent(share.Value)} ± {Unknown}";
+        }
+
+        if (Math.Abs(share.Value) < Least && share.StandardError < Least)
+        {
+            return "< 0.1 %";
+        }
+
+        int decimals = share.StandardError > 0 ? (int)Math.Clamp(1 - Math.Floor(Math.Log10(100 * share.StandardError)), 1, MostDecimals) : 1;
+        string error = (100 * share.StandardError).ToString("F" + decimals, Culture);
+        return $"{(100 * share.Value).ToString("F" + decimals, Culture)} % ± {(share.StandardError > 0 && double.Parse(error, Culture) == 0 ? "< 0.001" : error)} %";
+    }
+
     /// <summary>A duration with the unit that fits it.</summary>
     public static string Duration(TimeSpan time) => time.TotalSeconds switch
     {

@@ -29,7 +29,7 @@ internal static class PlanJson
             json.Add(name, value);
         }
 
-        json.Add("others", report.Others.Select(other => Numbers(other.Plan).Prepend(new("plan", other.Name)).Append(new("within_limits", report.Keeps(other.Plan)))))
+        json.Add("others", report.Others.Select(other => Numbers(other.Plan).Prepend(new("plan", other.Name)).Append(new("within_limits", report.Keeps(other.Plan))).Concat(WithTerms(report, other.Plan))))
             .Add("uncertainty", Uncertainty(report.Uncertainty))
             .Add("frontier_cost", report.Frontier.CostKind)
             .Add("frontier_points", report.Frontier.Count)
@@ -127,6 +127,9 @@ internal static class PlanJson
         new("bops", plan.Bops),
         new("latency_ms", plan.LatencyMs),
     ];
+
+    /// <summary>What the loss rises by with the terms between layers, where they are known; that of the plan itself is <c>predicted_increase</c>.</summary>
+    private static IEnumerable<KeyValuePair<string, object?>> WithTerms(PlanReport report, BitPlan plan) => report.Terms is null ? [] : [new("increase_with_terms", report.WithTerms(plan))];
 
     private static Dictionary<string, object?>? Uncertainty(ChoiceUncertainty? uncertainty) => uncertainty is null ? null : new()
     {

@@ -14,7 +14,7 @@ internal static class PlanText
     public static void Print(Terminal terminal, PlanReport report, string? file)
     {
         LayerTable table = report.Problem.Table;
-        terminal.Print($"{report.Name}: {Format.Count(table.Layers.Count, "layer")}, {Format.Count(table.Layers.Sum(layer => layer.Parameters), "parameter")}; {report.Search} plan within {string.Join(", ", report.Limits.Select(limit => limit.Text))}");
+        terminal.Print($"{report.Name}: {Format.Count(table.Layers.Count, "layer")}, {Format.Count(table.Layers.Sum(layer => layer.Parameters), "parameter")}; {report.Search} plan {(report.Kept is { } kept ? $"that keeps {Format.Percent(kept)} of the accuracy in floating point" : $"within {string.Join(", ", report.Limits.Select(limit => limit.Text))}")}");
         if (report.Measured is { } about)
         {
             terminal.Print($"sensitivity '{about.Sensitivity}' of {about.LossName} on {Format.Count(about.Samples, "sample")} of {about.DataName}");
@@ -71,14 +71,15 @@ internal static class PlanText
     {
         bool bops = report.Plan.Bops is not null, latency = report.Plan.LatencyMs is not null;
         terminal.Print(
-            ["plan", "objective", "bytes", "bits a weight", .. bops ? ["bit operations"] : Array.Empty<string>(), .. latency ? ["ms"] : Array.Empty<string>(), "within limits"],
+            ["plan", "objective", .. report.Terms is not null ? ["with terms between layers"] : Array.Empty<string>(), "bytes", "bits a weight", .. bops ? ["bit operations"] : Array.Empty<string>(), .. latency ? ["ms"] : Array.Empty<string>(), report.Kept is null ? "within limits" : "no larger"],
             report.Others.Prepend((report.Search, report.Plan)).Select(other => (string[])
             [
                 other.Item1,
                 Format.Number(other.Item2.Objective),
+                .. report.Terms is not null ? [report.WithTerms(other.Item2) is { } joint ? Format.Number(joint) : "-"] : Array.Empty<string>(),
                 Format.Count((long)Math.Ceiling(other.Item2.SizeBytes)),
                 Format.Number(other.Item2.AverageBits),
-                .. bops ? [Format.Number(other.Item2.Bops!.Value)] : Array.Empty<string>(),
+                .. bops ? [CostText.Of(PlanCost.Bops, other.Item2.Bops!.Value)] : Array.Empty<string>(),
                 .. latency ? [other.Item2.LatencyMs is { } ms ? Format.Number(ms) : "-"] : Array.Empty<string>(),
                 report.Keeps(other.Item2) ? "yes" : "no",
             ]));

@@ -76,7 +76,7 @@ internal static class ReportText
         string[] Row(string where, Estimate share) =>
         [
             where,
-            $"{Format.Percent(share.Value)} ± {(double.IsFinite(share.StandardError) ? Format.Percent(share.StandardError) : Format.Unknown)}",
+            Format.Percent(share),
             $"{Format.Count((long)Math.Round(share.Value * density.Dimension))}",
         ];
     }

@@ -1,4 +1,5 @@
 using Curvature.Cli.Work;
+using Curvature.Distributed;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Spectre.Console;
@@ -23,9 +24,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
 
     public CancellationToken Cancellation => cancellation;
 
-    private bool PersonReads => Team.Count == 1 && ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
+    private bool PersonReads => !Launcher.IsAtWork && ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
 
-    private bool PersonWatches => Team.Count == 1 && ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected;
+    private bool PersonWatches => !Launcher.IsAtWork && ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected;
 
     /// <summary>One line of result.</summary>
     public void Print(string line = "") => Output.WriteLine(line);

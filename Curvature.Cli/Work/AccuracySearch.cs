@@ -37,7 +37,7 @@ internal sealed class AccuracySearch(
         (BitPlan plan, Finding[] findings) = along ? Along(table, accuracy, check, share) : Down(table, accuracy, check, share);
         PlanReport report = PlanRun.Plan(request with { Limits = [Limit.AtMost(PlanCost.Size, (decimal)plan.SizeBytes)] }, table, name, terminal, (along ? Frontier : Name, plan));
         Finding[] seen = test is null ? [] : [Finding.Of("test-chose", Severity.Info, "The held-out samples (--test) checked the accuracy that is kept, and so took part in the choice of the plan: their accuracy under it is no longer that of samples which planning has not seen.")];
-        return report with { Findings = [.. report.Findings, .. findings, .. seen] };
+        return report with { Kept = share, Findings = [.. report.Findings, .. findings, .. seen] };
     }
 
     private (BitPlan Plan, Finding[] Findings) Down(LayerTable table, Func<IReadOnlyDictionary<string, int>, double> accuracy, Func<IReadOnlyDictionary<string, int>, double>? check, double share)
@@ -56,9 +56,12 @@ internal sealed class AccuracySearch(
         return (new PlanningProblem(table).Evaluate(found.Plan.Assignment), [.. Findings(point, found.Accuracies.Count, found.Violations, share)]);
     }
 
-    /// <summary>Layers' sensitivities at a width; with the terms between layers where the sensitivity has them.</summary>
+    /// <summary>The end of a sensitivity's 95 % interval: what is not known does not count as little, and least of all where chance has made it negative.</summary>
+    internal static double? AtMost(TableLayer layer, int bits) => layer.SensitivityAt(bits) + (1.96 * layer.StandardErrorAt(bits));
+
+    /// <summary>Layers' sensitivities at a width, as large as they may be; with the terms between layers where the sensitivity has them.</summary>
     private Func<int, IReadOnlyList<(string Layer, double Score)>> Score(LayerTable table) => bits =>
-        [.. (model is null ? table.Layers.Select(layer => (layer.Name, layer.SensitivityAt(bits)!.Value)) : InterLayerScore.Of(table, model, bits)).Where(layer => !_fixed.ContainsKey(layer.Item1))];
+        [.. (model is null ? table.Layers.Select(layer => (layer.Name, AtMost(layer, bits)!.Value)) : InterLayerScore.Of(table, model, bits)).Where(layer => !_fixed.ContainsKey(layer.Item1))];
 
     private double AccuracyOf(IReadOnlyDictionary<string, int>? bits, SampleSet data) => trial.Of(bits, data).Accuracy!.Value is var accuracy && (bits is not null || accuracy > 0)
         ? accuracy
@@ -76,7 +79,7 @@ internal sealed class AccuracySearch(
     };
 
     /// <summary>
-    /// A table whose sensitivities at or below 0, which estimates of small or negative traces can be, are tiny ones that fall with bits. To a frontier more bits are no gain otherwise, and floating point, which costs 0, would be none of its points.
+    /// A table whose sensitivities at or below 0, which estimates of small or negative traces can be, are the ends of their 95 % intervals, or tiny ones that fall with bits where these too are not above 0. To a frontier more bits are no gain otherwise, and floating point, which costs 0, would be none of its points.
     /// </summary>
     internal static LayerTable Falling(LayerTable table)
     {
@@ -87,7 +90,7 @@ internal sealed class AccuracySearch(
             {
                 Sensitivity = table.Bits.Where(bits => layer.SensitivityAt(bits) is not null).ToDictionary(
                     bits => bits,
-                    bits => bits == QuantizedWeights.Unquantized ? 0 : layer.SensitivityAt(bits) is > 0 and var cost ? cost : tiny * Math.Pow(4, -bits)),
+                    bits => bits == QuantizedWeights.Unquantized ? 0 : layer.SensitivityAt(bits) is > 0 and var cost ? cost : AtMost(layer, bits) is > 0 and var end ? end : tiny * Math.Pow(4, -bits)),
                 SensitivityStandardError = null,
                 TraceStandardError = null,
             })],

@@ -11,16 +11,16 @@ internal static class ExactWork
 
     public static TraceEstimate Trace(Subject subject, IProgress<ProductProgress> progress, CancellationToken cancellation)
     {
-        ExactTraceEstimate exact = Explained(() => new ExactLayerTraces { RequireHessian = subject.IsHessian }
+        ExactTraceEstimate exact = Explained(subject, () => new ExactLayerTraces { RequireHessian = subject.IsHessian }
             .Estimate(subject.Objective, subject.Model, progress, cancellation));
         return new TraceEstimate(exact.Total, [.. exact.Layers.Select(layer => new LayerTrace(layer.Name, layer.Parameters, layer.Trace))]);
     }
 
     public static DiagonalEstimate Diagonal(Subject subject, IProgress<ProductProgress> progress, CancellationToken cancellation) =>
-        Explained(() => new GgnDiagonal { RequireHessian = subject.IsHessian }.Estimate(subject.Objective, subject.Model, progress, cancellation));
+        Explained(subject, () => new GgnDiagonal { RequireHessian = subject.IsHessian }.Estimate(subject.Objective, subject.Model, progress, cancellation));
 
-    /// <summary>Adds to a refusal what the command line has in place of types.</summary>
-    private static T Explained<T>(Func<T> measure)
+    /// <summary>Adds to a refusal what the command line has in place of types, and what has not been tried.</summary>
+    private static T Explained<T>(Subject subject, Func<T> measure)
     {
         try
         {
@@ -28,7 +28,7 @@ internal static class ExactWork
         }
         catch (CurvatureException refusal) when (refusal.GetType() == typeof(CurvatureException))
         {
-            throw new CurvatureException($"--estimator {Name}: {refusal.Message} Here: --matrix ggn, other --parameters, or another --estimator.", refusal);
+            throw new CurvatureException($"--estimator {Name}: {refusal.Message} Here: {(subject.IsHessian ? "--matrix ggn, " : "")}other --parameters, or another --estimator.", refusal);
         }
     }
 }

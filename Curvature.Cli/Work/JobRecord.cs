@@ -27,11 +27,13 @@ internal sealed class JobRecord : IDisposable
     /// <exception cref="CurvatureException">The folder holds another job's, or cannot be written.</exception>
     public static JobRecord Open(WorkRequest request, Workspace work, Terminal terminal)
     {
+        Interruption.Checkpoint = null;
         if (request.Checkpoint is not { } folder)
         {
             return new JobRecord(null, null, work.Ranks);
         }
 
+        Interruption.Checkpoint = folder;
         var journal = ProductJournal.Open(folder, Job(request, work), terminal.Say, work.Ranks);
         if (journal.Recorded > 0)
         {

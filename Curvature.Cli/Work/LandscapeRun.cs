@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Curvature.Checkpoints;
 using Curvature.Cli.Output;
-using Curvature.Data;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Sharpness;

@@ -90,6 +90,7 @@ internal sealed class Measurement
             _terminal.Say(remark);
         }
 
+        CheckDefinite(plan);
         _terminal.Say(Announcement(plan));
         _record.Announce(ProductsOf(plan), _work.Parameters.Count, _work.Parameters.Parameters[0].ElementSize, _terminal);
 
@@ -142,6 +143,24 @@ internal sealed class Measurement
                     .OrderByDescending(finding => finding.Severity),
             ],
         };
+    }
+
+    /// <summary>Before a log-determinant is worked at: a matrix that is made of fewer rows than it has cannot have one without damping, and of any other that is only known on the way.</summary>
+    private void CheckDefinite(WorkPlan plan)
+    {
+        if (_wanted.LogDeterminant is not { Damping: 0 } || _request.L2 > 0)
+        {
+            return;
+        }
+
+        long? rank = _request.Matrix is "ggn" or "fisher" or "empirical-fisher" ? plan.Samples * _work.Outputs() : null; // J' M J with a row of J for each output
+        if (rank < _work.Parameters.Count)
+        {
+            throw new CurvatureException(
+                $"logdet: the {_request.Matrix} matrix of {Format.Count(plan.Samples, "sample")} has a rank of at most {Format.Count(rank.Value)} and {Format.Count(_work.Parameters.Count, "parameter")}, so that it is singular and has no log-determinant. Add --damping L, which is added to every eigenvalue.");
+        }
+
+        _terminal.Say("No --damping: there is a log-determinant only where every eigenvalue is above 0. The work ends as soon as one shows that is not, and says which damping it takes.");
     }
 
     /// <summary>About how many products of the whole length a plan is, those of blocks taken together.</summary>

@@ -84,6 +84,7 @@ internal sealed class NetworkPlanRun
             ? _work.Named(() => new AccuracySearch(problem, model, trial, _work.Data, _test, _terminal).Run(_request, Complete(measured), Name, share))
             : Searched(Complete(measured), model);
 
+        report = report with { Terms = model };
         _terminal.Say("Measured losses of single layers, and of whole plans.");
         bool same = sensitivity is MeasuredSensitivity;
         LayerTable increases = same ? measured : Measure(new MeasuredSensitivity(), problem);

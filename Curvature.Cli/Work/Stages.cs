@@ -204,7 +204,7 @@ internal sealed class Stages(
         double affordable = ProductBudget.Fill * secondsLeft() / another / _operatorsLeft;
         int most = work.Options.MaxProducts;
         int least = Math.Min(Math.Max(Plan.EigenProducts, 3 * work.Count), most);
-        return work.With((int)Math.Clamp(affordable, least, most), _vectorsInMemory).Solve(a, stage, cancellation);
+        return work.With((int)Math.Clamp(affordable, least, most), _vectorsInMemory).Solve(a, new PlannedProgress(stage, Plan.EigenProducts), cancellation);
     }
 
     private void Calibrate(double seconds, double expected)

@@ -1,6 +1,5 @@
 using Curvature.Checkpoints;
 using Curvature.Data;
-using Curvature.Distributed;
 using Curvature.Estimators;
 using Curvature.Objectives;
 using Curvature.Operators;

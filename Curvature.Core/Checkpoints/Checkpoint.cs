@@ -96,6 +96,11 @@ public static class Checkpoint
     {
         if (modelType is null)
         {
+            if (format == PthFile.Format)
+            {
+                PthFile.Describe(path); // a file that holds no weights asks for something else than their network
+            }
+
             throw new CurvatureException(
                 $"{path}: expected the network of these weights, got none; name its type (--model-type): {ModelType.Choices}.");
         }

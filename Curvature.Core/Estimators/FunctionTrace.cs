@@ -39,7 +39,7 @@ public sealed record FunctionTrace
         LinearOperator a, Func<double, double> f, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default) =>
         EstimateChecked(a, f, _ => { }, progress, cancellation);
 
-    /// <summary>As the other, with a look at the rules so far before f sees them: what f cannot take is refused by it.</summary>
+    /// <summary>As the other, with looks at the rules before f sees them, also at those of a few steps on the way: what f cannot take is refused as soon as it shows, since every node lies within the spectrum.</summary>
     internal FunctionEstimate EstimateChecked(
         LinearOperator a, Func<double, double> f, Action<IReadOnlyList<QuadratureRule>> check, IProgress<ProductProgress>? progress, CancellationToken cancellation)
     {
@@ -51,7 +51,7 @@ public sealed record FunctionTrace
         while (values.Count < MaxRuns)
         {
             int count = Math.Min(Sampling.ProbesPerPass, MaxRuns - values.Count);
-            LanczosRuns runs = LanczosRuns.From(a, count, Steps, Seed, values.Count, OffsetProgress.Of(progress, products, Steps * MaxRuns), cancellation);
+            LanczosRuns runs = LanczosRuns.From(a, count, Steps, Seed, values.Count, few => check([.. few.Alphas.Zip(few.Betas, QuadratureRule.Gauss)]), OffsetProgress.Of(progress, products, Steps * MaxRuns), cancellation);
             products += runs.Products;
             rules.AddRange(runs.Alphas.Zip(runs.Betas, QuadratureRule.Gauss));
             check(rules);

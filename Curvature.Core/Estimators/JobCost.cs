@@ -41,7 +41,7 @@ public sealed record JobCost
     /// <value>Bytes of a sample and its target. Default 0.</value>
     public double SampleBytes { get; init; }
 
-    /// <value>Samples in the data, whether or not they are looked at; null (default): those of the plan.</value>
+    /// <value>Samples in the data, whether or not they are looked at: one process reads them all, of several ranks each its share of those looked at. Null (default): those of the plan.</value>
     public long? Samples { get; init; }
 
     /// <value>B. Default 256.</value>
@@ -80,7 +80,7 @@ public sealed record JobCost
     public IReadOnlyList<CostPart> Memory =>
     [
         new("weights and their copies", (ModelBytes ?? VectorBytes) + (Copies * VectorBytes)),
-        new("data", SampleBytes * (Samples ?? Plan.Samples)),
+        new("data", SampleBytes * (Ranks > 1 ? SamplesOfRank : Samples ?? Plan.Samples)),
         new("graphs", Product.GraphBytes * Math.Max(Math.Min(SamplesOfRank, Product.Kept), Math.Min(BatchSize, SamplesOfRank))),
         Vectors.MaxBy(part => part.Amount),
     ];

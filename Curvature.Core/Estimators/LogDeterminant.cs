@@ -24,7 +24,7 @@ public sealed record LogDeterminant
     /// <param name="progress">Told after each step.</param>
     /// <param name="cancellation">Ends between two steps.</param>
     /// <exception cref="CurvatureException">
-    /// Not symmetric, or not positive definite (the message names the eigenvalue and the damping that it takes); settings out of range.
+    /// Not symmetric, or not positive definite, as soon as that shows (the message names the eigenvalue seen and the damping that it takes at least); settings out of range.
     /// </exception>
     public FunctionEstimate Estimate(LinearOperator a, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
     {
@@ -47,7 +47,7 @@ public sealed record LogDeterminant
         {
             int below = rules.Max(r => r.Nodes.Count(x => x + damping <= 10 * epsilon * scale));
             throw new CurvatureException(FormattableString.Invariant(
-                $"The {quantity} needs a positive definite matrix; with damping {damping:g6} this one has {below} quadrature nodes at or below rounding, down to the eigenvalue {smallest:g6}. Use a damping well above {Math.Max(0, -smallest) + (10 * epsilon * scale):g6}."));
+                $"The {quantity} needs a positive definite matrix; with damping {damping:g6} this one has {below} quadrature nodes at or below rounding, down to the eigenvalue {smallest:g6}, and there may be lower ones. Use a damping well above {Math.Max(0, -smallest) + (10 * epsilon * scale):g6}."));
         }
     }
 }

@@ -26,8 +26,14 @@ public sealed record LanczosRuns(IReadOnlyList<double[]> Alphas, IReadOnlyList<d
     /// <param name="progress">Told after each step.</param>
     /// <param name="cancellation">Ends the runs between two steps.</param>
     public static LanczosRuns From(
-        LinearOperator a, int runs, int steps, int seed, int first = 0, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
+        LinearOperator a, int runs, int steps, int seed, int first = 0, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default) =>
+        From(a, runs, steps, seed, first, _ => { }, progress, cancellation);
+
+    /// <summary>The same, shown after 4, 8, 16 ... steps, so that work which cannot end well need not be done to its end.</summary>
+    internal static LanczosRuns From(
+        LinearOperator a, int runs, int steps, int seed, int first, Action<LanczosRuns> look, IProgress<ProductProgress>? progress, CancellationToken cancellation)
     {
+        const int FirstLook = 4;
         if (!a.IsSymmetric)
         {
             throw new CurvatureException("Lanczos needs a symmetric operator; this one is not symmetric by construction.");
@@ -87,6 +93,11 @@ public sealed record LanczosRuns(IReadOnlyList<double[]> Alphas, IReadOnlyList<d
             if (Array.TrueForAll(ended, e => e))
             {
                 break;
+            }
+
+            if (j + 1 >= FirstLook && int.IsPow2(j + 1))
+            {
+                look(new LanczosRuns([.. alphas.Select(x => x.ToArray())], [.. alphas.Zip(betas, (x, y) => y.Take(x.Count - 1).ToArray())], products));
             }
         }
 

@@ -31,7 +31,7 @@ internal sealed class Bounds
             if (value < least)
             {
                 throw new InfeasibleLimitException(
-                    $"{limit.Text} is {Show(limit.Cost, value)}, and no plan of {problem.Table.Name} is that cheap: plans go from {Show(limit.Cost, least)} to {Show(limit.Cost, most)}. Raise the limit, or offer fewer bits.");
+                    $"{limit.Text} is {CostText.Of(limit.Cost, value)}, and no plan of {problem.Table.Name} is that cheap: plans go from {CostText.Of(limit.Cost, least)} to {CostText.Of(limit.Cost, most)}. Raise the limit, or offer fewer bits.");
             }
         }
 
@@ -64,10 +64,10 @@ internal sealed class Bounds
         (double low, double high) = _problem.Range(_limits[limit].Cost);
         string beside = string.Join(" and ", _limits.Where((_, k) => least is null ? k != limit : k < limit).Select(other => other.Text));
         string range = least is { } value
-            ? $"beside {beside} plans go from {Show(_limits[limit].Cost, value)}"
-            : $"by itself it goes from {Show(_limits[limit].Cost, low)} to {Show(_limits[limit].Cost, high)}";
+            ? $"beside {beside} plans go from {CostText.Of(_limits[limit].Cost, value)}"
+            : $"by itself it goes from {CostText.Of(_limits[limit].Cost, low)} to {CostText.Of(_limits[limit].Cost, high)}";
         return new InfeasibleLimitException(
-            $"{_limits[limit].Text} is {Show(_limits[limit].Cost, Values[limit])}, and no plan of {_problem.Table.Name} keeps it together with {beside}: {range}. Raise one of the limits.");
+            $"{_limits[limit].Text} is {CostText.Of(_limits[limit].Cost, Values[limit])}, and no plan of {_problem.Table.Name} keeps it together with {beside}: {range}. Raise one of the limits.");
     }
 
     /// <summary>The largest sum up to the limit that the common divisor of all differences allows: bounds are then tighter.</summary>
@@ -84,6 +84,4 @@ internal sealed class Bounds
 
         return divisor == 0 || value < least ? value : least + ((value - least) / divisor * divisor);
     }
-
-    private static string Show(PlanCost cost, double value) => PlanningProblem.Show(cost, value);
 }

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Curvature.Quant.Planning;
 
 /// <summary>
@@ -128,12 +126,4 @@ public sealed class PlanningProblem
             throw new CurvatureException($"{limit}: it needs {member} of every layer; {Table.Name} lacks some for {LayerTable.Listed(silent)}. Add them, or limit the size.");
         }
     }
-
-    /// <summary>A cost as a person reads it.</summary>
-    internal static string Show(PlanCost cost, double value) => cost switch
-    {
-        PlanCost.Size => string.Create(CultureInfo.InvariantCulture, $"{value / 8:N0} bytes"),
-        PlanCost.Latency => string.Create(CultureInfo.InvariantCulture, $"{value:g6} ms"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{value:g6}"),
-    };
 }

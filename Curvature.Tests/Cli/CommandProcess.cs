@@ -43,6 +43,14 @@ internal sealed class CommandProcess : IDisposable
     /// <summary>A rank for each command line, started by mpirun.</summary>
     public static CommandProcess Mpirun(IReadOnlyList<string[]> commands) => Mpirun(commands, 1);
 
+    /// <summary>A command behind a launcher that has a terminal, with its output in a file.</summary>
+    public static CommandProcess OnTerminal(string[] launcher, string file, params string[] args)
+    {
+        ProcessStartInfo start = Start(["script", "-qec", $"{string.Join(' ', [.. launcher, .. Program(args)])} > {file}", "/dev/null"]);
+        (start.Environment["OMPI_ALLOW_RUN_AS_ROOT"], start.Environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"], start.Environment["TERM"]) = ("1", "1", "xterm");
+        return new CommandProcess(start);
+    }
+
     private static CommandProcess Mpirun(IReadOnlyList<string[]> commands, int each)
     {
         string[] line = [.. commands.SelectMany((args, i) => (string[])[.. i == 0 ? Array.Empty<string>() : [":"], "-n", $"{each}", .. Program(args)])];

@@ -93,7 +93,7 @@ public class MatrixAgreementTests(SmallDigits digits) : IClassFixture<SmallDigit
         Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
         Assert.Contains("'fc1'", run.Message, StringComparison.Ordinal);
         Assert.Contains("not piecewise linear", run.Message, StringComparison.Ordinal);
-        Assert.Contains("--matrix ggn", run.Message, StringComparison.Ordinal);
+        Assert.Contains("Here: --matrix ggn, other --parameters, or another --estimator.", run.Message, StringComparison.Ordinal);
 
         // The last layer is linear in its parameters, so that its block is the Gauss-Newton matrix's.
         JsonElement json = Measure("trace", "--estimator", "exact", "--parameters", "fc2.*");

@@ -158,12 +158,29 @@ public sealed class MpirunTests : IDisposable
     }
 
     [MpirunFact]
+    public void An_interrupt_is_answered_in_one_line_with_what_is_stopped_and_what_is_kept()
+    {
+        string kept = _folder.File("kept");
+        using CommandProcess process = CommandProcess.Mpirun(2, ["measure", "density", .. CommandRun.Digits, "--steps", "2000", "--runs", "16", "--threads", "1", "--checkpoint", kept]);
+        process.WaitFor("Planned");
+        process.Signal("INT");
+        CommandRun run = process.Finish();
+        Assert.NotEqual(CurvatureCommand.Success, run.ExitCode);
+        Assert.Equal(
+            $"cancelled: curvature measure density is stopped on all 2 ranks. The products so far are in {kept}, and the same command goes on from there.",
+            Assert.Single(run.Error.Split('\n'), line => line.Contains("cancelled", StringComparison.Ordinal)));
+    }
+
+    [MpirunFact]
     public void What_one_process_does_is_done_once()
     {
         using CommandProcess process = CommandProcess.Mpirun(2, "inspect", CommandRun.Digits[0]);
         CommandRun run = process.Finish();
         Assert.Equal((CurvatureCommand.Success, CommandRun.Of("inspect", CommandRun.Digits[0]).Output), (run.ExitCode, run.Output));
         Assert.Contains("rank 0 does it", run.Error, StringComparison.Ordinal);
+        using CommandProcess typed = CommandProcess.OnTerminal(["mpirun", "-n", "1"], _folder.File("typed"), "inspect", CommandRun.Digits[0]); // what mpirun shows its rank is a terminal, what it writes itself a file
+        Assert.Equal(CurvatureCommand.Success, typed.Finish().ExitCode);
+        Assert.Equal(run.Output, File.ReadAllText(_folder.File("typed")));
         using CommandProcess wrong = CommandProcess.Mpirun(2, "measure", "trace");
         CommandRun usage = wrong.Finish();
         Assert.Equal(CurvatureCommand.Usage, usage.ExitCode);

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using Curvature.Cli;
+using Curvature.Cli.Work;
+using Curvature.Quant.Planning;
 using Curvature.Tests.Core.Checkpoints;
 using Xunit;
 
@@ -164,6 +166,19 @@ public class NetworkPlanTests
         Assert.Equal(beside.GetProperty("objective").GetDouble(), own.GetProperty("objective").GetDouble());
         Assert.True(own.GetProperty("predicted_increase").GetDouble() <= exact.Json().GetProperty("predicted_increase").GetDouble());
         Assert.Equal("exact", own.GetProperty("others")[0].GetProperty("plan").GetString());
+        double Joint(JsonElement plan) => plan.GetProperty("increase_with_terms").GetDouble(); // of what it is compared with as of itself
+        Assert.Equal((own.GetProperty("predicted_increase").GetDouble(), exact.Json().GetProperty("predicted_increase").GetDouble()), (Joint(beside), Joint(own.GetProperty("others")[0])));
+        Assert.Contains("with terms between layers", CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--bits", "2,8", "--limit", "avg-bits=4", "--sensitivity", "quadratic"]).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_layer_that_chance_made_negative_does_not_go_first()
+    {
+        TableLayer Layer(string name, double sensitivity, double error) => new() { Name = name, Parameters = 1, Sensitivity = new Dictionary<int, double> { [2] = sensitivity }, SensitivityStandardError = new Dictionary<int, double> { [2] = error } };
+        LayerTable table = new() { Bits = [2], Layers = [Layer("noise", -0.1, 0.2), Layer("small", 0.05, 0.01), Layer("negative", -0.1, 0.001)] };
+        Assert.Equal(["negative", "small", "noise"], table.Layers.OrderBy(layer => AccuracySearch.AtMost(layer, 2)).Select(layer => layer.Name));
+        Assert.Equal(-0.1 + (1.96 * 0.2), AccuracySearch.Falling(table).Layers[0].SensitivityAt(2)!.Value, 12);
+        Assert.InRange(AccuracySearch.Falling(table).Layers[2].SensitivityAt(2)!.Value, 1e-12, 1e-6);
     }
 
     [Fact]
@@ -198,7 +213,9 @@ public class NetworkPlanTests
         CommandRun fix = CommandRun.Of(["plan", .. CommandRun.Digits, .. Few, "--accuracy", "97", "--fix", "fc2=8", "--test", Repository.File("data/digits.csv.gz"), "--out", folder.File("plan"), "--json"]);
         Assert.Equal(8, fix.Json().GetProperty("assignment").GetProperty("fc2").GetInt32());
         Assert.Contains(fix.Json().GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("id").GetString() == "test-chose");
-        Assert.Contains("which the sensitivities have not seen, but which took part in the choice of the plan.", File.ReadAllText(folder.File("plan/plan.html")), StringComparison.Ordinal);
+        string page = File.ReadAllText(folder.File("plan/plan.html"));
+        Assert.Contains("which the sensitivities have not seen, but which took part in the choice of the plan.", page, StringComparison.Ordinal);
+        Assert.Contains("that keep 97.0\u00A0% of the accuracy in floating point", page, StringComparison.Ordinal);
     }
 
     [Fact]

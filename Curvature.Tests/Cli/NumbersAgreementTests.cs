@@ -121,6 +121,19 @@ public class NumbersAgreementTests(SmallDigits digits) : IClassFixture<SmallDigi
         Assert.Contains("Use a damping well above", run.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_log_determinant_that_cannot_exist_is_refused_before_the_work_and_a_doubtful_one_is_told_of()
+    {
+        CommandRun run = CommandRun.Of(["measure", "logdet", .. digits.Arguments, "--matrix", "ggn", "--samples", "20"]);
+        Assert.Equal("error: logdet: the ggn matrix of 20 samples has a rank of at most 200 and 2,410 parameters, so that it is singular and has no log-determinant. Add --damping L, which is added to every eigenvalue.", run.Message);
+        Assert.DoesNotContain("Planned", run.Error, StringComparison.Ordinal);
+
+        run = CommandRun.Of(["measure", "logdet", .. digits.Arguments]);
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.Contains("No --damping", run.Error, StringComparison.Ordinal);
+        Assert.Contains("Use a damping well above", run.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("diagonal", "sum", "whole model", "error of the whole vector")]
     [InlineData("norm", "frobenius norm", "95 % interval", "whole model")]

@@ -38,6 +38,15 @@ public class PthCheckpointTests
         Assert.Contains("__main__.Net, which is not done here; save the weights alone: torch.save(model.state_dict(), file).", run.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_whole_model_is_told_what_it_is_before_it_is_asked_for_a_network()
+    {
+        CommandRun run = CommandRun.Of("measure", "trace", Fixture("model.pth"), "--data", CommandRun.Digits[4], "--loss", "cross-entropy");
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.Contains("save the weights alone: torch.save(model.state_dict(), file).", run.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("--model-type", run.Message, StringComparison.Ordinal);
+    }
+
     private static JsonElement Trace(string model)
     {
         CommandRun run = CommandRun.Of(["measure", "trace", model, .. CommandRun.Digits[1..], "--samples", "64", "--probes", "2", "--threads", "1", "--json"]);

@@ -96,7 +96,7 @@ public sealed class BatchSizeFigure(BatchSizeMeasurement found, FigureScale scal
             double value = sign * end(size).Value, half = Half(end(size));
             if (value > 0)
             {
-                series.Points.Add(new ScatterErrorPoint(Math.Log2(size.BatchSize), value, 0, 2 * Math.Min(half, 0.9 * value)));
+                series.Points.Add(new ScatterErrorPoint(Math.Log2(size.BatchSize), value, 0, 2 * Math.Min(half, 0.9 * value), tag: NumberText.Of(end(size) with { Value = value })));
             }
         }
 

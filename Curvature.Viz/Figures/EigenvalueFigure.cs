@@ -1,3 +1,4 @@
+using Curvature.Estimators;
 using Curvature.Krylov;
 using OxyPlot;
 using OxyPlot.Axes;
@@ -126,7 +127,7 @@ public sealed class EigenvalueFigure(IReadOnlyList<Eigenvalue> eigenvalues, IRea
             if (where(ranked[i]))
             {
                 double value = Drawn(ranked[i].Value), half = IsLogarithmic ? Math.Min(ranked[i].Residual, value - least) : ranked[i].Residual;
-                series.Points.Add(new ScatterErrorPoint(i + 1 - aside, value, 0, 2 * half)); // a bar's full length
+                series.Points.Add(new ScatterErrorPoint(i + 1 - aside, value, 0, 2 * half, tag: NumberText.Of(new Estimate(value, ranked[i].Residual, 0, 0)))); // a bar's full length
             }
         }
 

@@ -81,6 +81,8 @@ public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnly
         return model;
     }
 
+    private protected override string? BarText(int category) => NumberText.Of(drawn[category].Trace);
+
     private bool AllPositive => drawn.All(layer => layer.Trace.Value > 0 && double.IsFinite(layer.Trace.Value));
 
     private bool IsLogarithmic => scale == FigureScale.Logarithmic && AllPositive;
@@ -129,7 +131,7 @@ public sealed class LayerTraceFigure(IReadOnlyList<LayerTrace> layers, IReadOnly
         {
             (double low, double high) = drawn[i].Trace.ConfidenceInterval();
             double value = drawn[i].Trace.Value, length = double.IsFinite(high - low) ? high - low : 0;
-            series.Points.Add(new ScatterErrorPoint(value, i, IsLogarithmic ? Math.Min(length, 2 * (value - least)) : length, 0)); // not to zero on a logarithmic scale
+            series.Points.Add(new ScatterErrorPoint(value, i, IsLogarithmic ? Math.Min(length, 2 * (value - least)) : length, 0, tag: NumberText.Of(drawn[i].Trace))); // not to zero on a logarithmic scale
         }
 
         return series;

@@ -42,23 +42,30 @@ public abstract class PlotFigure : Figure
     /// <summary>What is said of a height; nothing where the text is empty.</summary>
     private protected virtual string UpText(string series, double value) => NumberText.Of(value);
 
+    /// <summary>What is said of a bar; null: its length.</summary>
+    /// <param name="category">Which, in the order of the axis.</param>
+    private protected virtual string? BarText(int category) => null;
+
     private IEnumerable<FigureMark> Places(Series series, Axis across, Axis up)
     {
-        IEnumerable<(double X, double Y)> points = series switch
+        // The tag of a point with an error bar is the value with its error in words.
+        IEnumerable<(double X, double Y, string? Words)> points = series switch
         {
-            AreaSeries area when area.StrokeThickness == 0 => area.Points.Concat(area.Points2).Select(point => (point.X, point.Y)),
-            DataPointSeries line => line.Points.Select(point => (point.X, point.Y)),
-            ScatterErrorSeries scatter => scatter.Points.Select(point => (point.X, point.Y)),
-            ScatterSeries scatter => scatter.Points.Select(point => (point.X, point.Y)),
-            BarSeries bars => bars.Items.Select((bar, i) => (bar.Value, (double)(bar.CategoryIndex < 0 ? i : bar.CategoryIndex))),
+            AreaSeries area when area.StrokeThickness == 0 => area.Points.Concat(area.Points2).Select(point => (point.X, point.Y, (string?)null)),
+            DataPointSeries line => line.Points.Select(point => (point.X, point.Y, (string?)null)),
+            ScatterErrorSeries scatter => scatter.Points.Select(point => (point.X, point.Y, point.Tag as string)),
+            ScatterSeries scatter => scatter.Points.Select(point => (point.X, point.Y, (string?)null)),
+            BarSeries bars => bars.Items.Select((bar, i) => bar.CategoryIndex < 0 ? i : bar.CategoryIndex).Zip(bars.Items, (i, bar) => (bar.Value, (double)i, BarText(i))),
             _ => [],
         };
         FigureMark? before = null;
-        foreach ((double x, double y) in points)
+        foreach ((double x, double y, string? words) in points)
         {
             if (IsOn(across, x) && IsOn(up, y))
             {
-                FigureMark mark = new(across.Transform(x), up.Transform(y), AcrossText(x), up is CategoryAxis names ? names.Labels[(int)y] : UpText(series.Title!, y));
+                FigureMark mark = up is CategoryAxis names
+                    ? new(across.Transform(x), up.Transform(y), words ?? AcrossText(x), names.Labels[(int)y])
+                    : new(across.Transform(x), up.Transform(y), AcrossText(x), words ?? UpText(series.Title!, y));
                 if (mark.Across != before?.Across || mark.Up != before.Up) // else nothing new would be said
                 {
                     yield return mark;

@@ -1,3 +1,4 @@
+using Curvature.Estimators;
 using Curvature.Quant.Planning;
 using OxyPlot;
 using OxyPlot.Axes;
@@ -123,8 +124,8 @@ public sealed class SensitivityFigure(LayerTable table, FigureScale? scale = nul
             if (drawn[row].SensitivityAt(widths[w]) is { } value)
             {
                 // The bar is as long to both sides: on a logarithmic scale it must not reach zero.
-                double half = Normal * drawn[row].StandardErrorAt(widths[w]);
-                series.Points.Add(new ScatterErrorPoint(value, row, low > 0 ? 2 * Math.Min(half, value - low) : 2 * half, 0));
+                double error = drawn[row].StandardErrorAt(widths[w]), half = Normal * error;
+                series.Points.Add(new ScatterErrorPoint(value, row, low > 0 ? 2 * Math.Min(half, value - low) : 2 * half, 0, tag: NumberText.Of(new Estimate(value, error, 0, 0))));
             }
         }
 

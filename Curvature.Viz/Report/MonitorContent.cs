@@ -90,8 +90,8 @@ public static class MonitorContent
                 "sharpness",
                 "Sharpness",
                 "curvature",
-                false,
-                "The largest eigenvalue of the Hessian; dashed the edge of stability, where the learning rate was known.",
+                IsFarBelowEdge(records),
+                $"The largest eigenvalue of the Hessian; dashed the edge of stability, where the learning rate was known{(IsFarBelowEdge(records) ? ": far above, and so the scale is logarithmic" : "")}.",
                 Curve("sharpness λmax", record => record.Sharpness?.Value),
                 Curve("batch sharpness", record => record.BatchSharpness?.Value, CurveKind.Beside),
                 Curve("edge of stability", record => record.CriticalSharpness, CurveKind.Limit)),
@@ -118,6 +118,15 @@ public static class MonitorContent
             new ReportSection("Observations", [Table(records)]),
         ];
         return sections.OfType<ReportSection>();
+    }
+
+    /// <summary>Whether on a linear scale up to the edge what was measured would lie flat on the ground.</summary>
+    private static bool IsFarBelowEdge(IReadOnlyList<MonitorRecord> records)
+    {
+        const double Far = 4;
+        double[] measured = [.. records.SelectMany(record => (double?[])[record.Sharpness?.Value, record.BatchSharpness?.Value]).OfType<double>().Where(double.IsFinite)];
+        double edge = records.Select(record => record.CriticalSharpness ?? 0).Where(double.IsFinite).DefaultIfEmpty(0).Max();
+        return measured.Length > 0 && measured.Min() > 0 && edge > Far * measured.Max();
     }
 
     private static ReportTable Table(IReadOnlyList<MonitorRecord> records)

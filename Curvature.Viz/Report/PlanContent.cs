@@ -13,7 +13,7 @@ public static class PlanContent
     {
         Kind = "Bit-width plan",
         Title = report.Name,
-        Lead = $"Bits for {NumberText.Of(report.Plan.Bits.Count, "layer")} with {NumberText.Of(report.Problem.Table.Layers.Sum(layer => layer.Parameters), "weight")} within {string.Join(", ", report.Limits.Select(limit => limit.Text))}" +
+        Lead = $"Bits for {NumberText.Of(report.Plan.Bits.Count, "layer")} with {NumberText.Of(report.Problem.Table.Layers.Sum(layer => layer.Parameters), "weight")} {(report.Kept is { } kept ? $"that keep {NumberText.Percent(kept)} of the accuracy in floating point" : $"within {string.Join(", ", report.Limits.Select(limit => limit.Text))}")}" +
             (report.Measured is { } measured ? $", by the sensitivity '{measured.Sensitivity}' of the {measured.LossName} loss on {measured.DataName}." : "."),
         Headlines = [.. PlanHeadlines.Of(report)],
         Findings = report.Findings,
@@ -34,8 +34,8 @@ public static class PlanContent
         var bytes => $"{NumberText.Of((long)Math.Ceiling(bytes))} bytes",
     };
 
-    /// <summary>Bit operations: a count as it is where it is short.</summary>
-    internal static string Operations(double bops) => Math.Abs(bops) < 1e7 ? NumberText.Of((long)Math.Round(bops)) : NumberText.Of(bops, 4);
+    /// <summary>Bit operations as limits on them are written.</summary>
+    internal static string Operations(double bops) => CostText.Of(PlanCost.Bops, bops).Replace(' ', '\u00A0');
 
     private static IEnumerable<ReportSection> Sections(PlanReport report)
     {
@@ -102,14 +102,15 @@ public static class PlanContent
     {
         yield return new ReportFigure(
             new ParetoFigure(report.Frontier, report.Plan, report.Others, report.Limits[0].MostOf(report.Problem)),
-            $"No plan lies below the line. It has {NumberText.Of(report.Frontier.Count, "plan")}, {NumberText.Of(report.Frontier.ConvexHull().Count)} of them on its convex hull; the dotted line is the limit '{report.Limits[0].Text}'.");
+            $"No plan lies below the line. It has {NumberText.Of(report.Frontier.Count, "plan")}, {NumberText.Of(report.Frontier.ConvexHull().Count)} of them on its convex hull; the dotted line is {(report.Kept is null ? $"the limit '{report.Limits[0].Text}'" : "the plan's size")}.");
         yield return Table(
             "Plans",
-            ["plan:", "objective", "size", "bits a weight", "bit operations", "latency, ms", "within limits:"],
+            ["plan:", "objective", "with terms between layers", "size", "bits a weight", "bit operations", "latency, ms", report.Kept is null ? "within limits:" : "no larger:"],
             report.Others.Prepend((report.Search, report.Plan)).Select(other => (string[])
             [
                 other.Item1,
                 NumberText.Of(other.Item2.Objective, 4),
+                report.WithTerms(other.Item2) is { } joint ? NumberText.Of(joint, 4) : "",
                 Bytes(other.Item2.SizeBits),
                 NumberText.Of(other.Item2.AverageBits, 3),
                 other.Item2.Bops is { } bops ? Operations(bops) : "",

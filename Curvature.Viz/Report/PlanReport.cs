@@ -1,4 +1,5 @@
 using Curvature.Quant.Planning;
+using Curvature.Quant.Sensitivity;
 using Curvature.Sharpness;
 
 namespace Curvature.Viz.Report;
@@ -24,6 +25,12 @@ public sealed record PlanReport
     /// <summary>What it keeps.</summary>
     public required IReadOnlyList<Limit> Limits { get; init; }
 
+    /// <summary>The share of the accuracy in floating point that the plan was made to keep; <see cref="Limits"/> is then its own size, to compare others with. Null: limits were given.</summary>
+    public double? Kept { get; init; }
+
+    /// <summary>The loss to second order with the terms between layers, which no <see cref="BitPlan.Objective"/> has; null where they were not measured.</summary>
+    public QuadraticModel? Terms { get; init; }
+
     /// <summary>Other plans to compare with: of other searches, and of one width throughout.</summary>
     public required IReadOnlyList<(string Name, BitPlan Plan)> Others { get; init; }
 
@@ -41,6 +48,9 @@ public sealed record PlanReport
 
     /// <summary>The exact command that repeats it.</summary>
     public string? Command { get; init; }
+
+    /// <summary>What the loss rises by under a plan with the terms between layers; null where they are not known at its bits.</summary>
+    public double? WithTerms(BitPlan plan) => Terms is { } model && plan.Bits.All(model.Knows) ? model.Increase(plan.Bits) : null;
 
     /// <summary>Whether a plan keeps all limits.</summary>
     public bool Keeps(BitPlan plan) => Limits.All(limit => plan.Cost(limit.Cost) <= limit.MostOf(Problem) * (limit.Cost == PlanCost.Latency ? 1 + 1e-12 : 1));

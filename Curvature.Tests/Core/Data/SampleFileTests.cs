@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Curvature.Data;
-using Curvature.Tensors;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;

@@ -98,8 +98,8 @@ public sealed class FunctionTraceTests(ITestOutputHelper output)
         string message = Assert.Throws<CurvatureException>(() => new LogDeterminant { Damping = damping }.Estimate(a)).Message;
         Assert.Contains("positive definite", message, StringComparison.Ordinal);
         Assert.Contains("damping", message, StringComparison.Ordinal);
-        Assert.Contains(named == "-2.9" ? "eigenvalue -3" : named, message, StringComparison.Ordinal);
-        Assert.InRange(a.Products, 1, 800); // one chunk of runs, not all of them
+        Assert.Contains(named == "-2.9" ? "eigenvalue -" : named, message, StringComparison.Ordinal);
+        Assert.InRange(a.Products, 1, named == "-2.9" ? 8 * 16 : 800); // as soon as it shows in one of eight runs, not after a hundred steps
     }
 
     [Theory]

@@ -65,6 +65,7 @@ public sealed class JobCostTests
     {
         Assert.Equal(4 * 4e6, Amount(Job, "weights and their copies"));
         Assert.Equal(4e5, Amount(Job, "data"));
+        Assert.Equal(400.0 * (Job with { Ranks = 3 }).SamplesOfRank, Amount(Job with { Ranks = 3 }, "data")); // each reads its own
         Assert.Equal(100 * 1e5, Amount(Job, "graphs"));
         Assert.Equal(4 * 56 * 4e6, Amount(Job, "vectors of the density"));
         Assert.Equal(1.6e7 + 4e5 + 1e7 + 8.96e8, Job.Bytes);

@@ -94,14 +94,14 @@ public sealed class PageTests(Chromium browser) : IClassFixture<Chromium>, IDisp
             })()
             """)).Deserialize<double[]>()!;
         await page.Mouse("mouseMoved", at[0], at[1]);
-        Assert.Equal("eigenvalue ± residual|rank by |λ|: 2|eigenvalue λ: 5.500", await Tip());
+        Assert.Equal("eigenvalue ± residual|rank by |λ|: 2|eigenvalue λ: 5.500000\u00A0±\u00A00.000020", await Tip());
         Assert.True(await page.Is("getComputedStyle(document.querySelector('#figure-2 .tip')).display === 'block'"));
         await page.Mouse("mouseMoved", 5, 5);
         Assert.True(await page.Is("getComputedStyle(document.querySelector('#figure-2 .tip')).display === 'none'"));
         await page.Value("document.querySelector('#figure-2 .picture').focus()");
         await page.Press("ArrowRight");
         await page.Press("ArrowRight");
-        Assert.Equal("eigenvalue ± residual|rank by |λ|: 2|eigenvalue λ: 5.500", await Tip());
+        Assert.Equal("eigenvalue ± residual|rank by |λ|: 2|eigenvalue λ: 5.500000\u00A0±\u00A00.000020", await Tip());
         await page.Press("ArrowDown");
         Assert.StartsWith("not converged|", await Tip(), StringComparison.Ordinal);
         await page.Press("Escape");

@@ -49,6 +49,10 @@ public class EigenvalueFigureTests
         Assert.Equal(100, figure.OnOtherScale!.Marks().Series.Sum(marked => marked.Marks.Count));
     }
 
+    [Fact]
+    public void Pointing_shows_the_value_with_its_residual() =>
+        Assert.Equal(["6.0\u00A0±\u00A01.0", "−3.00\u00A0±\u00A00.20"], new EigenvalueFigure([new(-3, 0.2, true), new(6, 1, true)]).Marks().Series.Single().Marks.Select(mark => mark.Up));
+
     private static double Height(Svg svg, string label)
     {
         var text = svg.Root.Descendants().Last(element => element.Name.LocalName == "text" && element.Value == label);

@@ -38,6 +38,16 @@ public class LayerTraceFigureTests
     }
 
     [Fact]
+    public void Pointing_shows_the_trace_with_its_standard_error_on_both_scales()
+    {
+        var figure = new LayerTraceFigure([new("a", 1, new Estimate(21.5, 1.1, 4, 4)), new("b", 1, Estimate.Exact(2, 4))]);
+        foreach (Figure drawn in (Figure[])[figure, figure.OnOtherScale!])
+        {
+            Assert.Equal([("21.5\u00A0±\u00A01.1", "a"), ("2.000", "b")], drawn.Marks().Series.Single().Marks.Select(mark => (mark.Across, mark.Up)));
+        }
+    }
+
+    [Fact]
     public void Keeps_intervals_within_the_axis()
     {
         LayerTrace[] layers = [new("a", 1, new Estimate(1, 5, 4, 4)), new("b", 1, Estimate.Exact(2, 4))];

@@ -20,6 +20,7 @@ public class CellValueTests
     [InlineData("1.5 kB", 1500)]
     [InlineData("2 MB", 2e6)]
     [InlineData("120 bytes", 120)]
+    [InlineData("72.34\u00A0G", 7.234e10)]
     [InlineData("−∞", double.NegativeInfinity)]
     public void Reads_what_a_cell_shows(string text, double expected) => Assert.Equal(expected, CellValue.Of(text)!.Value, 1e-12 * Math.Abs(expected == double.NegativeInfinity ? 0 : expected));
 

@@ -76,7 +76,7 @@ public class HtmlReportTests
         });
         JsonElement bars = JsonDocument.Parse(Elements(figures[2], "script").First().Value).RootElement;
         JsonElement hidden = bars.GetProperty("series")[0].GetProperty("marks")[1];
-        Assert.Equal(("trace", "21.50", "hidden"), (bars.GetProperty("across").GetString(), hidden[2].GetString(), hidden[3].GetString()));
+        Assert.Equal(("trace", "21.5\u00A0±\u00A01.1", "hidden"), (bars.GetProperty("across").GetString(), hidden[2].GetString(), hidden[3].GetString()));
     }
 
     [Fact]

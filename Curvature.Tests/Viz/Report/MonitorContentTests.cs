@@ -42,6 +42,15 @@ public class MonitorContentTests
     }
 
     [Fact]
+    public void An_edge_far_above_the_sharpness_does_not_press_it_to_the_ground()
+    {
+        Assert.Equal(FigureScale.Linear, Sharpness(Run).Scale);
+        Assert.Equal(FigureScale.Logarithmic, Sharpness([.. Run.Select(record => record with { CriticalSharpness = 2000 })]).Scale);
+
+        static Figure Sharpness(MonitorRecord[] run) => MonitorContent.Of("run", run, []).Sections.Single(section => section.Title == "Sharpness").Blocks.OfType<ReportFigure>().Single().Figure;
+    }
+
+    [Fact]
     public void A_training_that_broke_is_told_so_and_still_drawn()
     {
         MonitorRecord[] broken = [Run[0], new MonitorRecord(20) { Loss = double.NaN, Problem = "The loss of batch 0 is NaN." }, new MonitorRecord(40)];
