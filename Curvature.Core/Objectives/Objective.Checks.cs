@@ -25,13 +25,13 @@ public abstract partial class Objective
     public void CheckDeterminism()
     {
         EnsureDifferentiable();
+        using DisposeScope scope = NewDisposeScope();
+        using Undisturbed state = new(this);
         if (!HasTerms())
         {
             return;
         }
 
-        using DisposeScope scope = NewDisposeScope();
-        using Undisturbed state = new(this);
         IReadOnlyList<(string What, Tensor Value)> first = Observe();
         IReadOnlyList<(string What, Tensor Value)> second = Observe();
         foreach (((string what, Tensor a), (_, Tensor b)) in first.Zip(second))
@@ -92,13 +92,13 @@ public abstract partial class Objective
     internal void EnsureDifferentiable(IReadOnlyList<Tensor> others, bool twice)
     {
         CheckOnce(twice ? _twiceDifferentiable : _differentiable, twice);
+        using DisposeScope scope = NewDisposeScope();
+        using Undisturbed state = new(this);
         if (!HasTerms())
         {
             return;
         }
 
-        using DisposeScope scope = NewDisposeScope();
-        using Undisturbed state = new(this);
         using IDisposable grad = enable_grad();
         Gradients.Check(SmallLoss, [.. Parameters.Parameters, .. others], twice);
     }
@@ -114,13 +114,18 @@ public abstract partial class Objective
 
     private void CheckOnce(HashSet<int> done, bool twice)
     {
-        if (done.Contains(Mode) || !HasTerms())
+        if (done.Contains(Mode))
         {
             return;
         }
 
         using DisposeScope scope = NewDisposeScope();
-        using Undisturbed state = new(this);
+        using Undisturbed state = new(this); // the batches may draw, too
+        if (!HasTerms())
+        {
+            return;
+        }
+
         Settle();
         using IDisposable grad = enable_grad();
         Tensor?[] first = Gradients.Check(SmallLoss, Parameters.Parameters, twice);

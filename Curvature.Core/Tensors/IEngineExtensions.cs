@@ -7,7 +7,7 @@ public interface IEngineExtensions
 {
     /// <summary>
     /// <c>J v</c>, the directional derivative of a function's value, by forward-mode differentiation: one evaluation that carries tangents along, at about twice
-    /// the cost of a plain one, and no graph. A new tensor of the current scope, null where the value does not depend on the inputs.
+    /// the cost of a plain one, and no graph. Threads may ask at once; they take turns. A new tensor of the current scope, null where the value does not depend on the inputs.
     /// </summary>
     /// <param name="function">Evaluated once, without gradients; it reads the inputs.</param>
     /// <param name="inputs">The tensors that are differentiated by; unchanged afterwards.</param>

@@ -29,11 +29,7 @@ public sealed class CheckpointTests : IDisposable
             using (var process = new CommandProcess([.. job, "--checkpoint", Checkpoint, "--out", _folder.File("killed")]))
             {
                 process.WaitFor("Planned");
-                while (new FileInfo(journal) is not { Exists: true } file || file.Length < moments[i])
-                {
-                    Thread.Sleep(1);
-                }
-
+                Assert.True(SpinWait.SpinUntil(() => new FileInfo(journal) is { Exists: true } file && file.Length >= moments[i], TimeSpan.FromMinutes(2)));
                 process.Signal("KILL");
                 Assert.Equal(128 + 9, process.Finish().ExitCode);
             }

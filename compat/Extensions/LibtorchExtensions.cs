@@ -9,11 +9,14 @@ namespace Curvature.Compat;
 /// <summary>The extensions over libtorch's C++ interface; Core finds this class by its name (<see cref="EngineExtensions"/>).</summary>
 public sealed class LibtorchExtensions : IEngineExtensions
 {
+    private static readonly Lock Levels = new(); // the process has one level of tangents, whatever the thread
+
     /// <inheritdoc/>
     public Tensor? JacobianVectorProduct(Func<Tensor> function, IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> tangents)
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
+        using Lock.Scope turn = Levels.EnterScope();
         Native.Check(Native.cv_forward_enter(out long level));
         try
         {

@@ -36,6 +36,20 @@ public class ForwardModeTests
     }
 
     [Fact]
+    public void Threads_that_push_at_once_take_turns()
+    {
+        double[] differences = ThreadRanks.Run(4, _ =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Problem problem = Problems.Create("conv, batch norm in eval mode");
+            using GgnOperator forward = new(problem.Objective(4, 3)), plain = new(problem.Objective(4, 3), Plain);
+            Tensor V = randn(forward.Columns, 16, dtype: forward.DType);
+            return Matrices.RelativeDifference(forward.Apply(V), plain.Apply(V));
+        });
+        Assert.All(differences, difference => Assert.InRange(difference, 0, 1e-13));
+    }
+
+    [Fact]
     public void A_streamed_source_is_not_evaluated_after_its_pass()
     {
         using DisposeScope scope = NewDisposeScope();
