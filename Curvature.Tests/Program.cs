@@ -1,4 +1,10 @@
 using Curvature.Tests.Distributed;
+using Curvature.Tests.Fixtures;
 
-// Run by mpirun (RankProgram), not by the test host, which loads the assembly's tests and asks for no entry point.
-return args is ["ranks", .. string[] rest] ? RankProgram.Run(rest) : 2;
+// Run by mpirun (RankProgram) and by the tests of devices (DeviceProgram), not by the test host, which loads the assembly's tests and asks for no entry point.
+return args switch
+{
+    ["ranks", .. string[] rest] => RankProgram.Run(rest),
+    ["device", string file] => DeviceProgram.Run(file),
+    _ => 2,
+};

@@ -1,3 +1,5 @@
+using Curvature.Tensors;
+
 namespace Curvature.Bench;
 
 /// <summary>What to measure.</summary>
@@ -5,10 +7,11 @@ namespace Curvature.Bench;
 /// <param name="Threads">Intra-op thread counts, each measured in turn.</param>
 /// <param name="Workloads">Names of the networks.</param>
 /// <param name="Sections">Names of the measurements.</param>
-internal sealed record BenchOptions(bool Quick, IReadOnlyList<int> Threads, IReadOnlyList<string> Workloads, IReadOnlyList<string> Sections)
+/// <param name="Device">Where the section <c>gpu</c> runs: cuda, cuda:INDEX or cpu.</param>
+internal sealed record BenchOptions(bool Quick, IReadOnlyList<int> Threads, IReadOnlyList<string> Workloads, IReadOnlyList<string> Sections, string Device)
 {
     private static readonly string Usage = $"""
-        usage: bench [SECTION...] [--quick] [--threads 1,2] [--only NETWORK,...]
+        usage: bench [SECTION...] [--quick] [--threads 1,2] [--only NETWORK,...] [--device cuda]
         sections: {string.Join(", ", KnownSections.All.Select(section => section.Name))}
         networks: {string.Join(", ", KnownWorkloads.Names)}
         """;
@@ -20,6 +23,7 @@ internal sealed record BenchOptions(bool Quick, IReadOnlyList<int> Threads, IRea
         int[] threads = [1, 2];
         IReadOnlyList<string> workloads = KnownWorkloads.Names;
         List<string> sections = [];
+        string device = "cuda";
         bool valid = true;
         for (int i = 0; i < arguments.Length; i++)
         {
@@ -37,6 +41,10 @@ internal sealed record BenchOptions(bool Quick, IReadOnlyList<int> Threads, IRea
                     workloads = Values();
                     valid &= workloads.Count > 0 && workloads.All(KnownWorkloads.Names.Contains);
                     break;
+                case "--device":
+                    device = string.Join(',', Values());
+                    valid &= ComputeDevice.Names.IsMatch(device);
+                    break;
                 default:
                     sections.Add(arguments[i]);
                     valid &= KnownSections.All.Any(section => section.Name == arguments[i]);
@@ -50,6 +58,6 @@ internal sealed record BenchOptions(bool Quick, IReadOnlyList<int> Threads, IRea
             return null;
         }
 
-        return new BenchOptions(quick, threads, workloads, sections.Count > 0 ? sections : [.. KnownSections.All.Select(section => section.Name)]);
+        return new BenchOptions(quick, threads, workloads, sections.Count > 0 ? sections : [.. KnownSections.All.Select(section => section.Name)], device);
     }
 }

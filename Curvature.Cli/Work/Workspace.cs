@@ -171,6 +171,11 @@ internal sealed class Workspace : IDisposable
     public void Describe(EnvironmentReport environment)
     {
         environment.Add("device", Parameters.Device.ToString());
+        if (Parameters.Device.type != DeviceType.CPU && ProductBudget.FreeBytes(Parameters) is var free && double.IsFinite(free))
+        {
+            environment.Add("device_memory_free_gib", free / (1L << 30));
+        }
+
         environment.Add("tf32", ComputeDevice.AllowsTF32);
         environment.Add("dtype", Parameters.DType == ScalarType.Float64 ? "float64" : "float32");
         environment.Add("mode", _request.TrainMode ? "train" : "eval");

@@ -46,7 +46,7 @@ public sealed record HutchPlusPlus : ITraceEstimator
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         int third = MaxProducts / 3;
-        HostMemory.RequireVectors(third + (3L * Sampling.ProbesPerPass), a.Columns, a.DType, a.Device, "Ask for fewer products.", "basis");
+        DeviceMemory.RequireVectors(third + (3L * Sampling.ProbesPerPass), a.Columns, a.DType, a.Device, "Ask for fewer products.", "basis");
         Tensor Q = empty([third, a.Columns], a.DType, a.Device);
         (int rank, int products, double scale, double sketched) = (0, 0, 0, 0);
         for (int first = 0; first < third; first += Sampling.ProbesPerPass)

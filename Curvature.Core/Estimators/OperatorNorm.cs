@@ -54,7 +54,7 @@ public sealed record OperatorNorm
         using GramOperator? gram = a.IsSymmetric ? null : new GramOperator(a.Rows < a.Columns ? a.Transpose() : a);
         LinearOperator symmetric = gram ?? a;
         int steps = (int)Math.Min(MaxSteps, symmetric.Columns), each = gram is null ? 1 : 2;
-        HostMemory.RequireVectors(steps + 1L, symmetric.Columns, a.DType, a.Device, "Ask for fewer steps.");
+        DeviceMemory.RequireVectors(steps + 1L, symmetric.Columns, a.DType, a.Device, "Ask for fewer steps.");
         Tensor start = Probes.Draw(ProbeKind.Gaussian, symmetric.Columns, 0, 1, Seed, a.DType, a.Device).squeeze(1);
         using KrylovBasis basis = new(symmetric, steps, zeros([0, symmetric.Columns], a.DType, a.Device), start);
         int looks = 0;

@@ -1,5 +1,4 @@
 using Curvature.Tensors;
-using TorchSharp;
 
 namespace Curvature.Estimators;
 
@@ -42,21 +41,21 @@ public static class ProductBudget
     }
 
     /// <summary>
-    /// How many vectors of the parameters' length may be kept at once: half of the main memory that is free. On a GPU, whose memory the
-    /// engine does not tell, there is no limit here and the engine's own error later.
+    /// How many vectors of the parameters' length may be kept at once: half of the memory that is free where they lie. On a GPU that
+    /// does not tell there is no limit here and the engine's own error later.
     /// </summary>
     public static int VectorsInMemory(ParameterSpace parameters)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         long bytes = parameters.Count * parameters.Parameters[0].ElementSize;
-        return parameters.Device.type == DeviceType.CPU ? (int)Math.Min(HostMemory.Free() / 2 / bytes, int.MaxValue) : int.MaxValue;
+        return DeviceMemory.Free(parameters.Device) is { } free ? (int)Math.Min(free / 2 / bytes, int.MaxValue) : int.MaxValue;
     }
 
-    /// <summary>Bytes that can still be taken where the parameters lie: main memory within the container's limit; on a GPU, whose memory the engine does not tell, no limit is known.</summary>
+    /// <summary>Bytes that can still be taken where the parameters lie: main memory within the container's limit; what is free of a GPU's; infinite on one that does not tell.</summary>
     public static double FreeBytes(ParameterSpace parameters)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        return parameters.Device.type == DeviceType.CPU ? HostMemory.Free() : double.PositiveInfinity;
+        return DeviceMemory.Free(parameters.Device) ?? double.PositiveInfinity;
     }
 
     private static IEnumerable<WorkPlan> Rungs(WorkPlan wanted, bool samplesFixed)

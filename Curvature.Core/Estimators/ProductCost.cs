@@ -64,18 +64,23 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
 
     /// <summary>
     /// How many graphs fit, and the bytes of one sample's. From the growth of the process while it keeps one batch's graph for the first time; what else grows then makes the answer smaller. On a
-    /// GPU one batch is kept, see <see cref="CurvatureOptions.GraphMemory"/>.
+    /// GPU that does not tell of its memory one batch is kept, see <see cref="CurvatureOptions.GraphMemory"/>.
     /// </summary>
     private static (long Kept, double BytesEach) SamplesKept(Func<CurvatureOptions, CurvatureOperator> make, long samples, CancellationToken cancellation)
     {
         long before = Environment.WorkingSet;
         using CurvatureOperator keeping = make(new CurvatureOptions { Cancellation = cancellation });
         using Tensor v = ones(keeping.Columns, keeping.DType, keeping.Device);
-        long inUse = HostMemory.InUse();
+        long? taken = DeviceMemory.Taken(keeping.Device);
         keeping.Apply(v).Dispose();
-        double graphs = Math.Max(0, HostMemory.InUse() - inUse);
-        double grown = Math.Max(Environment.WorkingSet - before, 1);
-        return keeping.Device.type == DeviceType.CPU ? ((long)(HostMemory.Free() / 2 / grown * samples), graphs / samples) : (samples, 0);
+        if (DeviceMemory.Free(keeping.Device) is not { } free || taken is null)
+        {
+            return (samples, 0);
+        }
+
+        double graphs = Math.Max(0, DeviceMemory.Taken(keeping.Device)!.Value - taken.Value);
+        double grown = Math.Max(keeping.Device.type == DeviceType.CPU ? Environment.WorkingSet - before : graphs, 1);
+        return ((long)Math.Min(free / 2 / grown * samples, long.MaxValue / 2), graphs / samples);
     }
 
     /// <summary>The median of some products, the lower one of two.</summary>

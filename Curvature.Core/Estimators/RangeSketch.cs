@@ -30,7 +30,7 @@ internal sealed class RangeSketch : IDisposable
     /// <param name="adjoint">Whether Z is <c>A^T Q</c>.</param>
     public RangeSketch(LinearOperator a, ProbeKind kind, int seed, int capacity, bool adjoint)
     {
-        HostMemory.RequireVectors(3L * capacity, a.Columns, a.DType, a.Device, "Ask for fewer products.", "probe and basis");
+        DeviceMemory.RequireVectors(3L * capacity, a.Columns, a.DType, a.Device, "Ask for fewer products.", "probe and basis");
         (_a, _kind, _seed, _adjoint) = (a, kind, seed, adjoint);
         Tensor Rows() => empty([capacity, a.Columns], a.DType, a.Device).DetachFromDisposeScope();
         (_omega, _q, _z) = (Rows(), Rows(), Rows());

@@ -18,7 +18,7 @@ internal sealed class SquaredMean : IDisposable
 
     public SquaredMean(long length, ScalarType dtype, Device device)
     {
-        HostMemory.RequireVectors(Groups, length, dtype, device, "Do without the sum of squares.", "group");
+        DeviceMemory.RequireVectors(Groups, length, dtype, device, "Do without the sum of squares.", "group");
         _sums = zeros([Groups, length], dtype, device).DetachFromDisposeScope();
     }
 

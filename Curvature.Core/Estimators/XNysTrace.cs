@@ -52,7 +52,7 @@ public sealed record XNysTrace : ITraceEstimator
 
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        HostMemory.RequireVectors(3L * MaxProducts, a.Columns, a.DType, a.Device, "Ask for fewer products.", "probe");
+        DeviceMemory.RequireVectors(3L * MaxProducts, a.Columns, a.DType, a.Device, "Ask for fewer products.", "probe");
         Tensor omega = empty([MaxProducts, a.Columns], a.DType, a.Device);
         Tensor Y = empty([MaxProducts, a.Columns], a.DType, a.Device);
         (int k, int look) = (0, MinProbes);

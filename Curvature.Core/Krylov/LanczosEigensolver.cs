@@ -71,7 +71,7 @@ public sealed record LanczosEigensolver : IEigensolver
         int sought = missing > 0 ? missing : Which == Spectrum.Both ? 2 : 1;
         long room = search.A.Columns - search.Values.Count;
         int size = (int)Math.Min(room, Math.Max(BasisSize ?? Math.Max(40, (2 * search.Wanted) + 20), search.Wanted + 2));
-        HostMemory.RequireVectors((4L * (size + 1) / 3) + search.Wanted, search.A.Columns, search.A.DType, search.A.Device, "Ask for fewer eigenvalues or a smaller BasisSize.");
+        DeviceMemory.RequireVectors((4L * (size + 1) / 3) + search.Wanted, search.A.Columns, search.A.DType, search.A.Device, "Ask for fewer eigenvalues or a smaller BasisSize.");
         Tensor start = Probes.Draw(ProbeKind.Gaussian, search.A.Columns, round, 1, Seed, search.A.DType, search.A.Device).squeeze(1);
         using KrylovBasis basis = new(search.A, size, search.Locked, start);
         while (true)

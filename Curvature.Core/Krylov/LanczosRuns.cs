@@ -42,7 +42,7 @@ public sealed record LanczosRuns(IReadOnlyList<double[]> Alphas, IReadOnlyList<d
         ArgumentOutOfRangeException.ThrowIfLessThan(runs, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
         steps = (int)Math.Min(steps, a.Columns);
-        HostMemory.RequireVectors((long)runs * steps, a.Columns, a.DType, a.Device, "Ask for fewer steps or runs.");
+        DeviceMemory.RequireVectors((long)runs * steps, a.Columns, a.DType, a.Device, "Ask for fewer steps or runs.");
 
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();

@@ -53,7 +53,7 @@ public sealed record Lobpcg : IEigensolver
     {
         Check(a);
         int wanted = (int)Math.Min(Count, a.Columns), size = (int)Math.Min(BlockSize ?? (Count + Math.Max(2, (Count + 1) / 2)), a.Columns);
-        HostMemory.RequireVectors(10L * size, a.Columns, a.DType, a.Device, "Ask for fewer eigenvalues or a smaller BlockSize.");
+        DeviceMemory.RequireVectors(10L * size, a.Columns, a.DType, a.Device, "Ask for fewer eigenvalues or a smaller BlockSize.");
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         double limit = RayleighRitz.Reachable(Tolerance, a.DType), scale = 0;

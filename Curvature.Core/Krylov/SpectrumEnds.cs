@@ -31,7 +31,7 @@ internal sealed record SpectrumEnds(Eigenvalue Smallest, Eigenvalue Largest, Ten
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         int size = (int)Math.Min(most, a.Columns);
-        HostMemory.RequireVectors(size + 2, a.Columns, a.DType, a.Device, "Ask for fewer products.");
+        DeviceMemory.RequireVectors(size + 2, a.Columns, a.DType, a.Device, "Ask for fewer products.");
         using KrylovBasis basis = new(a, size, zeros([0, a.Columns], a.DType, a.Device), Probes.Draw(ProbeKind.Gaussian, a.Columns, 0, 1, seed, a.DType, a.Device).squeeze(1));
         while (true)
         {

@@ -15,7 +15,7 @@ public sealed record MfacOptions
     /// </value>
     public int? Pages { get; init; }
 
-    /// <value>Bytes that may be taken on the gradients' device; null (the default): on the CPU what is free, on a GPU no limit.</value>
+    /// <value>Bytes that may be taken on the gradients' device; null (the default): what is free there; no limit on a GPU whose runtime cannot be asked (<c>cudaMemGetInfo</c>).</value>
     public long? MemoryLimit { get; init; }
 
     /// <summary>Refuses values that are none of the above.</summary>

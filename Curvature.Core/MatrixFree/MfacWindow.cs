@@ -251,10 +251,11 @@ public sealed class MfacWindow : LinearOperator
     private void RequireMemory(ScalarType storage)
     {
         double bytes = ((double)Capacity * Taking * storage.ElementSize()) + (16.0 * Capacity * Capacity) + (24.0 * Taking);
-        if (Device.type == DeviceType.CPU && (bytes > HostMemory.Free() || Taking * sizeof(double) > int.MaxValue))
+        long? most = DeviceMemory.AtMost(Device);
+        if (bytes > most || (Device.type == DeviceType.CPU && Taking * sizeof(double) > int.MaxValue))
         {
             throw new CurvatureException(FormattableString.Invariant(
-                $"A window of {Capacity} gradients of {Taking} parameters takes {bytes / (1L << 30):f2} GiB; {HostMemory.Free() / (double)(1L << 30):f2} GiB are free, and a vector in float64 has at most 2 GiB. ")
+                $"A window of {Capacity} gradients of {Taking} parameters takes {bytes / (1L << 30):f2} GiB; {DeviceMemory.Tell(Device, most!.Value)}, and a vector in float64 has at most 2 GiB. ")
                 + "Use fewer gradients, or BFloat16 storage.");
         }
     }

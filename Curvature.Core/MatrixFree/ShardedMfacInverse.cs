@@ -65,7 +65,7 @@ public sealed class ShardedMfacInverse : LinearOperator
         int[] counts = [.. ranks.Gather(count).Select(c => (int)c)];
         long m = counts.Sum(), parameters = objective.Parameters.Count, first = ranks.Rank * parameters / ranks.Count, own = ((ranks.Rank + 1) * parameters / ranks.Count) - first;
         objective.Together(
-            () => HostMemory.RequireVectors(m, own, objective.Parameters.DType, objective.Parameters.Device, "Take fewer batches, or more ranks on other machines.", "gradient"),
+            () => DeviceMemory.RequireVectors(m, own, objective.Parameters.DType, objective.Parameters.Device, "Take fewer batches, or more ranks on other machines.", "gradient"),
             cancellation);
         Tensor gradients = empty([m, own], objective.Parameters.DType, objective.Parameters.Device);
         Gather(objective, counts, gradients, first, cancellation);

@@ -1,3 +1,4 @@
+using Curvature.Data;
 using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -71,7 +72,7 @@ public abstract class SampleNoise : IDisposable
             }
 
             using DisposeScope scope = NewDisposeScope();
-            return tensor(values).reshape(shape).to(device).MoveToOuterDisposeScope();
+            return DeviceCopy.To(tensor(values).reshape(shape), ScalarType.Float64, device).MoveToOuterDisposeScope();
         }
 
         private static double Number(ulong row, ulong entry) => (Mix(row + (Golden * entry)) >> 11) * (1.0 / (1UL << 53));

@@ -182,11 +182,5 @@ internal sealed class SupervisedObjective : Objective
         }
     }
 
-    private Tensor Place(Tensor t)
-    {
-        ScalarType dtype = t.is_floating_point() ? Parameters.DType : t.dtype;
-        return t.dtype == dtype && t.device.type == Parameters.Device.type && t.device.index == Parameters.Device.index
-            ? t.alias()
-            : t.to(dtype, Parameters.Device);
-    }
+    private Tensor Place(Tensor t) => DeviceCopy.To(t, t.is_floating_point() ? Parameters.DType : t.dtype, Parameters.Device);
 }

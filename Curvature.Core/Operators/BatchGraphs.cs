@@ -38,7 +38,7 @@ internal sealed class BatchGraphs : IDisposable
         }
 
         (_objective, _options, _make) = (objective, options, make);
-        _kept = new GraphCache(objective.GraphsCanBeKept ? options.GraphMemory : 0, objective.Parameters.Device.type == DeviceType.CPU, objective.Ranks.OnThisMachine);
+        _kept = new GraphCache(objective.GraphsCanBeKept ? options.GraphMemory : 0, objective.Parameters.Device, objective.Ranks.OnThisMachine);
         using IDisposable noGrad = no_grad();
         _theta = [.. Parameters.Select(p => p.detach().clone().DetachFromDisposeScope())];
     }

@@ -1,19 +1,22 @@
 using System.Numerics;
 using Curvature.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace Curvature.Operators;
 
 /// <summary>
 /// The linearizations kept between products, by batch, up to a memory budget. Memory is measured, not guessed: what the process has
-/// allocated since the cache was empty. TorchSharp reports no GPU memory, so there one batch is kept unless a budget was named.
+/// allocated since the cache was empty; on a GPU what libtorch has taken of the device since then, and where the device does not tell, one batch is kept unless a budget was named.
 /// </summary>
 /// <param name="budget">Bytes; null: half of what is free, divided by the processes that share it.</param>
-/// <param name="onCpu">Whether it is main memory.</param>
-/// <param name="sharers">How many processes do likewise on this machine.</param>
-internal sealed class GraphCache(long? budget, bool onCpu, int sharers) : IDisposable
+/// <param name="device">Whose memory it is.</param>
+/// <param name="processes">How many processes do likewise on this machine.</param>
+internal sealed class GraphCache(long? budget, Device device, int processes) : IDisposable
 {
     private readonly Dictionary<int, BatchGraph> _kept = [];
-    private readonly long _budget = budget ?? HostMemory.Free() / 2 / sharers;
+    private readonly long _budget = budget ?? (DeviceMemory.Free(device) ?? HostMemory.Free()) / 2 / DeviceMemory.Sharers(device, processes);
+    private readonly bool _measures = DeviceMemory.Free(device) is not null;
     private long _before;
     private long _largest;
     private bool _full;
@@ -35,7 +38,7 @@ internal sealed class GraphCache(long? budget, bool onCpu, int sharers) : IDispo
     /// </summary>
     public void BeforeBatch()
     {
-        if (_kept.Count == 0 && !_full && CanKeep && onCpu)
+        if (_kept.Count == 0 && !_full && CanKeep && _measures)
         {
             _before = Measure();
         }
@@ -51,9 +54,9 @@ internal sealed class GraphCache(long? budget, bool onCpu, int sharers) : IDispo
             return false;
         }
 
-        if (onCpu)
+        if (_measures)
         {
-            long grown = BitOperations.IsPow2(_kept.Count + 1) ? Math.Max(Measure() - _before, 0) : _largest * (_kept.Count + 1);
+            long grown = device.type != DeviceType.CPU || BitOperations.IsPow2(_kept.Count + 1) ? Math.Max(Measure() - _before, 0) : _largest * (_kept.Count + 1);
             _largest = Math.Max(_largest, grown / (_kept.Count + 1));
             if (grown > _budget)
             {
@@ -89,7 +92,7 @@ internal sealed class GraphCache(long? budget, bool onCpu, int sharers) : IDispo
     /// <summary>
     /// Memory now: for a budget that was named, what is allocated, whatever the heap hoards; for the default one what is resident, since a graph that fits
     /// into hoarded memory takes none that is free. Counting what is allocated walks the heap's free blocks, a tenth of a second where they are
-    /// many: it is asked for after 1, 2, 4, 8... graphs, and the ones between are taken to be as large as the largest.
+    /// many: it is asked for after 1, 2, 4, 8... graphs, and the ones between are taken to be as large as the largest. A GPU answers at once and is asked each time.
     /// </summary>
-    private long Measure() => budget is null ? Environment.WorkingSet : HostMemory.InUse();
+    private long Measure() => device.type != DeviceType.CPU ? DeviceMemory.Taken(device)!.Value : budget is null ? Environment.WorkingSet : HostMemory.InUse();
 }

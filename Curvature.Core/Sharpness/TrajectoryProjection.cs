@@ -40,7 +40,7 @@ public sealed class TrajectoryProjection : IDisposable
         using DisposeScope scope = NewDisposeScope();
         Check(checkpoints);
         Tensor last = checkpoints[^1].detach();
-        HostMemory.RequireVectors(2 * checkpoints.Count, last.numel(), last.dtype, last.device, "Take fewer checkpoints.");
+        DeviceMemory.RequireVectors(2 * checkpoints.Count, last.numel(), last.dtype, last.device, "Take fewer checkpoints.");
         Tensor M = stack(checkpoints.Select(c => c.detach().sub(last))).t(); // [P, n], the last column zero
         Matrix<double> gram = Matrix<double>.Build.Dense(checkpoints.Count, checkpoints.Count, Precision.Gram(M, M).data<double>().ToArray());
 

@@ -1,7 +1,5 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Curvature.Tensors;
 
@@ -33,23 +31,6 @@ internal static class HostMemory
         catch (Exception error) when (error is DllNotFoundException or EntryPointNotFoundException)
         {
             return Environment.WorkingSet;
-        }
-    }
-
-    /// <summary>Refuses vectors that would not fit; on a GPU the engine's own error says so, and the process lives on.</summary>
-    /// <param name="vectors">How many.</param>
-    /// <param name="length">Entries of each.</param>
-    /// <param name="dtype">Their dtype.</param>
-    /// <param name="device">Where they are to lie.</param>
-    /// <param name="remedy">What to ask for instead.</param>
-    /// <param name="kind">What they are.</param>
-    public static void RequireVectors(long vectors, long length, ScalarType dtype, Device device, string remedy, string kind = "Krylov")
-    {
-        double bytes = (double)vectors * length * (dtype == ScalarType.Float64 ? 8 : 4);
-        if (device.type == DeviceType.CPU && bytes > Free())
-        {
-            throw new CurvatureException(FormattableString.Invariant(
-                $"{vectors} {kind} vectors of {length} entries take {bytes / (1L << 30):f1} GiB; {Free() / (double)(1L << 30):f1} GiB are free. {remedy}"));
         }
     }
 

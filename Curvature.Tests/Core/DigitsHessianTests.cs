@@ -161,13 +161,13 @@ public sealed class DigitsHessianTests(DigitsHessianTests.Digits digits, ITestOu
         public Digits()
         {
             Dataset data = DataFile.Read(Repository.File("data/digits.csv.gz"), new DataOptions { Target = "-1", Scale = 1 / 16.0 });
-            Sequential model = nn.Sequential(("fc1", nn.Linear(64, 32)), ("act", nn.Tanh()), ("fc2", nn.Linear(32, 10)));
+            Sequential model = nn.Sequential(("fc1", nn.Linear(64, 32)), ("act", nn.Tanh()), ("fc2", nn.Linear(32, 10))).to(Here);
             IReadOnlyDictionary<string, Tensor> weights = SafetensorsFile.Read(Repository.File("data/digits-mlp.safetensors"));
             model.load_state_dict(new Dictionary<string, Tensor>(weights));
             model.to(ScalarType.Float64);
             Hessian = new HessianOperator(Objective.Supervised(model, new CrossEntropy(), data.Batches(512)));
             Dense = Hessian.ToDense();
-            Eigenvalues = linalg.eigvalsh(Dense).data<double>().ToArray();
+            Eigenvalues = linalg.eigvalsh(Dense).cpu().data<double>().ToArray();
         }
 
         public HessianOperator Hessian { get; }

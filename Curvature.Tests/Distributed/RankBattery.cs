@@ -173,7 +173,7 @@ internal static class RankBattery
         return (problem, Objective.Supervised(problem.Model, problem.Loss, [.. Shard(problem.Batches(Sizes(name)), ranks)], problem.Parameters, ranks: ranks));
     }
 
-    private static Tensor Vectors(long length, long count) => arange(length * count, ScalarType.Float64).mul(0.7).sin().reshape(length, count);
+    private static Tensor Vectors(long length, long count) => arange(length * count, ScalarType.Float64, device: Here).mul(0.7).sin().reshape(length, count);
 
-    private static double[] Numbers(Tensor values) => values.contiguous().data<double>().ToArray();
+    private static double[] Numbers(Tensor values) => values.contiguous().cpu().data<double>().ToArray();
 }

@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -8,11 +9,11 @@ internal sealed class AttentionNetwork : nn.Module<Tensor, Tensor>
 {
     public const long Symbols = 4, Positions = 3, Width = 3;
 
-    private readonly Embedding symbols = nn.Embedding(Symbols, Width, dtype: ScalarType.Float64);
-    private readonly Linear query = nn.Linear(Width, Width, hasBias: false, dtype: ScalarType.Float64);
-    private readonly Linear key = nn.Linear(Width, Width, hasBias: false, dtype: ScalarType.Float64);
-    private readonly Linear value = nn.Linear(Width, Width, dtype: ScalarType.Float64);
-    private readonly LayerNorm norm = nn.LayerNorm(Width, dtype: ScalarType.Float64);
+    private readonly Embedding symbols = nn.Embedding(Symbols, Width, dtype: ScalarType.Float64).to(Here);
+    private readonly Linear query = nn.Linear(Width, Width, hasBias: false, dtype: ScalarType.Float64).to(Here);
+    private readonly Linear key = nn.Linear(Width, Width, hasBias: false, dtype: ScalarType.Float64).to(Here);
+    private readonly Linear value = nn.Linear(Width, Width, dtype: ScalarType.Float64).to(Here);
+    private readonly LayerNorm norm = nn.LayerNorm(Width, dtype: ScalarType.Float64).to(Here);
 
     public AttentionNetwork() : base("attention") => RegisterComponents();
 
@@ -20,7 +21,7 @@ internal sealed class AttentionNetwork : nn.Module<Tensor, Tensor>
     {
         Tensor x = symbols.call(input);
         Tensor scores = query.call(x).bmm(key.call(x).transpose(1, 2)).div(Math.Sqrt(Width));
-        Tensor future = ones(Positions, Positions, ScalarType.Bool).triu(1);
+        Tensor future = ones(Positions, Positions, ScalarType.Bool, device: Here).triu(1);
         Tensor mixed = scores.masked_fill(future, double.NegativeInfinity).softmax(2).bmm(value.call(x));
         x = norm.call(x.add(nn.functional.gelu(mixed)));
         return x.reshape(-1, Width).mm(symbols.weight!.t()).reshape(input.shape[0], Positions, Symbols).transpose(1, 2);

@@ -44,7 +44,7 @@ internal static class DenseCurvature
     public static Tensor EmpiricalFisher(Problem problem, params long[] sizes)
     {
         using IDisposable grad = enable_grad();
-        Tensor sum = zeros(problem.Parameters.Count, problem.Parameters.Count, ScalarType.Float64);
+        Tensor sum = zeros(problem.Parameters.Count, problem.Parameters.Count, ScalarType.Float64, device: Here);
         double counts = 0;
         foreach (Batch batch in problem.Batches(sizes))
         {
@@ -68,7 +68,7 @@ internal static class DenseCurvature
             Tensor z = problem.Model.forward(batch.Inputs);
             using OutputCurvature curvature = ((ICurvatureLoss)problem.Loss).CurvatureAt(z, batch.Targets);
             using SampleNoise noise = SampleNoise.At(seed, 0, sizes.Take(index).Sum());
-            Tensor g = curvature.SampleGradient(noise), sum = zeros(problem.Parameters.Count, problem.Parameters.Count, ScalarType.Float64);
+            Tensor g = curvature.SampleGradient(noise), sum = zeros(problem.Parameters.Count, problem.Parameters.Count, ScalarType.Float64, device: Here);
             bool labels = problem.Loss is CrossEntropy;
             for (long n = 0; n < z.shape[0]; n++)
             {
@@ -142,7 +142,7 @@ internal static class DenseCurvature
     private static Tensor Mean(Problem problem, long[] sizes, Func<Batch, IReadOnlyList<Tensor>, int, Tensor> matrix)
     {
         using IDisposable grad = enable_grad();
-        Tensor sum = zeros(problem.Parameters.Count, problem.Parameters.Count, ScalarType.Float64);
+        Tensor sum = zeros(problem.Parameters.Count, problem.Parameters.Count, ScalarType.Float64, device: Here);
         double terms = 0;
         foreach ((int index, Batch batch) in problem.Batches(sizes).Index())
         {
@@ -178,6 +178,6 @@ internal static class DenseCurvature
             }
         }
 
-        return cat([.. parameters.Select((p, i) => parts.TryGetValue(i, out Tensor? part) ? part.reshape(-1) : zeros(p.numel(), p.dtype))]);
+        return cat([.. parameters.Select((p, i) => parts.TryGetValue(i, out Tensor? part) ? part.reshape(-1) : zeros(p.numel(), p.dtype, device: Here))]);
     }
 }

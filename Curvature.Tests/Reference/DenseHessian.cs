@@ -41,6 +41,6 @@ internal static class DenseHessian
         Tensor moved = theta.clone();
         moved.narrow(0, j, 1).add_(step);
         objective.Parameters.Assign(moved);
-        return objective.Gradient().data<double>().ToArray();
+        return objective.Gradient().cpu().data<double>().ToArray();
     }
 }

@@ -12,9 +12,9 @@ internal static class DenseMfac
         using DisposeScope scope = NewDisposeScope();
         Tensor G = gradients.to(ScalarType.Float64);
         long d = G.shape[1];
-        Tensor of = arange(d, ScalarType.Int64).div(block ?? d, RoundingMode.floor);
+        Tensor of = arange(d, ScalarType.Int64, device: Here).div(block ?? d, RoundingMode.floor);
         Tensor within = of.unsqueeze(1).eq(of.unsqueeze(0)).to(ScalarType.Float64);
-        return G.t().mm(G).div(divisor ?? G.shape[0]).mul(within).add(eye(d, dtype: ScalarType.Float64).mul(lambda)).MoveToOuterDisposeScope();
+        return G.t().mm(G).div(divisor ?? G.shape[0]).mul(within).add(eye(d, dtype: ScalarType.Float64, device: Here).mul(lambda)).MoveToOuterDisposeScope();
     }
 
     public static Tensor Inverse(Tensor gradients, double lambda, long? block = null, double? divisor = null)
@@ -28,7 +28,7 @@ internal static class DenseMfac
     {
         using DisposeScope scope = NewDisposeScope();
         (Tensor G, Tensor v) = (gradients.to(ScalarType.Float64), x.to(ScalarType.Float64));
-        Tensor K = G.mm(G.t()).add(eye(G.shape[0], dtype: ScalarType.Float64).mul(G.shape[0] * lambda));
+        Tensor K = G.mm(G.t()).add(eye(G.shape[0], dtype: ScalarType.Float64, device: Here).mul(G.shape[0] * lambda));
         return v.sub(G.t().mv(linalg.solve(K, G.mv(v).unsqueeze(1)).squeeze(1))).div(lambda).MoveToOuterDisposeScope();
     }
 

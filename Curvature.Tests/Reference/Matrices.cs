@@ -12,9 +12,9 @@ internal static class Matrices
     {
         using DisposeScope scope = NewDisposeScope();
         using Generator generator = new(seed);
-        Tensor gaussian = empty([eigenvalues.Count, eigenvalues.Count], ScalarType.Float64).normal_(0, 1, generator);
+        Tensor gaussian = empty([eigenvalues.Count, eigenvalues.Count], ScalarType.Float64).normal_(0, 1, generator).to(Here);
         (Tensor q, _) = linalg.qr(gaussian);
-        Tensor a = q.mul(tensor(eigenvalues.ToArray())).mm(q.t());
+        Tensor a = q.mul(tensor(eigenvalues.ToArray(), device: Here)).mm(q.t());
         return a.add(a.t()).mul(0.5).to(dtype).MoveToOuterDisposeScope();
     }
 
@@ -28,7 +28,7 @@ internal static class Matrices
     public static double RelativeDifference(Tensor a, Tensor b, double floor = 1e-300)
     {
         using DisposeScope scope = NewDisposeScope();
-        (Tensor x, Tensor y) = (a.detach().to(ScalarType.Float64), b.detach().to(ScalarType.Float64));
+        (Tensor x, Tensor y) = (a.detach().cpu().to(ScalarType.Float64), b.detach().cpu().to(ScalarType.Float64));
         return (x - y).norm().ToDouble() / Math.Max(y.norm().ToDouble(), floor);
     }
 }

@@ -1,5 +1,6 @@
 using Curvature.Objectives;
 using Curvature.Tensors;
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -31,7 +32,7 @@ internal static class Problems
         ["tanh-mlp bce"] = () => Binary(1),
         ["tanh-mlp bce of three"] = () => Binary(3),
         ["tanh-mlp bce of three sum"] = () => Binary(3, new LossOptions { Reduction = Reduction.Sum }),
-        ["softmax regression"] = () => new Problem(nn.Linear(4, 3, dtype: ScalarType.Float64), Inputs(4), Labels(3, Rows), "cross-entropy"),
+        ["softmax regression"] = () => new Problem(nn.Linear(4, 3, dtype: ScalarType.Float64).to(Here), Inputs(4), Labels(3, Rows), "cross-entropy"),
         ["frozen and unused parameters"] = Frozen,
         ["tied weights"] = () => new Problem(new TiedNetwork(), Inputs(4), Inputs(4), "mse"),
         ["conv"] = () => Convolution(batchNorm: false),
@@ -50,15 +51,15 @@ internal static class Problems
         return Catalogue[name]();
     }
 
-    private static Tensor Inputs(params long[] shape) => randn([Rows, .. shape], ScalarType.Float64);
+    private static Tensor Inputs(params long[] shape) => randn([Rows, .. shape], ScalarType.Float64).to(Here);
 
     private static Tensor Labels(long classes, params long[] shape) =>
-        arange(shape.Aggregate(1L, (product, size) => product * size), ScalarType.Int64).remainder(classes).reshape(shape);
+        arange(shape.Aggregate(1L, (product, size) => product * size), ScalarType.Int64, device: Here).remainder(classes).reshape(shape);
 
-    private static Tensor Weights() => tensor([0.5, 1.0, 2.0]).DetachFromDisposeScope();
+    private static Tensor Weights() => tensor([0.5, 1.0, 2.0], device: Here).DetachFromDisposeScope();
 
     private static nn.Module<Tensor, Tensor> Perceptron(long inputs, long hidden, long outputs, nn.Module<Tensor, Tensor> activation) => nn.Sequential(
-        ("fc1", nn.Linear(inputs, hidden, dtype: ScalarType.Float64)), ("act", activation), ("fc2", nn.Linear(hidden, outputs, dtype: ScalarType.Float64)));
+        ("fc1", nn.Linear(inputs, hidden, dtype: ScalarType.Float64)), ("act", activation), ("fc2", nn.Linear(hidden, outputs, dtype: ScalarType.Float64))).to(Here);
 
     private static Problem Mlp(nn.Module<Tensor, Tensor> activation, LossOptions? options = null) =>
         new(Perceptron(4, 5, 3, activation), Inputs(4), Labels(3, Rows), "cross-entropy", options);
@@ -70,9 +71,9 @@ internal static class Problems
     {
         using IDisposable noGrad = no_grad();
         Linear fc1 = (Linear)problem.Model.named_children().First().module;
-        IEnumerable<double[]> units = fc1.forward(problem.Inputs).t().contiguous().data<double>().ToArray().Chunk((int)Rows).Select(z => z.Order().ToArray());
+        IEnumerable<double[]> units = fc1.forward(problem.Inputs).t().contiguous().cpu().data<double>().ToArray().Chunk((int)Rows).Select(z => z.Order().ToArray());
         double[] kinks = [.. units.Select(z => z.Zip(z.Skip(1), (low, high) => (Gap: high - low, Middle: (low + high) / 2)).Max().Middle)];
-        fc1.bias!.sub_(tensor(kinks));
+        fc1.bias!.sub_(tensor(kinks, device: Here));
         return problem;
     }
 
@@ -86,7 +87,7 @@ internal static class Problems
     {
         nn.Module<Tensor, Tensor> model = Perceptron(4, 5, 3, nn.Tanh());
         model.get_parameter("fc1.weight")!.requires_grad = false;
-        Tensor unused = ones(3, ScalarType.Float64, requires_grad: true).DetachFromDisposeScope();
+        Tensor unused = ones(3, ScalarType.Float64, requires_grad: true, device: Here).DetachFromDisposeScope();
         return new Problem(model, Inputs(4), Labels(3, Rows), "cross-entropy")
         {
             Parameters = new ParameterSpace([.. model.named_parameters().Select(p => (p.name, (Tensor)p.parameter)), ("unused", unused)]),
@@ -95,14 +96,14 @@ internal static class Problems
 
     private static Problem Convolution(bool batchNorm, bool train = false)
     {
-        nn.Module<Tensor, Tensor> norm = batchNorm ? nn.BatchNorm2d(2, dtype: ScalarType.Float64) : nn.Identity();
+        nn.Module<Tensor, Tensor> norm = batchNorm ? nn.BatchNorm2d(2, dtype: ScalarType.Float64).to(Here) : nn.Identity();
         nn.Module<Tensor, Tensor> model = nn.Sequential(
             ("conv", nn.Conv2d(1, 2, 3, padding: 1, dtype: ScalarType.Float64)),
             ("norm", norm),
             ("act", nn.Tanh()),
             ("pool", nn.AvgPool2d(2)),
             ("flat", nn.Flatten()),
-            ("fc", nn.Linear(8, 3, dtype: ScalarType.Float64)));
+            ("fc", nn.Linear(8, 3, dtype: ScalarType.Float64))).to(Here);
         Problem problem = new(model, Inputs(1, 4, 4), Labels(3, Rows), "cross-entropy");
         if (batchNorm && !train)
         {
@@ -123,7 +124,7 @@ internal static class Problems
         nn.Module<Tensor, Tensor> model = nn.Sequential(
             ("conv1", nn.Conv2d(1, 2, 3, padding: 1, dtype: ScalarType.Float64)),
             ("act", nn.GELU()),
-            ("conv2", nn.Conv2d(2, 3, 1, dtype: ScalarType.Float64)));
+            ("conv2", nn.Conv2d(2, 3, 1, dtype: ScalarType.Float64))).to(Here);
         LossOptions options = new() { ClassWeights = Weights(), IgnoreIndex = 0 };
         return new Problem(model, Inputs(1, 2, 3), Labels(3, Rows, 2, 3), "cross-entropy", options);
     }
@@ -134,7 +135,7 @@ internal static class Problems
             ("fc1", nn.Linear(4, 5, dtype: ScalarType.Float64)),
             ("norm", nn.LayerNorm(5, dtype: ScalarType.Float64)),
             ("act", nn.GELU()),
-            ("fc2", nn.Linear(5, 3, dtype: ScalarType.Float64)));
+            ("fc2", nn.Linear(5, 3, dtype: ScalarType.Float64))).to(Here);
         return new Problem(model, Inputs(4), Labels(3, Rows), "cross-entropy");
     }
 

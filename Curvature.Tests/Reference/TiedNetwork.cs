@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -6,7 +7,7 @@ namespace Curvature.Tests.Reference;
 /// <summary>An autoencoder whose decoder is the encoder's transpose: <c>W^T tanh(W x)</c>.</summary>
 internal sealed class TiedNetwork : nn.Module<Tensor, Tensor>
 {
-    private readonly Linear encoder = nn.Linear(4, 3, hasBias: false, dtype: ScalarType.Float64);
+    private readonly Linear encoder = nn.Linear(4, 3, hasBias: false, dtype: ScalarType.Float64).to(Here);
 
     public TiedNetwork() : base("tied") => RegisterComponents();
 

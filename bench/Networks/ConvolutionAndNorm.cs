@@ -3,16 +3,16 @@ using static TorchSharp.torch;
 
 namespace Curvature.Bench.Networks;
 
-/// <summary>A 3 x 3 convolution without bias, then batch norm.</summary>
+/// <summary>A convolution of odd size (3 x 3 unless told otherwise) without bias, then batch norm.</summary>
 internal sealed class ConvolutionAndNorm : nn.Module<Tensor, Tensor>
 {
     private readonly Conv2d convolution;
     private readonly BatchNorm2d norm;
 
-    public ConvolutionAndNorm(long inputs, long outputs, long stride = 1)
+    public ConvolutionAndNorm(long inputs, long outputs, long stride = 1, long size = 3)
         : base(nameof(ConvolutionAndNorm))
     {
-        convolution = nn.Conv2d(inputs, outputs, 3, stride: stride, padding: 1, bias: false);
+        convolution = nn.Conv2d(inputs, outputs, size, stride: stride, padding: size / 2, bias: false);
         norm = nn.BatchNorm2d(outputs);
         RegisterComponents();
     }

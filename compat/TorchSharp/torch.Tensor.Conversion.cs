@@ -7,7 +7,7 @@ public static partial class torch
     public partial class Tensor
     {
         // aten::to.dtype_layout is the one overload that takes any mixture of type and device.
-        private static readonly Op ToAny = new("to", "dtype_layout");
+        private static readonly Op ToAny = new("to", "dtype_layout"), PinMemory = new("pin_memory");
 
         public Tensor to(ScalarType type, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
             Converted(type, null, copy, disposeAfter, non_blocking);
@@ -19,6 +19,9 @@ public static partial class torch
             Converted(type, device, copy, disposeAfter, non_blocking);
 
         public Tensor cpu() => to(CPU);
+
+        /// <summary>A copy in page-locked memory, from which a GPU reads by itself; the tensor where it lies there.</summary>
+        public Tensor pin_memory() => PinMemory.Call(this, Val.None);
 
         public Scalar ToScalar()
         {

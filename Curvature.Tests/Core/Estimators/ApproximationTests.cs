@@ -30,7 +30,7 @@ public sealed class ApproximationTests(ITestOutputHelper output)
         (MatrixOperator a, MatrixOperator b) = Pair(factor: 1);
         (_, MatrixOperator scaled) = Pair(factor: 5);
         double Error(ITraceEstimator e) => e.Estimate(a).Total.StandardError;
-        using DiagonalOperator zero = new(zeros(Spectra.Size, ScalarType.Float64));
+        using DiagonalOperator zero = new(zeros(Spectra.Size, ScalarType.Float64, device: Here));
         double hutchinson = Error(new HutchinsonTrace { MaxProbes = 40 });
         double plain = Error(new ControlVariateTrace(b) { MaxProbes = 40 });
         double wrong = Error(new ControlVariateTrace(scaled) { MaxProbes = 40 });
@@ -49,7 +49,7 @@ public sealed class ApproximationTests(ITestOutputHelper output)
         Estimate itself = new ControlVariateTrace(a) { MaxProbes = 20 }.Estimate(a).Total;
         Assert.Equal(a.ExactTrace!.Value, itself.Value, 1e-12);
         Assert.Equal(0, itself.StandardError, 1e-12);
-        using DiagonalOperator identity = new(ones(100, ScalarType.Float64));
+        using DiagonalOperator identity = new(ones(100, ScalarType.Float64, device: Here));
         Estimate flat = new ControlVariateTrace(identity) { MaxProbes = 20, FitCoefficient = true }.Estimate(a).Total;
         Assert.Equal(new HutchinsonTrace { MaxProbes = 20 }.Estimate(a).Total.Value, flat.Value, 1e-12);
     }
@@ -75,7 +75,7 @@ public sealed class ApproximationTests(ITestOutputHelper output)
         using DisposeScope scope = NewDisposeScope();
         (MatrixOperator a, _) = Pair(1);
         Assert.Throws<CurvatureException>(() => new ControlVariateTrace(a * a).Estimate(a));
-        using DiagonalOperator small = new(ones(10, ScalarType.Float64));
+        using DiagonalOperator small = new(ones(10, ScalarType.Float64, device: Here));
         Assert.Throws<CurvatureException>(() => new ControlVariateTrace(small).Estimate(a));
         Assert.Throws<CurvatureException>(() => new ApproximationError().Estimate(a, small));
         Assert.Throws<CurvatureException>(() => new ApproximationError { Probes = 1 }.Estimate(a, a));
@@ -108,7 +108,7 @@ public sealed class ApproximationTests(ITestOutputHelper output)
     public void The_margins_solve_the_bounds(int q, double risk)
     {
         using DisposeScope scope = NewDisposeScope();
-        using DiagonalOperator a = new(ones(3, ScalarType.Float64)), b = new(zeros(3, ScalarType.Float64));
+        using DiagonalOperator a = new(ones(3, ScalarType.Float64, device: Here)), b = new(zeros(3, ScalarType.Float64, device: Here));
         ErrorBound bound = new ApproximationError { Probes = q, Probability = 1 - risk }.Estimate(a, b);
         (double below, double above) = (1 - Math.Pow(bound.Norm.Value / bound.High, 2), Math.Pow(bound.Norm.Value / bound.Low, 2) - 1);
         Assert.Equal(risk / 2, Math.Pow(Math.Exp(below) * (1 - below), q / 2.0), 1e-9);

@@ -111,7 +111,7 @@ public sealed class DiagonalEstimatorTests(ITestOutputHelper output)
         using DisposeScope scope = NewDisposeScope();
         foreach (double value in (double[])[zero, multiple])
         {
-            using DiagonalOperator a = new(full(200, value, ScalarType.Float64));
+            using DiagonalOperator a = new(full(200, value, ScalarType.Float64, device: Here));
             using DiagonalEstimate diagonal = Make(name, 24, 2).Estimate(a);
             Assert.Equal(0, (diagonal.Values - value).abs().max().ToDouble(), 1e-12);
             Assert.Equal(0, diagonal.StandardErrors.max().ToDouble(), 1e-12);
@@ -147,7 +147,7 @@ public sealed class DiagonalEstimatorTests(ITestOutputHelper output)
         const int Seeds = 400;
         Tensor matrix = Matrices.WithSpectrum(Spectra.All[spectrum], 2), exact = matrix.diagonal();
         using MatrixOperator a = new(matrix);
-        Tensor errors = zeros([Seeds, Spectra.Size], ScalarType.Float64);
+        Tensor errors = zeros([Seeds, Spectra.Size], ScalarType.Float64, device: Here);
         double covered = 0, stated = 0;
         for (int seed = 0; seed < Seeds; seed++)
         {
@@ -189,7 +189,7 @@ public sealed class DiagonalEstimatorTests(ITestOutputHelper output)
     public void The_sum_of_squares_is_exact_from_unit_vectors_and_absent_unless_asked_for()
     {
         using DisposeScope scope = NewDisposeScope();
-        using DiagonalOperator a = new(tensor([1.0, -2, 3, 0.5, 0]));
+        using DiagonalOperator a = new(tensor([1.0, -2, 3, 0.5, 0], device: Here));
         using DiagonalEstimate exact = new HutchinsonDiagonal { MaxProbes = 5, SumOfSquares = true }.Estimate(a);
         using DiagonalEstimate sampled = new HutchinsonDiagonal { MaxProbes = 4, SumOfSquares = true }.Estimate(a), without = new HutchinsonDiagonal().Estimate(a);
         Assert.Equal(14.25, exact.SumOfSquares!.Value, 1e-14);
@@ -218,7 +218,7 @@ public sealed class DiagonalEstimatorTests(ITestOutputHelper output)
     {
         using DisposeScope scope = NewDisposeScope();
         using Generator generator = new(3);
-        Tensor left = empty([Spectra.Size, 4], ScalarType.Float64).normal_(0, 1, generator), right = empty([4, Spectra.Size], ScalarType.Float64).normal_(0, 1, generator);
+        Tensor left = empty([Spectra.Size, 4], ScalarType.Float64).normal_(0, 1, generator).to(Here), right = empty([4, Spectra.Size], ScalarType.Float64).normal_(0, 1, generator).to(Here);
         Tensor matrix = left.mm(right);
         using MatrixOperator a = new(matrix);
         using DiagonalEstimate diagonal = Make(name, 60, 1).Estimate(a);
@@ -232,7 +232,7 @@ public sealed class DiagonalEstimatorTests(ITestOutputHelper output)
     public void Reports_progress_can_be_cancelled_and_refuses_what_it_cannot_do(string name)
     {
         using DisposeScope scope = NewDisposeScope();
-        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectra.All["power law"]), wide = new(ones([3, 40]));
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectra.All["power law"]), wide = new(ones([3, 40], device: Here));
         using CancellationTokenSource source = new();
         int told = 0;
         ToldProgress progress = new(p =>
@@ -244,7 +244,7 @@ public sealed class DiagonalEstimatorTests(ITestOutputHelper output)
         Assert.Equal(1, told);
         Assert.Throws<CurvatureException>(() => Make(name, 24, 0).Estimate(wide));
         Assert.Throws<CurvatureException>(() => Make(name, 1, 0).Estimate(a));
-        using DiagonalOperator nan = new(full(200, double.NaN, ScalarType.Float32));
+        using DiagonalOperator nan = new(full(200, double.NaN, ScalarType.Float32, device: Here));
         Assert.Throws<NonFiniteException>(() => Make(name, 24, 0).Estimate(nan));
     }
 

@@ -25,32 +25,32 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
     {
         ["relu-mlp smoothed"] = () => Problems.Create("relu-mlp smoothed"),
         ["weights, ignored label, no bias"] = () => Classifier(
-            nn.Sequential(("fc1", nn.Linear(4, 5, hasBias: false, dtype: ScalarType.Float64)), ("act", nn.ReLU()), ("fc2", Linear(5, 3))),
+            nn.Sequential(("fc1", nn.Linear(4, 5, hasBias: false, dtype: ScalarType.Float64)), ("act", nn.ReLU()), ("fc2", Linear(5, 3))).to(Here),
             [4],
-            new LossOptions { ClassWeights = tensor([0.5, 1.0, 2.0]).DetachFromDisposeScope(), IgnoreIndex = 2 }),
+            new LossOptions { ClassWeights = tensor([0.5, 1.0, 2.0], device: Here).DetachFromDisposeScope(), IgnoreIndex = 2 }),
         ["mse sum"] = () => new Problem(Perceptron(), Inputs(4), Inputs(3), "mse", new LossOptions { Reduction = Reduction.Sum }),
-        ["bce"] = () => new Problem(Perceptron(), Inputs(4), rand([Rows, 3], ScalarType.Float64), "bce"),
+        ["bce"] = () => new Problem(Perceptron(), Inputs(4), rand([Rows, 3], ScalarType.Float64).to(Here), "bce"),
         ["convolutions: stride, padding, dilation, groups; pooling; in place"] = () => Classifier(
             nn.Sequential(
                 ("conv1", nn.Conv2d(2, 4, 3, stride: 2, padding: 1, dtype: ScalarType.Float64)), ("act1", nn.ReLU(inplace: true)),
                 ("conv2", nn.Conv2d(4, 6, 2, dilation: 2, groups: 2, bias: false, dtype: ScalarType.Float64)), ("act2", nn.ReLU()),
                 ("conv3", nn.Conv2d(6, 3, 3, Padding.Same, padding_mode: PaddingModes.Reflect, dtype: ScalarType.Float64)), ("pool", nn.MaxPool2d(2)),
-                ("average", nn.AvgPool2d(1)), ("drop", nn.Dropout()), ("flat", nn.Flatten()), ("fc", Linear(3, 3))),
+                ("average", nn.AvgPool2d(1)), ("drop", nn.Dropout()), ("flat", nn.Flatten()), ("fc", Linear(3, 3))).to(Here),
             [2, 8, 8]),
         ["convolution over a line, a Gram route"] = () => Classifier(
-            nn.Sequential(("conv1", nn.Conv1d(3, 2, 5, padding: 2, stride: 3, dtype: ScalarType.Float64)), ("act", nn.ReLU()), ("flat", nn.Flatten()), ("fc", Linear(6, 3))),
+            nn.Sequential(("conv1", nn.Conv1d(3, 2, 5, padding: 2, stride: 3, dtype: ScalarType.Float64)), ("act", nn.ReLU()), ("flat", nn.Flatten()), ("fc", Linear(6, 3))).to(Here),
             [3, 7]),
         ["convolution over a volume"] = () => Classifier(
-            nn.Sequential(("conv1", nn.Conv3d(1, 2, 2, dtype: ScalarType.Float64)), ("act", nn.ReLU()), ("flat", nn.Flatten()), ("fc", Linear(16, 3))),
+            nn.Sequential(("conv1", nn.Conv3d(1, 2, 2, dtype: ScalarType.Float64)), ("act", nn.ReLU()), ("flat", nn.Flatten()), ("fc", Linear(16, 3))).to(Here),
             [1, 3, 3, 3]),
         ["batch norm in evaluation mode"] = () => Classifier(
             nn.Sequential(
                 ("conv", nn.Conv2d(1, 2, 3, dtype: ScalarType.Float64)), ("norm", nn.BatchNorm2d(2, dtype: ScalarType.Float64)), ("act", nn.ReLU()),
-                ("flat", nn.Flatten()), ("norm1", nn.BatchNorm1d(8, dtype: ScalarType.Float64)), ("fc", Linear(8, 3))),
+                ("flat", nn.Flatten()), ("norm1", nn.BatchNorm1d(8, dtype: ScalarType.Float64)), ("fc", Linear(8, 3))).to(Here),
             [1, 4, 4]),
         ["positions of a sequence"] = () => new Problem(Perceptron(), Inputs(6, 4), Inputs(6, 3), "mse"),
         ["a label a position"] = () => new Problem(
-            nn.Sequential(("conv1", nn.Conv2d(1, 2, 3, padding: 1, dtype: ScalarType.Float64)), ("act", nn.ReLU()), ("conv2", nn.Conv2d(2, 3, 1, dtype: ScalarType.Float64))),
+            nn.Sequential(("conv1", nn.Conv2d(1, 2, 3, padding: 1, dtype: ScalarType.Float64)), ("act", nn.ReLU()), ("conv2", nn.Conv2d(2, 3, 1, dtype: ScalarType.Float64))).to(Here),
             Inputs(1, 2, 3),
             Labels([Rows, 2, 3]),
             "cross-entropy",
@@ -191,7 +191,7 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
         Assert.Equal([true, false], Obstacles("tanh").Select(o => o?.Contains("Tanh 'act'", StringComparison.Ordinal) ?? false)); // linear in the last layer
         Assert.Contains("acts 2 times", Obstacles("a layer called twice")[0], StringComparison.Ordinal);
         Assert.Contains("not piecewise linear", Obstacles(Classifier(new Functional(smooth: true), [1, 6, 6]))[0], StringComparison.Ordinal);
-        Assert.Contains("'cube' is a Cube", Obstacles(Classifier(nn.Sequential(("fc1", Linear(4, 3)), ("cube", new Cube())), [4]))[0], StringComparison.Ordinal);
+        Assert.Contains("'cube' is a Cube", Obstacles(Classifier(nn.Sequential(("fc1", Linear(4, 3)), ("cube", new Cube())).to(Here), [4]))[0], StringComparison.Ordinal);
 
         Problem tanh = Create("tanh");
         string refused = Assert.Throws<CurvatureException>(() => new ExactLayerTraces { RequireHessian = true }.Estimate(tanh.Objective(), tanh.Model)).Message;
@@ -233,8 +233,8 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
     public void Refuses_torchscript_and_says_what_to_take()
     {
         using DisposeScope scope = NewDisposeScope();
-        using LoadedModel model = Checkpoint.Load(Repository.File("Curvature.Tests/Fixtures/torchscript/mlp-scripted-f64.pt"));
-        Objective objective = Objective.Supervised(model.Module, new MeanSquaredError(), [new Batch(zeros(1, 1, ScalarType.Float64), zeros(1, 1, ScalarType.Float64))]);
+        using LoadedModel model = Checkpoint.Load(Repository.File("Curvature.Tests/Fixtures/torchscript/mlp-scripted-f64.pt"), device: Here);
+        Objective objective = Objective.Supervised(model.Module, new MeanSquaredError(), [new Batch(zeros(1, 1, ScalarType.Float64, device: Here), zeros(1, 1, ScalarType.Float64, device: Here))]);
         string message = Assert.Throws<CurvatureException>(() => new ExactLayerTraces().Estimate(objective, model.Module)).Message;
         Assert.Contains("TorchScript", message, StringComparison.Ordinal);
         Assert.Contains("HutchinsonTrace", message, StringComparison.Ordinal);
@@ -246,11 +246,11 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Create("batch norm in evaluation mode");
         Objective objective = problem.Objective(3, 4);
-        Tensor before = problem.Parameters.Snapshot(), hvp = new HessianOperator(objective).Apply(ones(problem.Parameters.Count, ScalarType.Float64));
+        Tensor before = problem.Parameters.Snapshot(), hvp = new HessianOperator(objective).Apply(ones(problem.Parameters.Count, ScalarType.Float64, device: Here));
         new ExactLayerTraces().Estimate(objective, problem.Model);
         Assert.True(before.Equals(problem.Parameters.Snapshot()));
         Assert.All(problem.Parameters.Parameters, p => Assert.Null(p.grad));
-        Assert.True(Matrices.RelativeDifference(new HessianOperator(objective).Apply(ones(problem.Parameters.Count, ScalarType.Float64)), hvp) < 1e-14);
+        Assert.True(Matrices.RelativeDifference(new HessianOperator(objective).Apply(ones(problem.Parameters.Count, ScalarType.Float64, device: Here)), hvp) < 1e-14);
     }
 
     private static Problem Create(string name)
@@ -290,19 +290,19 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
     private static Problem Classifier(nn.Module<Tensor, Tensor> model, long[] shape, LossOptions? options = null) =>
         new(model, Inputs(shape), Labels([Rows]), "cross-entropy", options);
 
-    private static Linear Linear(long inputs, long outputs) => nn.Linear(inputs, outputs, dtype: ScalarType.Float64);
+    private static Linear Linear(long inputs, long outputs) => nn.Linear(inputs, outputs, dtype: ScalarType.Float64).to(Here);
 
-    private static Sequential Perceptron() => nn.Sequential(("fc1", Linear(4, 5)), ("act", nn.ReLU()), ("fc2", Linear(5, 3)));
+    private static Sequential Perceptron() => nn.Sequential(("fc1", Linear(4, 5)), ("act", nn.ReLU()), ("fc2", Linear(5, 3))).to(Here);
 
-    private static Tensor Inputs(params long[] shape) => randn([Rows, .. shape], ScalarType.Float64);
+    private static Tensor Inputs(params long[] shape) => randn([Rows, .. shape], ScalarType.Float64).to(Here);
 
     private static Tensor Labels(long[] shape) =>
-        arange(shape.Aggregate(1L, (product, size) => product * size), ScalarType.Int64).remainder(3).reshape(shape);
+        arange(shape.Aggregate(1L, (product, size) => product * size), ScalarType.Int64, device: Here).remainder(3).reshape(shape);
 
     /// <summary>Its activation and pooling are functional calls.</summary>
     private sealed class Functional : nn.Module<Tensor, Tensor>
     {
-        private readonly Conv2d conv = nn.Conv2d(1, 2, 3, dtype: ScalarType.Float64);
+        private readonly Conv2d conv = nn.Conv2d(1, 2, 3, dtype: ScalarType.Float64).to(Here);
         private readonly Linear fc = Linear(8, 3);
         private readonly bool _smooth;
 
@@ -331,7 +331,7 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
 
     private sealed class TwiceConvolved : nn.Module<Tensor, Tensor>
     {
-        private readonly Conv2d conv = nn.Conv2d(2, 2, 3, padding: 1, dtype: ScalarType.Float64);
+        private readonly Conv2d conv = nn.Conv2d(2, 2, 3, padding: 1, dtype: ScalarType.Float64).to(Here);
         private readonly Linear fc = Linear(32, 3);
 
         public TwiceConvolved() : base("twice convolved") => RegisterComponents();

@@ -80,7 +80,7 @@ public sealed class FunctionTraceTests(ITestOutputHelper output)
     public void The_log_determinant_of_a_multiple_of_the_identity_is_exact()
     {
         using DisposeScope scope = NewDisposeScope();
-        using DiagonalOperator a = new(full(1000, 2.5, ScalarType.Float64));
+        using DiagonalOperator a = new(full(1000, 2.5, ScalarType.Float64, device: Here));
         FunctionEstimate estimate = new LogDeterminant { Damping = 0.5 }.Estimate(a);
         Assert.Equal(1000 * Math.Log(3), estimate.Estimate.Value, 1e-9);
         Assert.Equal((0.0, 16), (estimate.QuadratureError, estimate.Estimate.Products));

@@ -63,8 +63,8 @@ public sealed class HutchinsonTraceTests
         Assert.Equal(hessian.Columns, trace.Layers.Sum(l => l.Parameters));
         Assert.Equal(13, trace.Total.Products);
         Assert.Equal(trace.Total, new HutchinsonTrace { MaxProbes = 13 }.Estimate(hessian).Total);
-        Tensor five = Curvature.Tensors.Probes.Draw(Curvature.Tensors.ProbeKind.Rademacher, 9, 0, 5, 1, ScalarType.Float64, CPU);
-        Tensor two = Curvature.Tensors.Probes.Draw(Curvature.Tensors.ProbeKind.Rademacher, 9, 3, 2, 1, ScalarType.Float64, CPU);
+        Tensor five = Curvature.Tensors.Probes.Draw(Curvature.Tensors.ProbeKind.Rademacher, 9, 0, 5, 1, ScalarType.Float64, Here);
+        Tensor two = Curvature.Tensors.Probes.Draw(Curvature.Tensors.ProbeKind.Rademacher, 9, 3, 2, 1, ScalarType.Float64, Here);
         Assert.True(five.narrow(1, 3, 2).Equals(two));
         Assert.Throws<CurvatureException>(() =>
             new HutchinsonTrace().Estimate(hessian, Curvature.Tensors.ParameterSpace.Of(problem.Model, "conv.*")));
@@ -97,7 +97,7 @@ public sealed class HutchinsonTraceTests
     public void Has_no_error_on_a_diagonal_matrix()
     {
         using DisposeScope scope = NewDisposeScope();
-        using DiagonalOperator a = new(tensor(Spectrum));
+        using DiagonalOperator a = new(tensor(Spectrum, device: Here));
         Estimate trace = new HutchinsonTrace { MaxProbes = 4 }.Estimate(a).Total;
         Assert.Equal(Spectrum.Sum(), trace.Value, 1e-12);
         Assert.Equal(0, trace.StandardError, 1e-12);

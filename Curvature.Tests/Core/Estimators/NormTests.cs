@@ -75,7 +75,7 @@ public sealed class NormTests(ITestOutputHelper output)
     {
         using DisposeScope scope = NewDisposeScope();
         using Generator generator = new(1);
-        Tensor matrix = empty([7, 40], ScalarType.Float64).normal_(0, 1, generator);
+        Tensor matrix = empty([7, 40], ScalarType.Float64).normal_(0, 1, generator).to(Here);
         using MatrixOperator wide = new(matrix), tall = new(matrix.t().contiguous());
         double exact = Math.Sqrt(matrix.square().sum().ToDouble());
         foreach (MatrixOperator a in (MatrixOperator[])[wide, tall])
@@ -92,7 +92,7 @@ public sealed class NormTests(ITestOutputHelper output)
         using DisposeScope scope = NewDisposeScope();
         foreach (double entry in (double[])[1e-30, 1e30])
         {
-            using DiagonalOperator a = new(full(100, entry, ScalarType.Float32));
+            using DiagonalOperator a = new(full(100, entry, ScalarType.Float32, device: Here));
             Assert.Equal(10, new FrobeniusNorm { MaxProbes = 10 }.Estimate(a).Value / entry, 1e-5);
         }
     }
@@ -115,8 +115,8 @@ public sealed class NormTests(ITestOutputHelper output)
     {
         using DisposeScope scope = NewDisposeScope();
         using Generator generator = new(1);
-        Tensor matrix = empty([rows, columns], ScalarType.Float64).normal_(0, 1, generator);
-        double[] singular = linalg.svdvals(matrix).data<double>().ToArray();
+        Tensor matrix = empty([rows, columns], ScalarType.Float64).normal_(0, 1, generator).to(Here);
+        double[] singular = linalg.svdvals(matrix).cpu().data<double>().ToArray();
         using MatrixOperator a = new(matrix);
         NormBound norm = new OperatorNorm().Estimate(a);
         Assert.Equal(singular[0], norm.Value, 1e-9);
@@ -148,7 +148,7 @@ public sealed class NormTests(ITestOutputHelper output)
     public void The_operator_norms_bounds_close_up_with_the_steps()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor d = tensor(Enumerable.Range(0, 100_000).Select(i => -1 + (4 * i / 99_999.0)).ToArray());
+        Tensor d = tensor(Enumerable.Range(0, 100_000).Select(i => -1 + (4 * i / 99_999.0)).ToArray(), device: Here);
         using DiagonalOperator a = new(d);
         NormBound few = new OperatorNorm { MaxSteps = 20 }.Estimate(a), many = new OperatorNorm { MaxSteps = 80 }.Estimate(a);
         NormBound stopped = new OperatorNorm { MaxSteps = 200, RelativeTolerance = 0.05 }.Estimate(a);
@@ -161,7 +161,7 @@ public sealed class NormTests(ITestOutputHelper output)
     public void The_operator_norm_of_zero_is_zero()
     {
         using DisposeScope scope = NewDisposeScope();
-        using DiagonalOperator a = new(zeros(50, ScalarType.Float32));
+        using DiagonalOperator a = new(zeros(50, ScalarType.Float32, device: Here));
         NormBound norm = new OperatorNorm().Estimate(a);
         Assert.Equal((0, 0, 1), (norm.Value, norm.UpperBound, norm.Products));
     }
@@ -170,7 +170,7 @@ public sealed class NormTests(ITestOutputHelper output)
     public void Settings_out_of_range_are_refused()
     {
         using DisposeScope scope = NewDisposeScope();
-        using DiagonalOperator a = new(ones(50));
+        using DiagonalOperator a = new(ones(50, device: Here));
         Assert.Throws<CurvatureException>(() => new FrobeniusNorm { MaxProbes = 0 }.Estimate(a));
         Assert.Throws<CurvatureException>(() => new SchattenNorm { Order = 0 }.Estimate(a));
         Assert.Throws<CurvatureException>(() => new OperatorNorm { Probability = 1 }.Estimate(a));

@@ -26,7 +26,7 @@ public class ProductBudgetTests
     public void The_cost_of_a_product_is_measured()
     {
         using DisposeScope scope = NewDisposeScope();
-        var x = new TorchSharp.Modules.Parameter(ones(1000, dtype: ScalarType.Float64));
+        var x = new TorchSharp.Modules.Parameter(ones(1000, dtype: ScalarType.Float64, device: Here));
         Objective objective = Objective.FromClosure(new ParameterSpace([("x", x)]), [0], _ => x.pow(4).sum(), _ => 1);
         ProductCost cost = ProductCost.Measure(options => new HessianOperator(objective, options), samples: 10);
         Assert.InRange(cost.Seconds(10, passes: 1, vectors: 1), 1e-7, 1);

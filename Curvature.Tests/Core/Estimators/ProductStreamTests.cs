@@ -70,7 +70,7 @@ public sealed class ProductStreamTests(ITestOutputHelper output)
     public void Differences_of_different_probes_are_refused()
     {
         using DisposeScope scope = NewDisposeScope();
-        using DiagonalOperator a = new(ones(30)), b = new(ones(40));
+        using DiagonalOperator a = new(ones(30, device: Here)), b = new(ones(40, device: Here));
         using StreamEstimate one = new ProductStream { MaxProbes = 8 }.Estimate(a), seed = new ProductStream { MaxProbes = 8, Seed = 1 }.Estimate(a);
         using StreamEstimate longer = new ProductStream { MaxProbes = 8 }.Estimate(b), exact = new ProductStream().Estimate(a);
         Assert.All((StreamEstimate[])[seed, longer, exact], other => Assert.Throws<CurvatureException>(() => one.DifferenceFrom(other)));
@@ -88,7 +88,7 @@ public sealed class ProductStreamTests(ITestOutputHelper output)
         Assert.Null(stream.Diagonal);
         using CancellationTokenSource source = new();
         Assert.Throws<OperationCanceledException>(() => new ProductStream().Estimate(a, progress: new ToldProgress(_ => source.Cancel()), cancellation: source.Token));
-        using MatrixOperator wide = new(ones([3, 4]));
+        using MatrixOperator wide = new(ones([3, 4], device: Here));
         Assert.Throws<CurvatureException>(() => new ProductStream().Estimate(wide));
     }
 }

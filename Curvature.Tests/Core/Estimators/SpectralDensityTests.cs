@@ -125,8 +125,8 @@ public sealed class SpectralDensityTests
         double[] alpha = [.. Enumerable.Range(0, 600).Select(i => Math.Sin(i))], beta = [.. Enumerable.Range(0, 599).Select(i => 1 + (0.5 * Math.Cos(i)))];
         QuadratureRule rule = QuadratureRule.Gauss(alpha, beta);
         using DisposeScope scope = NewDisposeScope();
-        Tensor t = tensor(alpha).diag().add(tensor(beta).diag(1)).add(tensor(beta).diag(-1));
-        Tensor power = eye(600, 600, ScalarType.Float64).select(1, 0).clone(), first = power;
+        Tensor t = tensor(alpha, device: Here).diag().add(tensor(beta, device: Here).diag(1)).add(tensor(beta, device: Here).diag(-1));
+        Tensor power = eye(600, 600, ScalarType.Float64, device: Here).select(1, 0).clone(), first = power;
         for (int degree = 0; degree < 8; degree++)
         {
             Assert.Equal(first.dot(power).ToDouble(), rule.Integrate(x => Math.Pow(x, degree)), 1e-9 * Math.Pow(4, degree));

@@ -22,7 +22,7 @@ public sealed class StochasticLanczosQuadratureTests
         Assert.Equal(Steps * Runs, density.Products);
         Assert.Equal(Steps * Runs, a.Products);
         Tensor starts = Curvature.Tensors.Probes.Draw(
-            Curvature.Tensors.ProbeKind.Gaussian, a.Columns, 0, Runs, Seed, ScalarType.Float64, CPU);
+            Curvature.Tensors.ProbeKind.Gaussian, a.Columns, 0, Runs, Seed, ScalarType.Float64, Here);
         for (int r = 0; r < Runs; r++)
         {
             Tensor q = starts.select(1, r), power = q.div(q.norm());
@@ -84,8 +84,8 @@ public sealed class StochasticLanczosQuadratureTests
     public void Does_not_stop_early_on_a_large_matrix_with_a_small_bulk()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor d = randn(1_000_000).abs().mul_(0.003);
-        d.narrow(0, 0, 5).copy_(tensor([100f, 80f, 60f, 40f, 20f]));
+        Tensor d = randn(1_000_000).to(Here).abs().mul_(0.003);
+        d.narrow(0, 0, 5).copy_(tensor([100f, 80f, 60f, 40f, 20f], device: Here));
         using DiagonalOperator a = new(d);
         SpectralDensity density = new StochasticLanczosQuadrature { Steps = 25, Runs = 1 }.Estimate(a);
         Assert.Equal(25, density.Runs[0].Nodes.Length);
@@ -98,7 +98,7 @@ public sealed class StochasticLanczosQuadratureTests
         using DisposeScope scope = NewDisposeScope();
         foreach (double value in (double[])[0, 2.5])
         {
-            using DiagonalOperator a = new(full(30, value, ScalarType.Float64));
+            using DiagonalOperator a = new(full(30, value, ScalarType.Float64, device: Here));
             SpectralDensity density = new StochasticLanczosQuadrature { Steps = 10, Runs = 3 }.Estimate(a);
             Assert.All(density.Runs, run => Assert.Equal(value, Assert.Single(run.Nodes), 1e-12));
             Assert.Equal(1, density.Mass(value - 1, value + 1).Value);

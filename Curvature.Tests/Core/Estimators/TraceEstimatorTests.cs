@@ -135,7 +135,7 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
     public void Is_exact_on_a_multiple_of_the_identity(string name)
     {
         using DisposeScope scope = NewDisposeScope();
-        using DiagonalOperator a = new(full(1000, 2.5, ScalarType.Float64));
+        using DiagonalOperator a = new(full(1000, 2.5, ScalarType.Float64, device: Here));
         Estimate trace = Make(name, 24, 2).Estimate(a).Total;
         Assert.Equal(2500, trace.Value, 1e-9);
         Assert.Equal(0, trace.StandardError, 1e-9);
@@ -146,7 +146,7 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
     public void Is_zero_on_the_zero_matrix(string name)
     {
         using DisposeScope scope = NewDisposeScope();
-        using DiagonalOperator a = new(zeros(50, ScalarType.Float32));
+        using DiagonalOperator a = new(zeros(50, ScalarType.Float32, device: Here));
         Estimate trace = Make(name, 24, 2).Estimate(a).Total;
         Assert.Equal((0, 0), (trace.Value, trace.StandardError));
     }
@@ -248,7 +248,7 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
     public void Refuses_more_vectors_than_fit_before_the_first_product()
     {
         using DisposeScope scope = NewDisposeScope();
-        using DiagonalOperator a = new(zeros(2_000_000));
+        using DiagonalOperator a = new(zeros(2_000_000, device: Here));
         foreach (string name in KnownTraceEstimators.Names.Skip(1))
         {
             string message = Assert.Throws<CurvatureException>(() => Make(name, 1_000_000, 0).Estimate(a)).Message;
@@ -309,7 +309,7 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
     public void Refuses_what_is_not_square_and_settings_out_of_range(string name)
     {
         using DisposeScope scope = NewDisposeScope();
-        using MatrixOperator wide = new(ones([3, 40]));
+        using MatrixOperator wide = new(ones([3, 40], device: Here));
         using MatrixOperator square = Matrices.OperatorWithSpectrum(Spectra["flat"]);
         Assert.Throws<CurvatureException>(() => Make(name, 24, 0).Estimate(wide));
         Assert.Throws<CurvatureException>(() => Make(name, 0, 0).Estimate(square));
@@ -325,7 +325,7 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
         string message = Assert.Throws<CurvatureException>(() => new XNysTrace { MaxProducts = 20 }.Estimate(a)).Message;
         Assert.Contains("negative curvature", message, StringComparison.Ordinal);
         Assert.Contains("XTrace", message, StringComparison.Ordinal);
-        using MatrixOperator skew = new(tensor(new[,] { { 1.0, 2.0 }, { 0.0, 1.0 } }));
+        using MatrixOperator skew = new(tensor(new[,] { { 1.0, 2.0 }, { 0.0, 1.0 } }, device: Here));
         Assert.Contains("symmetric", Assert.Throws<CurvatureException>(() => new XNysTrace().Estimate(skew)).Message, StringComparison.Ordinal);
     }
 
@@ -337,7 +337,7 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
     {
         using DisposeScope scope = NewDisposeScope();
         using Generator generator = new(3);
-        Tensor matrix = empty([Size, Size], ScalarType.Float64).normal_(0, 1, generator).add(eye(Size, Size, ScalarType.Float64).mul(20));
+        Tensor matrix = empty([Size, Size], ScalarType.Float64).normal_(0, 1, generator).to(Here).add(eye(Size, Size, ScalarType.Float64, device: Here).mul(20));
         using MatrixOperator a = new(matrix);
         double exact = matrix.trace().ToDouble();
         Estimate[] estimates = [.. Enumerable.Range(0, 100).Select(seed => Make(name, 30, seed).Estimate(a).Total)];
@@ -351,7 +351,7 @@ public sealed class TraceEstimatorTests(ITestOutputHelper output)
         using DisposeScope scope = NewDisposeScope();
         foreach (ScalarType dtype in (ScalarType[])[ScalarType.Float64, ScalarType.Float32])
         {
-            using DiagonalOperator a = new(full(200, double.NaN, dtype));
+            using DiagonalOperator a = new(full(200, double.NaN, dtype, device: Here));
             Assert.All(KnownTraceEstimators.Names, name => Assert.Throws<NonFiniteException>(() => Make(name, 24, 0).Estimate(a)));
         }
     }

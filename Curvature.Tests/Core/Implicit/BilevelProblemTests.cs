@@ -78,11 +78,11 @@ public sealed class BilevelProblemTests
     public void Of_a_logistic_regression_it_is_what_retraining_gives()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor X = randn([90, 6], ScalarType.Float64, generator: new Generator(1));
-        Tensor y = X.narrow(1, 0, 3).add(randn([90, 3], ScalarType.Float64, generator: new Generator(2)), 0.8).argmax(1);
+        Tensor X = randn([90, 6], ScalarType.Float64, generator: new Generator(1)).to(Here);
+        Tensor y = X.narrow(1, 0, 3).add(randn([90, 3], ScalarType.Float64, generator: new Generator(2)).to(Here), 0.8).argmax(1);
         manual_seed(3);
-        Linear model = nn.Linear(6, 3, dtype: ScalarType.Float64);
-        Parameter logs = new(tensor([-3.0, -1.5]));
+        Linear model = nn.Linear(6, 3, dtype: ScalarType.Float64).to(Here);
+        Parameter logs = new(tensor([-3.0, -1.5], device: Here));
         Tensor Loss(Batch batch)
         {
             Tensor penalty = cat([model.weight!.square().sum().reshape(1), model.bias!.square().sum().reshape(1)]);
@@ -126,9 +126,9 @@ public sealed class BilevelProblemTests
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(1);
-        Sequential model = nn.Sequential(nn.Linear(4, 5, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(5, 2, dtype: ScalarType.Float64));
-        Tensor X = randn([12, 4], ScalarType.Float64), Y = randn([12, 2], ScalarType.Float64);
-        Parameter slopes = new(tensor([0.5, -0.3])), weights = new(rand([12], ScalarType.Float64)); // data weights, and a slope for each output: two tensors
+        Sequential model = nn.Sequential(nn.Linear(4, 5, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(5, 2, dtype: ScalarType.Float64)).to(Here);
+        Tensor X = randn([12, 4], ScalarType.Float64).to(Here), Y = randn([12, 2], ScalarType.Float64).to(Here);
+        Parameter slopes = new(tensor([0.5, -0.3], device: Here)), weights = new(rand([12], ScalarType.Float64).to(Here)); // data weights, and a slope for each output: two tensors
         Objective training = Objective.FromClosure(
             ParameterSpace.Of(model),
             [(First: 0L, Count: 5L), (First: 5L, Count: 7L)],
@@ -137,7 +137,7 @@ public sealed class BilevelProblemTests
             l2: 0.1);
         ParameterSpace lambda = new([("slopes", slopes), ("weights", weights)]);
         BilevelProblem problem = new(training, training, lambda);
-        Tensor v = randn([training.Parameters.Count], ScalarType.Float64);
+        Tensor v = randn([training.Parameters.Count], ScalarType.Float64).to(Here);
 
         Tensor product = problem.MixedProduct(v), at = lambda.Snapshot();
         Assert.True(weights.grad is null && slopes.grad is null);
@@ -154,7 +154,7 @@ public sealed class BilevelProblemTests
             return (Along(1e-5) - Along(-1e-5)) / 2e-5;
         })];
         lambda.Assign(at);
-        Assert.True(Matrices.RelativeDifference(product, tensor(differences)) < 1e-8);
+        Assert.True(Matrices.RelativeDifference(product, tensor(differences, device: Here)) < 1e-8);
 
         // Where it is no minimum it says so, and the direct term is the plain derivative.
         using Hypergradient found = problem.Gradient(new Minres { Tolerance = 1e-9 });
@@ -194,7 +194,7 @@ public sealed class BilevelProblemTests
         using Hypergradient cold = ridge.Problem.Gradient(solver);
         using Hypergradient warm = ridge.Problem.Gradient(solver with { Start = cold.Adjoint });
         Assert.True(warm.Products < cold.Products / 2, $"{warm.Products} and {cold.Products}");
-        Tensor inverse = linalg.solve(ridge.Hessian(), eye(8, dtype: ScalarType.Float64));
+        Tensor inverse = linalg.solve(ridge.Hessian(), eye(8, dtype: ScalarType.Float64, device: Here));
         using Hypergradient preconditioned = ridge.Problem.Gradient(solver, preconditioner: new MatrixOperator(inverse.add(inverse.t()).mul(0.5)));
         Assert.True(preconditioned.Products <= 4, $"{preconditioned.Products}");
     }
@@ -205,21 +205,21 @@ public sealed class BilevelProblemTests
         using DisposeScope scope = NewDisposeScope();
         Ridge ridge = new();
         Objective training = ridge.Problem.Training;
-        Linear other = nn.Linear(4, 2, hasBias: false, dtype: ScalarType.Float64);
+        Linear other = nn.Linear(4, 2, hasBias: false, dtype: ScalarType.Float64).to(Here);
         string Refused(Action act) => Assert.ThrowsAny<CurvatureException>(act).Message;
 
         Assert.Contains("same parameters", Refused(() => _ = new BilevelProblem(training, Objective.Supervised(other, new MeanSquaredError(), ridge.Data), ridge.Problem.Hyperparameters)), StringComparison.Ordinal);
-        Assert.Contains("'frozen' is frozen", Refused(() => _ = new BilevelProblem(training, training, new ParameterSpace([("frozen", zeros(2, ScalarType.Float64))]))), StringComparison.Ordinal);
+        Assert.Contains("'frozen' is frozen", Refused(() => _ = new BilevelProblem(training, training, new ParameterSpace([("frozen", zeros(2, ScalarType.Float64, device: Here))]))), StringComparison.Ordinal);
         Assert.Contains("is one of the parameters", Refused(() => _ = new BilevelProblem(training, training, training.Parameters)), StringComparison.Ordinal);
         Assert.Contains("is computed from others", Refused(() => _ = new BilevelProblem(training, training, new ParameterSpace([("exp", ridge.LogPenalties.exp())]))), StringComparison.Ordinal);
         Assert.Contains("finite ridge", Refused(() => ridge.Problem.Gradient(new Minres(), ridge: double.NaN)), StringComparison.Ordinal);
-        Assert.Contains("3 x 3", Refused(() => ridge.Problem.Gradient(new Minres(), new DiagonalOperator(ones(3, ScalarType.Float64)))), StringComparison.Ordinal);
+        Assert.Contains("3 x 3", Refused(() => ridge.Problem.Gradient(new Minres(), new DiagonalOperator(ones(3, ScalarType.Float64, device: Here)))), StringComparison.Ordinal);
         using (no_grad())
         {
             ridge.LogPenalties.fill_(1000);
         }
 
-        Assert.IsType<NonFiniteException>(Assert.ThrowsAny<CurvatureException>(() => ridge.Problem.MixedProduct(ones(8, ScalarType.Float64))));
+        Assert.IsType<NonFiniteException>(Assert.ThrowsAny<CurvatureException>(() => ridge.Problem.MixedProduct(ones(8, ScalarType.Float64, device: Here))));
     }
 
     private static void Minimise(Objective objective)
@@ -247,18 +247,18 @@ public sealed class BilevelProblemTests
         public Ridge(bool penaltiesDiffer = true, bool validationReads = false)
         {
             _validationReads = validationReads;
-            _X = randn([20, 4], ScalarType.Float64, generator: new Generator(1));
-            _Y = randn([20, 2], ScalarType.Float64, generator: new Generator(2));
-            _Xv = randn([15, 4], ScalarType.Float64, generator: new Generator(3));
-            _Yv = randn([15, 2], ScalarType.Float64, generator: new Generator(4));
-            LogPenalties = new Parameter(tensor(penaltiesDiffer ? new double[] { -2, -1 } : [-1.5, -1.5]));
-            Model = nn.Linear(4, 2, hasBias: false, dtype: ScalarType.Float64);
+            _X = randn([20, 4], ScalarType.Float64, generator: new Generator(1)).to(Here);
+            _Y = randn([20, 2], ScalarType.Float64, generator: new Generator(2)).to(Here);
+            _Xv = randn([15, 4], ScalarType.Float64, generator: new Generator(3)).to(Here);
+            _Yv = randn([15, 2], ScalarType.Float64, generator: new Generator(4)).to(Here);
+            LogPenalties = new Parameter(tensor(penaltiesDiffer ? new double[] { -2, -1 } : [-1.5, -1.5], device: Here));
+            Model = nn.Linear(4, 2, hasBias: false, dtype: ScalarType.Float64).to(Here);
             Problem = new BilevelProblem(
                 Objective.FromClosure(ParameterSpace.Of(Model), Data, batch => new MeanSquaredError().Value(Model.call(batch.Inputs), batch.Targets).add(Penalty()), batch => batch.Inputs.shape[0]),
                 Objective.FromClosure(
                     ParameterSpace.Of(Model),
                     [new Batch(_Xv, _Yv)],
-                    batch => new MeanSquaredError().Value(Model.call(batch.Inputs), batch.Targets).add(_validationReads ? LogPenalties.square().sum() : zeros(1, ScalarType.Float64).sum()),
+                    batch => new MeanSquaredError().Value(Model.call(batch.Inputs), batch.Targets).add(_validationReads ? LogPenalties.square().sum() : zeros(1, ScalarType.Float64, device: Here).sum()),
                     batch => batch.Inputs.shape[0]),
                 new ParameterSpace([("log penalties", LogPenalties)]));
 
@@ -274,7 +274,7 @@ public sealed class BilevelProblemTests
 
         public Parameter LogPenalties { get; }
 
-        public double[] Penalties => [.. LogPenalties.detach().exp().data<double>()];
+        public double[] Penalties => [.. LogPenalties.detach().exp().cpu().data<double>()];
 
         public IReadOnlyList<Batch> Data => [new Batch(_X.narrow(0, 0, 13), _Y.narrow(0, 0, 13)), new Batch(_X.narrow(0, 13, 7), _Y.narrow(0, 13, 7))];
 
@@ -282,18 +282,18 @@ public sealed class BilevelProblemTests
         public Objective Plain() => Objective.Supervised(Model, new MeanSquaredError(), Data);
 
         /// <summary>In the order of the flat weight: <c>I_2 (x) (X^T X / N + Lambda)</c>.</summary>
-        public Tensor Hessian() => kron(eye(2, dtype: ScalarType.Float64), _X.t().mm(_X).div(20).add(Lambda().diag()));
+        public Tensor Hessian() => kron(eye(2, dtype: ScalarType.Float64, device: Here), _X.t().mm(_X).div(20).add(Lambda().diag()));
 
         public Tensor Adjoint(double ridge = 0)
         {
             Tensor gradient = Model.weight!.detach().mm(_Xv.t()).sub(_Yv.t()).mm(_Xv).div(15);
-            return linalg.solve(Hessian().add(eye(8, dtype: ScalarType.Float64), ridge), gradient.reshape(-1));
+            return linalg.solve(Hessian().add(eye(8, dtype: ScalarType.Float64, device: Here), ridge), gradient.reshape(-1));
         }
 
         public Tensor Hypergradient(double ridge = 0)
         {
             Tensor mixed = Adjoint(ridge).reshape(2, 4).mul(Model.weight!.detach()).mul(Lambda()); // exp(l_i) w x, to be summed over its inputs
-            Tensor direct = _validationReads ? LogPenalties.detach().mul(2) : zeros(2, ScalarType.Float64);
+            Tensor direct = _validationReads ? LogPenalties.detach().mul(2) : zeros(2, ScalarType.Float64, device: Here);
             return direct.sub(stack([mixed.narrow(1, 0, 2).sum(), mixed.narrow(1, 2, 2).sum()]));
         }
 

@@ -149,7 +149,7 @@ public sealed class KfacFactorsTests(ITestOutputHelper output)
         {
             Tensor inputs = problem.Inputs.mul(k);
             factors.Update(() => problem.Model.call(inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
-            Tensor x = cat([inputs, ones(7, 1, ScalarType.Float64)], 1), now = x.t().mm(x).div(7);
+            Tensor x = cat([inputs, ones(7, 1, ScalarType.Float64, device: Here)], 1), now = x.t().mm(x).div(7);
             double e = Math.Min(1 - (1.0 / k), 0.75);
             F = F is null ? now : F.mul(e).add(now, 1 - e);
             IReadOnlyDictionary<string, Tensor> state = factors.StateDict();
@@ -201,7 +201,7 @@ public sealed class KfacFactorsTests(ITestOutputHelper output)
             IReadOnlyDictionary<string, Tensor> middle = through.StateDict();
             resumed.LoadStateDict(middle);
             using KfacOperator before = new(through), loaded = new(resumed);
-            Tensor v = randn(before.Columns, dtype);
+            Tensor v = randn(before.Columns, dtype).to(Here);
             Assert.True(before.Inverse(0.1).Apply(v).Equals(loaded.Inverse(0.1).Apply(v)));
 
             Run(through, problem, batches, 3);
@@ -222,7 +222,7 @@ public sealed class KfacFactorsTests(ITestOutputHelper output)
         Update(factors, problem, good);
         IReadOnlyDictionary<string, Tensor> before = factors.StateDict();
         Tensor poisoned = good.Inputs.clone();
-        poisoned[2, 1] = tensor(double.PositiveInfinity);
+        poisoned[2, 1] = tensor(double.PositiveInfinity, device: Here);
         Assert.Contains("'fc1'", Assert.Throws<NonFiniteException>(() => Update(factors, problem, new Batch(poisoned, good.Targets))).Message, StringComparison.Ordinal);
         AssertEqual(before, factors.StateDict());
 
@@ -239,7 +239,7 @@ public sealed class KfacFactorsTests(ITestOutputHelper output)
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create("silu-mlp weighted, ignored");
         using KfacFactors factors = new(problem.Model);
-        Tensor ignored = full(3, 2L, ScalarType.Int64);
+        Tensor ignored = full(3, 2L, ScalarType.Int64, device: Here);
         Update(factors, problem, new Batch(problem.Inputs.narrow(0, 0, 3), ignored));
         Assert.Equal(0, factors.Updates);
     }
@@ -253,13 +253,13 @@ public sealed class KfacFactorsTests(ITestOutputHelper output)
         IReadOnlyDictionary<string, Tensor> good = factors.StateDict();
         Assert.Contains("another model", Refusal(factors, different.StateDict()), StringComparison.Ordinal);
         Assert.Contains("no 'fc1/A'", Refusal(factors, good.Where(p => p.Key != "fc1/A").ToDictionary()), StringComparison.Ordinal);
-        Assert.Contains("'extra'", Refusal(factors, good.Append(new("extra", zeros(1))).ToDictionary()), StringComparison.Ordinal);
-        Assert.Contains("'fc2/G'", Refusal(factors, With(good, "fc2/G", zeros([1, 2, 2], ScalarType.Float64))), StringComparison.Ordinal);
+        Assert.Contains("'extra'", Refusal(factors, good.Append(new("extra", zeros(1, device: Here))).ToDictionary()), StringComparison.Ordinal);
+        Assert.Contains("'fc2/G'", Refusal(factors, With(good, "fc2/G", zeros([1, 2, 2], ScalarType.Float64, device: Here))), StringComparison.Ordinal);
         Assert.Contains("'fc2/G'", Refusal(factors, With(good, "fc2/G", good["fc2/G"].to(ScalarType.Float32))), StringComparison.Ordinal);
-        Assert.Contains("not negative", Refusal(factors, With(good, "updates", tensor(-1L))), StringComparison.Ordinal);
-        Assert.Contains("'updates'", Refusal(factors, With(good, "updates", zeros(2, ScalarType.Int64))), StringComparison.Ordinal);
-        Assert.Contains("'updates'", Refusal(factors, With(good, "updates", tensor(2.5))), StringComparison.Ordinal);
-        Assert.Contains("'weight'", Refusal(factors, With(good, "weight", zeros(0, ScalarType.Float64))), StringComparison.Ordinal);
+        Assert.Contains("not negative", Refusal(factors, With(good, "updates", tensor(-1L, device: Here))), StringComparison.Ordinal);
+        Assert.Contains("'updates'", Refusal(factors, With(good, "updates", zeros(2, ScalarType.Int64, device: Here))), StringComparison.Ordinal);
+        Assert.Contains("'updates'", Refusal(factors, With(good, "updates", tensor(2.5, device: Here))), StringComparison.Ordinal);
+        Assert.Contains("'weight'", Refusal(factors, With(good, "weight", zeros(0, ScalarType.Float64, device: Here))), StringComparison.Ordinal);
         Assert.Contains("int64", Refusal(factors, With(good, "kinds", good["kinds"].to(ScalarType.Float64))), StringComparison.Ordinal);
         AssertEqual(good, factors.StateDict());
         using KfacFactors small = new(problem.Model, null, Exact with { FullBlockLimit = 3 });
@@ -312,7 +312,7 @@ public sealed class KfacFactorsTests(ITestOutputHelper output)
     {
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(1);
-        Problem problem = new(nn.Sequential(("fc", nn.Linear(8, 6, dtype: ScalarType.Float64))), randn([40, 8], ScalarType.Float64).add(1), KroneckerCases.Labels(6, 40), "cross-entropy");
+        Problem problem = new(nn.Sequential(("fc", nn.Linear(8, 6, dtype: ScalarType.Float64))).to(Here), randn([40, 8], ScalarType.Float64).to(Here).add(1), KroneckerCases.Labels(6, 40), "cross-entropy");
         using GgnOperator ggn = new(problem.Objective());
         using KfacOperator kfac = KfacOperator.Of(problem.Objective(), problem.Model, Exact);
         double exact = DenseCurvature.Ggn(problem).trace().ToDouble();

@@ -71,7 +71,7 @@ public sealed class KfacOperatorTests
 
         // Expanded: A and G are sums over both calls, as over two rows.
         Tensor rows = halves.Inputs.reshape(-1, 4);
-        Problem plain = new(nn.Sequential(("fc", Linear(4, 2))), rows, halves.Targets.repeat(1, 2).reshape(-1, 2), "mse");
+        Problem plain = new(nn.Sequential(("fc", Linear(4, 2))).to(Here), rows, halves.Targets.repeat(1, 2).reshape(-1, 2), "mse");
         using KfacOperator twice = KfacOperator.Of(halves.Objective(4, 3), halves.Model, Exact), once = KfacOperator.Of(plain.Objective(), plain.Model, Exact);
         Assert.True(Matrices.RelativeDifference(twice.ToDense(), once.ToDense().mul(2)) < 1e-12);
         Assert.Equal(BlockKind.Kronecker, twice.Registration.Parameters[0].Kind);
@@ -83,7 +83,7 @@ public sealed class KfacOperatorTests
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(6);
         Tensor images = Inputs(3, 2, 4);
-        nn.Module<Tensor, Tensor> convolution = nn.Conv2d(3, 2, 1, dtype: ScalarType.Float64), linear = Linear(3, 2);
+        nn.Module<Tensor, Tensor> convolution = nn.Conv2d(3, 2, 1, dtype: ScalarType.Float64).to(Here), linear = Linear(3, 2);
         Share(convolution, linear);
         Problem pixels = new(convolution, images, Inputs(2, 2, 4), "mse");
         Problem rows = new(linear, images.permute(0, 2, 3, 1).reshape(Rows, -1, 3), pixels.Targets.permute(0, 2, 3, 1).reshape(Rows, -1, 2), "mse");
@@ -106,22 +106,22 @@ public sealed class KfacOperatorTests
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(7);
         Tensor images = Inputs(4, 7, 6);
-        nn.Module<Tensor, Tensor> model = nn.Conv2d(4, 8, 3, stride, padding, dilation, PaddingModes.Zeros, groups, dtype: ScalarType.Float64);
+        nn.Module<Tensor, Tensor> model = nn.Conv2d(4, 8, 3, stride, padding, dilation, PaddingModes.Zeros, groups, dtype: ScalarType.Float64).to(Here);
         Tensor outputs = model.call(images);
-        Problem problem = new(model, images, randn(outputs.shape, ScalarType.Float64), "mse");
+        Problem problem = new(model, images, randn(outputs.shape, ScalarType.Float64).to(Here), "mse");
         using KfacOperator kfac = KfacOperator.Of(problem.Objective(4, 3), model, Exact);
 
         // Patches by unfold; the same linear layer for each group.
         Tensor patches = nn.functional.unfold(images, (3, 3), (dilation, dilation), (padding, padding), (stride, stride)); // [N, C 9, T]
         long count = 4 / groups * 9, positions = patches.shape[2];
-        Tensor a = cat([patches.reshape(Rows, groups, count, positions), ones(Rows, groups, 1, positions, ScalarType.Float64)], 2);
+        Tensor a = cat([patches.reshape(Rows, groups, count, positions), ones(Rows, groups, 1, positions, ScalarType.Float64, device: Here)], 2);
         for (long g = 0; g < groups; g++)
         {
             Tensor columns = a.select(1, g).permute(1, 0, 2).reshape(count + 1, -1);
             Tensor A = columns.mm(columns.t()).div(Rows * positions);
             double curvature = 2.0 / outputs.numel() * Rows * positions; // the loss's Hessian 2 / numel at each of N T positions
             long outs = 8 / groups;
-            Tensor expected = eye(outs, outs, ScalarType.Float64).mul(curvature).kron(A);
+            Tensor expected = eye(outs, outs, ScalarType.Float64, device: Here).mul(curvature).kron(A);
             Assert.True(Matrices.RelativeDifference(Group(kfac.ToDense(), g, outs, count, 8), expected) < 1e-11);
         }
     }
@@ -132,7 +132,7 @@ public sealed class KfacOperatorTests
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(8);
         Tensor x = Inputs(4), y = Labels(3, Rows), kept = y.ne(0);
-        nn.Module<Tensor, Tensor> model = nn.Sequential(("fc1", Linear(4, 5)), ("act", nn.Tanh()), ("fc2", Linear(5, 3)));
+        nn.Module<Tensor, Tensor> model = nn.Sequential(("fc1", Linear(4, 5)), ("act", nn.Tanh()), ("fc2", Linear(5, 3))).to(Here);
         Problem masked = new(model, x, y, "cross-entropy", new LossOptions { IgnoreIndex = 0 });
         Problem without = new(model, x.index(kept), y.masked_select(kept), "cross-entropy");
         foreach (FactorGradients gradients in new[] { FactorGradients.Exact, FactorGradients.Empirical, FactorGradients.Identity })
@@ -145,7 +145,7 @@ public sealed class KfacOperatorTests
         // Positions of a sequence, in both regimes.
         Problem tokens = Tokens(new LossOptions { IgnoreIndex = 3 });
         Tensor flat = tokens.Targets.reshape(-1), valid = flat.ne(3);
-        Problem rows = new(nn.Sequential(("tokens", Child(tokens, 0)), ("fc", Child(tokens, 1))),
+        Problem rows = new(nn.Sequential(("tokens", Child(tokens, 0)), ("fc", Child(tokens, 1))).to(Here),
             tokens.Inputs.reshape(-1).masked_select(valid), flat.masked_select(valid), "cross-entropy");
         using KfacOperator c = KfacOperator.Of(tokens.Objective(4, 3), tokens.Model, Exact), d = KfacOperator.Of(rows.Objective(), rows.Model, Exact);
         Assert.True(Matrices.RelativeDifference(c.ToDense(), d.ToDense()) < 1e-12);
@@ -191,10 +191,10 @@ public sealed class KfacOperatorTests
         random.manual_seed(9);
         foreach (Reduction reduction in Enum.GetValues<Reduction>())
         {
-            Problem problem = new(nn.Sequential(("fc", Linear(4, 2))), Inputs(4), Inputs(2), "mse", new LossOptions { Reduction = reduction });
+            Problem problem = new(nn.Sequential(("fc", Linear(4, 2))).to(Here), Inputs(4), Inputs(2), "mse", new LossOptions { Reduction = reduction });
             using KfacOperator foof = KfacOperator.Of(problem.Objective(4, 3), problem.Model, new KfacOptions { Gradients = FactorGradients.Identity });
-            Tensor a = cat([problem.Inputs, ones(Rows, 1, ScalarType.Float64)], 1);
-            Tensor expected = eye(2, 2, ScalarType.Float64).kron(a.t().mm(a).div(reduction == Reduction.Mean ? Rows : 1));
+            Tensor a = cat([problem.Inputs, ones(Rows, 1, ScalarType.Float64, device: Here)], 1);
+            Tensor expected = eye(2, 2, ScalarType.Float64, device: Here).kron(a.t().mm(a).div(reduction == Reduction.Mean ? Rows : 1));
             Assert.True(Matrices.RelativeDifference(Ordered(foof.ToDense(), 2, 4), expected) < 1e-12, $"{reduction}");
         }
     }
@@ -228,11 +228,11 @@ public sealed class KfacOperatorTests
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create(name);
         using KfacOperator kfac = KfacOperator.Of(problem.Objective(4, 3), problem.Model, Exact);
-        Tensor dense = kfac.ToDense(), v = randn(kfac.Columns, 3, ScalarType.Float64);
+        Tensor dense = kfac.ToDense(), v = randn(kfac.Columns, 3, ScalarType.Float64).to(Here);
         Assert.Equal(dense.trace().ToDouble(), kfac.ExactTrace!.Value, 1e-12);
         Assert.Equal(kfac.ExactTrace.Value, kfac.Layers.Sum(kfac.LayerTrace), 1e-12);
         Assert.Equal(dense.norm().ToDouble(), kfac.FrobeniusNorm, 1e-12);
-        Assert.Equal(linalg.slogdet(dense.add(eye(kfac.Rows, kfac.Rows, ScalarType.Float64).mul(0.03))).Item2.ToDouble(), kfac.LogDeterminant(0.03), 1e-8);
+        Assert.Equal(linalg.slogdet(dense.add(eye(kfac.Rows, kfac.Rows, ScalarType.Float64, device: Here).mul(0.03))).Item2.ToDouble(), kfac.LogDeterminant(0.03), 1e-8);
         Assert.True(Matrices.RelativeDifference(kfac.Apply(v), dense.mm(v)) < 1e-12);
         Assert.True(Matrices.RelativeDifference(dense, dense.t()) < 1e-13);
         Assert.True(linalg.eigvalsh(dense).min().ToDouble() > -1e-12);
@@ -246,7 +246,7 @@ public sealed class KfacOperatorTests
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create("tanh-mlp mse");
         using KfacOperator kfac = KfacOperator.Of(problem.Objective(), problem.Model);
-        Assert.Contains("[26]", Assert.Throws<CurvatureException>(() => kfac.Apply(zeros(3, ScalarType.Float64))).Message, StringComparison.Ordinal);
+        Assert.Contains("[26]", Assert.Throws<CurvatureException>(() => kfac.Apply(zeros(3, ScalarType.Float64, device: Here))).Message, StringComparison.Ordinal);
         Assert.Contains("fc1, fc2", Assert.Throws<CurvatureException>(() => kfac.Layer("fc3")).Message, StringComparison.Ordinal);
         Assert.Contains("positive", Assert.Throws<CurvatureException>(() => kfac.LogDeterminant(0)).Message, StringComparison.Ordinal);
         using KfacFactors empty = new(problem.Model);
@@ -272,15 +272,15 @@ public sealed class KfacOperatorTests
     /// <summary>Weight and bias end to end, <c>[out, in]</c> and <c>[out]</c>, in the order of <c>[out, in + 1]</c>.</summary>
     private static Tensor Ordered(Tensor dense, long outputs, long inputs)
     {
-        Tensor order = cat([arange(outputs * inputs, ScalarType.Int64).reshape(outputs, inputs), arange(outputs, ScalarType.Int64).add(outputs * inputs).reshape(outputs, 1)], 1).reshape(-1);
+        Tensor order = cat([arange(outputs * inputs, ScalarType.Int64, device: Here).reshape(outputs, inputs), arange(outputs, ScalarType.Int64, device: Here).add(outputs * inputs).reshape(outputs, 1)], 1).reshape(-1);
         return dense.index_select(0, order).index_select(1, order);
     }
 
     /// <summary>One group's part of a convolution's block, in the order of <c>[out, in + 1]</c>.</summary>
     private static Tensor Group(Tensor dense, long group, long outs, long count, long all)
     {
-        Tensor weights = arange(outs * count, ScalarType.Int64).add(group * outs * count).reshape(outs, count);
-        Tensor biases = arange(outs, ScalarType.Int64).add((all * count) + (group * outs)).reshape(outs, 1);
+        Tensor weights = arange(outs * count, ScalarType.Int64, device: Here).add(group * outs * count).reshape(outs, count);
+        Tensor biases = arange(outs, ScalarType.Int64, device: Here).add((all * count) + (group * outs)).reshape(outs, 1);
         Tensor order = cat([weights, biases], 1).reshape(-1);
         return dense.index_select(0, order).index_select(1, order);
     }
@@ -304,7 +304,7 @@ public sealed class KfacOperatorTests
         Tensor mask = zeros_like(dense);
         foreach (string layer in kfac.Layers)
         {
-            Tensor member = zeros(kfac.Parameters.Count, ScalarType.Float64);
+            Tensor member = zeros(kfac.Parameters.Count, ScalarType.Float64, device: Here);
             foreach ((int i, _) in kfac.Registration.Parameters.Index().Where(p => p.Item.Block == layer))
             {
                 member.narrow(0, kfac.Parameters.Offset(i), kfac.Parameters.Parameters[i].numel()).fill_(1);

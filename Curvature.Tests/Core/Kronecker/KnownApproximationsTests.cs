@@ -42,13 +42,13 @@ public sealed class KnownApproximationsTests
             problem.Model.to(dtype);
             using LayerwiseOperator b = KnownApproximations.Create(
                 name, Objective.Supervised(problem.Model, problem.Loss, problem.Batches(4, 3)), problem.Model, new KfacOptions { Seed = 1 });
-            Tensor v = randn(b.Columns, 2, dtype), dense = b.ToDense(), before = b.Apply(v);
+            Tensor v = randn(b.Columns, 2, dtype).to(Here), dense = b.ToDense(), before = b.Apply(v);
             Assert.True(Matrices.RelativeDifference(dense, dense.t()) < tolerance);
             Assert.True(linalg.eigvalsh(dense.to(ScalarType.Float64)).min().ToDouble() > -tolerance);
             Assert.Equal(dense.trace().ToDouble(), b.ExactTrace!.Value, tolerance * b.ExactTrace.Value);
             Assert.Equal(dense.norm().ToDouble(), b.FrobeniusNorm, tolerance * b.FrobeniusNorm);
             Assert.Equal(
-                linalg.slogdet(dense.to(ScalarType.Float64).add(eye(b.Rows, b.Rows, ScalarType.Float64).mul(0.1))).Item2.ToDouble(), b.LogDeterminant(0.1), 100 * tolerance);
+                linalg.slogdet(dense.to(ScalarType.Float64).add(eye(b.Rows, b.Rows, ScalarType.Float64, device: Here).mul(0.1))).Item2.ToDouble(), b.LogDeterminant(0.1), 100 * tolerance);
             Assert.True(Matrices.RelativeDifference(b.Apply(v.mul(3)), before.mul(3)) < tolerance);
             using (no_grad())
             {

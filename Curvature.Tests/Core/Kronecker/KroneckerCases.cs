@@ -1,5 +1,6 @@
 using Curvature.Objectives;
 using Curvature.Tests.Reference;
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -10,15 +11,15 @@ internal static class KroneckerCases
 {
     public const long Rows = 7;
 
-    public static Linear Linear(long inputs, long outputs, bool bias = true) => nn.Linear(inputs, outputs, bias, dtype: ScalarType.Float64);
+    public static Linear Linear(long inputs, long outputs, bool bias = true) => nn.Linear(inputs, outputs, bias, dtype: ScalarType.Float64).to(Here);
 
-    public static Tensor Inputs(params long[] shape) => randn([Rows, .. shape], ScalarType.Float64);
+    public static Tensor Inputs(params long[] shape) => randn([Rows, .. shape], ScalarType.Float64).to(Here);
 
     public static Tensor Labels(long classes, params long[] shape) =>
-        arange(shape.Aggregate(1L, (product, size) => product * size), ScalarType.Int64).remainder(classes).reshape(shape);
+        arange(shape.Aggregate(1L, (product, size) => product * size), ScalarType.Int64, device: Here).remainder(classes).reshape(shape);
 
     /// <summary>A linear network of three layers, over one vector or several positions a row.</summary>
-    public static nn.Module<Tensor, Tensor> DeepLinear() => nn.Sequential(("fc1", Linear(4, 3)), ("fc2", Linear(3, 5, bias: false)), ("fc3", Linear(5, 2)));
+    public static nn.Module<Tensor, Tensor> DeepLinear() => nn.Sequential(("fc1", Linear(4, 3)), ("fc2", Linear(3, 5, bias: false)), ("fc3", Linear(5, 2))).to(Here);
 
     /// <summary>The same problem with only its first row.</summary>
     public static Problem FirstRow(Problem problem) =>
@@ -70,7 +71,7 @@ internal static class KroneckerCases
     public sealed class Scaled : nn.Module<Tensor, Tensor>
     {
         private readonly Linear fc = Linear(4, 3);
-        private readonly Parameter scale = new(ones(3, ScalarType.Float64).mul(1.5));
+        private readonly Parameter scale = new(ones(3, ScalarType.Float64, device: Here).mul(1.5));
 
         public Scaled() : base("scaled") => RegisterComponents();
 
@@ -80,7 +81,7 @@ internal static class KroneckerCases
     /// <summary>An embedding whose weight is the head's too, as modules.</summary>
     public sealed class TiedHead : nn.Module<Tensor, Tensor>
     {
-        private readonly Embedding tokens = nn.Embedding(5, 3, dtype: ScalarType.Float64);
+        private readonly Embedding tokens = nn.Embedding(5, 3, dtype: ScalarType.Float64).to(Here);
         private readonly Linear head = Linear(3, 5, bias: false);
 
         public TiedHead() : base("tied head")
@@ -94,7 +95,7 @@ internal static class KroneckerCases
 
     /// <summary>Tokens, an embedding, a linear layer a position.</summary>
     public static Problem Tokens(LossOptions? options = null) => new(
-        nn.Sequential(("tokens", nn.Embedding(5, 3, dtype: ScalarType.Float64)), ("fc", Linear(3, 4)), ("flip", new Flip())),
+        nn.Sequential(("tokens", nn.Embedding(5, 3, dtype: ScalarType.Float64)), ("fc", Linear(3, 4)), ("flip", new Flip())).to(Here),
         Labels(5, Rows, 3),
         Labels(4, Rows, 3),
         "cross-entropy",

@@ -30,13 +30,13 @@ public sealed class LaplacePosteriorTests
         using LaplacePosterior posterior = new(kfac, objective, Tau);
 
         // Likelihood N(z, 1/2): precision 2 X^T X + tau I, with a column of ones for the bias; y ~ N(0, I / 2 + X X^T / tau).
-        Tensor withOnes = cat([X, ones(N, 1, ScalarType.Float64)], 1);
-        Tensor precision = withOnes.t().mm(withOnes).mul(2).add(eye(D + 1, D + 1, ScalarType.Float64).mul(Tau));
+        Tensor withOnes = cat([X, ones(N, 1, ScalarType.Float64, device: Here)], 1);
+        Tensor precision = withOnes.t().mm(withOnes).mul(2).add(eye(D + 1, D + 1, ScalarType.Float64, device: Here).mul(Tau));
         Tensor Sigma = linalg.inv(precision);
         AssertClose(Sigma, posterior.Covariance.ToDense(), 1e-10);
         AssertClose(withOnes.mm(Sigma).mul(withOnes).sum(dim: 1), posterior.OutputCovariance(model.call, X).reshape(-1), 1e-10);
 
-        Tensor marginal = withOnes.mm(withOnes.t()).div(Tau).add(eye(N, N, ScalarType.Float64).div(2));
+        Tensor marginal = withOnes.mm(withOnes.t()).div(Tau).add(eye(N, N, ScalarType.Float64, device: Here).div(2));
         double logDeterminant = linalg.eigvalsh(marginal).log().sum().ToDouble();
         double exact = -0.5 * (y.t().mm(linalg.inv(marginal)).mm(y).ToDouble() + logDeterminant + (N * Math.Log(2 * Math.PI)));
         Assert.Equal(exact, posterior.LogEvidence - (N * Math.Log(Math.PI) / 2), 1e-8);
@@ -47,15 +47,15 @@ public sealed class LaplacePosteriorTests
     {
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(1);
-        nn.Module<Tensor, Tensor> model = nn.Sequential(("fc1", KroneckerCases.Linear(3, 4)), ("tanh", nn.Tanh()), ("fc2", KroneckerCases.Linear(4, 2)));
-        Tensor X = randn([6, 3], ScalarType.Float64);
+        nn.Module<Tensor, Tensor> model = nn.Sequential(("fc1", KroneckerCases.Linear(3, 4)), ("tanh", nn.Tanh()), ("fc2", KroneckerCases.Linear(4, 2))).to(Here);
+        Tensor X = randn([6, 3], ScalarType.Float64).to(Here);
         Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(X, KroneckerCases.Labels(2, 6))]);
         using KfacOperator kfac = KfacOperator.Of(objective, model, Exact);
         using LaplacePosterior posterior = new(kfac, objective, 3);
         using JacobianOperator jacobian = new(objective);
 
         Tensor J = jacobian.ToDense();
-        Tensor precision = kfac.ToDense().mul(6).add(eye(kfac.Rows, kfac.Rows, ScalarType.Float64).mul(3));
+        Tensor precision = kfac.ToDense().mul(6).add(eye(kfac.Rows, kfac.Rows, ScalarType.Float64, device: Here).mul(3));
         Tensor all = J.mm(linalg.inv(precision)).mm(J.t()).reshape(6, 2, 6, 2);
         Tensor actual = posterior.OutputCovariance(model.call, X);
         for (long n = 0; n < 6; n++)
@@ -92,7 +92,7 @@ public sealed class LaplacePosteriorTests
         using DisposeScope scope = NewDisposeScope();
         (Linear model, Tensor X, Tensor y) = Regression();
         Objective objective = Of(model, X, y, Reduction.Mean);
-        Tensor d = arange(D + 1, ScalarType.Float64).add(1);
+        Tensor d = arange(D + 1, ScalarType.Float64, device: Here).add(1);
         using DiagonalCurvatureOperator diagonal = new(objective.Parameters, d);
         AssertClose(d.diag(), diagonal.ToDense(), 0);
         Assert.Equal(15, diagonal.ExactTrace!.Value, 1e-12);
@@ -125,9 +125,9 @@ public sealed class LaplacePosteriorTests
         Objective part = Objective.Supervised(model, new MeanSquaredError(), [new Batch(X, y)], ParameterSpace.Of(model, "weight"));
         Assert.Contains("other parameters", Assert.Throws<CurvatureException>(() => new LaplacePosterior(kfac, part)).Message, StringComparison.Ordinal);
 
-        Assert.Contains("least entry", Assert.Throws<CurvatureException>(() => new DiagonalCurvatureOperator(objective.Parameters, full(D + 1, -1.0, ScalarType.Float64))).Message, StringComparison.Ordinal);
-        Assert.Throws<NonFiniteException>(() => new DiagonalCurvatureOperator(objective.Parameters, full(D + 1, double.NaN, ScalarType.Float64)));
-        Assert.Contains("[5]", Assert.Throws<CurvatureException>(() => new DiagonalCurvatureOperator(objective.Parameters, ones(D, ScalarType.Float64))).Message, StringComparison.Ordinal);
+        Assert.Contains("least entry", Assert.Throws<CurvatureException>(() => new DiagonalCurvatureOperator(objective.Parameters, full(D + 1, -1.0, ScalarType.Float64, device: Here))).Message, StringComparison.Ordinal);
+        Assert.Throws<NonFiniteException>(() => new DiagonalCurvatureOperator(objective.Parameters, full(D + 1, double.NaN, ScalarType.Float64, device: Here)));
+        Assert.Contains("[5]", Assert.Throws<CurvatureException>(() => new DiagonalCurvatureOperator(objective.Parameters, ones(D, ScalarType.Float64, device: Here))).Message, StringComparison.Ordinal);
     }
 
     /// <summary>A linear model at the minimum of the penalised squared error, the mean of the posterior.</summary>
@@ -135,9 +135,9 @@ public sealed class LaplacePosteriorTests
     {
         random.manual_seed(0);
         Linear model = KroneckerCases.Linear(D, 1);
-        Tensor X = randn([N, D], ScalarType.Float64), y = X.sum(dim: 1, keepdim: true).add(randn([N, 1], ScalarType.Float64));
-        Tensor withOnes = cat([X, ones(N, 1, ScalarType.Float64)], 1);
-        Tensor precision = withOnes.t().mm(withOnes).mul(2).add(eye(D + 1, D + 1, ScalarType.Float64).mul(Tau));
+        Tensor X = randn([N, D], ScalarType.Float64).to(Here), y = X.sum(dim: 1, keepdim: true).add(randn([N, 1], ScalarType.Float64).to(Here));
+        Tensor withOnes = cat([X, ones(N, 1, ScalarType.Float64, device: Here)], 1);
+        Tensor precision = withOnes.t().mm(withOnes).mul(2).add(eye(D + 1, D + 1, ScalarType.Float64, device: Here).mul(Tau));
         ParameterSpace.Of(model).Assign(linalg.inv(precision).mm(withOnes.t().mm(y).mul(2)).reshape(-1));
         return (model, X, y);
     }

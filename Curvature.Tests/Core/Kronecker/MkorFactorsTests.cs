@@ -19,7 +19,7 @@ public sealed class MkorFactorsTests
         using DisposeScope scope = NewDisposeScope();
         using MkorFactors plain = Fed(new MkorOptions { Rescale = false }, 20), rescaled = Fed(new MkorOptions(), 20);
         using MkorInverse inverse = plain.Inverse();
-        Tensor gradient = randn(plain.Count, ScalarType.Float64), direction = plain.Precondition(gradient), scaled = rescaled.Precondition(gradient);
+        Tensor gradient = randn(plain.Count, ScalarType.Float64).to(Here), direction = plain.Precondition(gradient), scaled = rescaled.Precondition(gradient);
         long first = 0;
         foreach (MkorLayer layer in Layers)
         {
@@ -37,7 +37,7 @@ public sealed class MkorFactorsTests
         Tensor dense = inverse.ToDense();
         Assert.True(Matrices.RelativeDifference(dense.t(), dense) < 1e-14);
         Assert.True(linalg.eigvalsh(dense).min().ToDouble() > 0);
-        Assert.Equal(0, rescaled.Precondition(zeros(rescaled.Count, ScalarType.Float64)).abs().max().ToDouble());
+        Assert.Equal(0, rescaled.Precondition(zeros(rescaled.Count, ScalarType.Float64, device: Here)).abs().max().ToDouble());
     }
 
     [Theory]
@@ -50,26 +50,26 @@ public sealed class MkorFactorsTests
     {
         using DisposeScope scope = NewDisposeScope();
         MkorOptions options = new() { Mode = mode, HalfPrecision = half };
-        using MkorFactors through = Fed(options, 12, ScalarType.Float32), resumed = new(Layers, options);
+        using MkorFactors through = Fed(options, 12, ScalarType.Float32), resumed = new(Layers, options, device: Here);
         IReadOnlyDictionary<string, Tensor> saved = through.StateDict();
         resumed.LoadStateDict(saved);
         Feed(through, 12, 24);
         Feed(resumed, 12, 24);
         IReadOnlyDictionary<string, Tensor> a = through.StateDict(), b = resumed.StateDict();
         Assert.Equal(a.Keys.Order(), b.Keys.Order());
-        Assert.All(a.Keys, key => Assert.True(a[key].bytes.SequenceEqual(b[key].bytes), key));
-        Assert.Contains(a.Keys, key => !a[key].bytes.SequenceEqual(saved[key].bytes)); // copies, which did not move on
+        Assert.All(a.Keys, key => Assert.True(a[key].cpu().bytes.SequenceEqual(b[key].cpu().bytes), key));
+        Assert.Contains(a.Keys, key => !a[key].cpu().bytes.SequenceEqual(saved[key].cpu().bytes)); // copies, which did not move on
         Assert.Equal(24, a["fc1/inputs/updates"].ToInt64());
         Assert.Equal(half ? ScalarType.Float16 : ScalarType.Float32, a["fc2/outputs"].dtype);
-        Tensor gradient = randn(through.Count);
-        Assert.True(through.Precondition(gradient).bytes.SequenceEqual(resumed.Precondition(gradient).bytes));
+        Tensor gradient = randn(through.Count).to(Here);
+        Assert.True(through.Precondition(gradient).cpu().bytes.SequenceEqual(resumed.Precondition(gradient).cpu().bytes));
     }
 
     [Fact]
     public void A_state_of_other_layers_is_refused_and_changes_nothing()
     {
         using DisposeScope scope = NewDisposeScope();
-        using MkorFactors factors = Fed(new MkorOptions(), 5), other = new([new("fc1", 3, 5, HasBias: true), new("fc2", 2, 3, HasBias: false)], null, ScalarType.Float64);
+        using MkorFactors factors = Fed(new MkorOptions(), 5), other = new([new("fc1", 3, 5, HasBias: true), new("fc2", 2, 3, HasBias: false)], null, ScalarType.Float64, Here);
         Dictionary<string, Tensor> good = new(factors.StateDict());
         string Refused(string key, Tensor? value)
         {
@@ -85,10 +85,10 @@ public sealed class MkorFactorsTests
 
         Assert.Contains("'fc1/inputs' should be [5, 5]", Assert.Throws<CurvatureException>(() => factors.LoadStateDict(other.StateDict())).Message, StringComparison.Ordinal);
         Assert.Contains("'fc2/outputs'", Refused("fc2/outputs", null), StringComparison.Ordinal);
-        Assert.Contains("Float32", Refused("fc2/outputs", eye(2)), StringComparison.Ordinal);
-        Assert.Contains("not finite", Refused("fc2/outputs", full([2, 2], double.NaN, ScalarType.Float64)), StringComparison.Ordinal);
-        Assert.Contains("not positive", Refused("fc2/outputs/numbers", tensor([1.0, -1.0, 1.0])), StringComparison.Ordinal);
-        Assert.Contains("other layers", Refused("fc9/inputs", eye(2)), StringComparison.Ordinal);
+        Assert.Contains("Float32", Refused("fc2/outputs", eye(2, device: Here)), StringComparison.Ordinal);
+        Assert.Contains("not finite", Refused("fc2/outputs", full([2, 2], double.NaN, ScalarType.Float64, device: Here)), StringComparison.Ordinal);
+        Assert.Contains("not positive", Refused("fc2/outputs/numbers", tensor([1.0, -1.0, 1.0], device: Here)), StringComparison.Ordinal);
+        Assert.Contains("other layers", Refused("fc9/inputs", eye(2, device: Here)), StringComparison.Ordinal);
         Assert.All(factors.StateDict(), entry => Assert.True(entry.Value.Equals(good[entry.Key]), entry.Key));
     }
 
@@ -98,7 +98,7 @@ public sealed class MkorFactorsTests
         using DisposeScope scope = NewDisposeScope();
         using MkorFactors factors = Fed(new MkorOptions(), 5);
         IReadOnlyDictionary<string, Tensor> before = factors.StateDict();
-        Tensor a = randn(4, ScalarType.Float64), g = randn(3, ScalarType.Float64), bad = g.clone();
+        Tensor a = randn(4, ScalarType.Float64).to(Here), g = randn(3, ScalarType.Float64).to(Here), bad = g.clone();
         bad.narrow(0, 1, 1).fill_(double.PositiveInfinity);
         string NotFinite(string layer, Tensor x, Tensor y) => Assert.Throws<NonFiniteException>(() => factors.Update(layer, x, y)).Message;
         string Wrong(Action action) => Assert.Throws<CurvatureException>(action).Message;
@@ -134,7 +134,7 @@ public sealed class MkorFactorsTests
 
     private static MkorFactors Fed(MkorOptions options, int updates, ScalarType dtype = ScalarType.Float64)
     {
-        MkorFactors factors = new(Layers, options, dtype);
+        MkorFactors factors = new(Layers, options, dtype, Here);
         Feed(factors, 0, updates);
         return factors;
     }
@@ -147,7 +147,7 @@ public sealed class MkorFactorsTests
             foreach (MkorLayer layer in Layers)
             {
                 using DisposeScope scope = NewDisposeScope();
-                Tensor Draw(int side, long size) => Probes.Draw(ProbeKind.Gaussian, size, (2 * i) + side, 1, 7, factors.DType, CPU).reshape(size).mul(0.1);
+                Tensor Draw(int side, long size) => Probes.Draw(ProbeKind.Gaussian, size, (2 * i) + side, 1, 7, factors.DType, Here).reshape(size).mul(0.1);
                 factors.Update(layer.Name, Draw(0, layer.Inputs), Draw(1, layer.Outputs));
             }
         }

@@ -21,10 +21,10 @@ public sealed class MomentumInverseTests(ITestOutputHelper output)
         ["tiny"] = t => Normal(t).mul(1e-9),
         ["huge"] = t => Normal(t).mul(1e9),
         ["of two directions"] = t => Normal(t % 2),
-        ["one entry"] = t => eye(D, dtype: ScalarType.Float64).select(0, t % 3).mul(1 + t),
+        ["one entry"] = t => eye(D, dtype: ScalarType.Float64, device: Here).select(0, t % 3).mul(1 + t),
         ["growing"] = t => Normal(t).mul(Math.Pow(1.1, t)),
         ["shrinking"] = t => Normal(t).mul(Math.Pow(0.9, t)),
-        ["gone after 50"] = t => t < 50 ? Normal(t) : zeros(D, ScalarType.Float64),
+        ["gone after 50"] = t => t < 50 ? Normal(t) : zeros(D, ScalarType.Float64, device: Here),
     };
 
     public static TheoryData<string> Names => [.. Streams.Keys];
@@ -51,13 +51,13 @@ public sealed class MomentumInverseTests(ITestOutputHelper output)
     {
         using DisposeScope scope = NewDisposeScope();
         using MkorFactors factors = Make(new MkorOptions { Stabiliser = 0 }, ScalarType.Float64);
-        Tensor first = Streams[name](0), L = eye(D, dtype: ScalarType.Float64).mul(first.dot(first).div(D));
+        Tensor first = Streams[name](0), L = eye(D, dtype: ScalarType.Float64, device: Here).mul(first.dot(first).div(D));
         double worst = 0;
         for (int t = 0; t < 500; t++)
         {
             using DisposeScope inner = NewDisposeScope();
             Tensor v = Streams[name](t);
-            factors.Update("layer", ones(1, ScalarType.Float64), v);
+            factors.Update("layer", ones(1, ScalarType.Float64, device: Here), v);
             L.mul_(Gamma).add_(v.outer(v), 1 - Gamma);
             if (t % 20 != 19)
             {
@@ -89,12 +89,12 @@ public sealed class MomentumInverseTests(ITestOutputHelper output)
         Tensor v = Normal(0).mul(size);
         for (int t = 0; t < 500; t++)
         {
-            factors.Update("layer", ones(1, ScalarType.Float64), v);
+            factors.Update("layer", ones(1, ScalarType.Float64, device: Here), v);
         }
 
         // L = gamma^t (|v|^2 / d) I + (1 - gamma^t) v v^T
         double square = v.dot(v).ToDouble(), decayed = Math.Pow(Gamma, 500) * square / D, a = (1 - Math.Pow(Gamma, 500)) / decayed;
-        Tensor expected = eye(D, dtype: ScalarType.Float64).sub(v.outer(v).mul(a / (1 + (a * square)))).div(decayed);
+        Tensor expected = eye(D, dtype: ScalarType.Float64, device: Here).sub(v.outer(v).mul(a / (1 + (a * square)))).div(decayed);
         Assert.True(Matrices.RelativeDifference(factors.Inverses("layer").Outputs, expected) < 1e-12);
     }
 
@@ -112,7 +112,7 @@ public sealed class MomentumInverseTests(ITestOutputHelper output)
         {
             using DisposeScope inner = NewDisposeScope();
             Tensor v = Streams[name](t).to(dtype);
-            factors.Update("layer", ones(1, dtype), v);
+            factors.Update("layer", ones(1, dtype, device: Here), v);
             Tensor wide = v.to(ScalarType.Float64);
             mean = (Gamma * mean) + ((1 - Gamma) * wide.dot(wide).ToDouble() / D);
             if (t % 10 == 9)
@@ -131,10 +131,10 @@ public sealed class MomentumInverseTests(ITestOutputHelper output)
     public void Without_news_nothing_ever_overflows()
     {
         using DisposeScope scope = NewDisposeScope();
-        using MkorFactors factors = new([new("layer", 2, 2, HasBias: false)], new MkorOptions { Decay = 0.5, HalfPrecision = true });
-        Tensor nothing = zeros(2), gradient = randn(4);
+        using MkorFactors factors = new([new("layer", 2, 2, HasBias: false)], new MkorOptions { Decay = 0.5, HalfPrecision = true }, device: Here);
+        Tensor nothing = zeros(2, device: Here), gradient = randn(4).to(Here);
         factors.Update("layer", nothing, nothing);
-        factors.Update("layer", tensor([1f, 2f]), tensor([3f, 1f]));
+        factors.Update("layer", tensor([1f, 2f], device: Here), tensor([3f, 1f], device: Here));
         for (int t = 0; t < 3000; t++)
         {
             factors.Update("layer", nothing, nothing); // 2^3000 is no double
@@ -154,8 +154,8 @@ public sealed class MomentumInverseTests(ITestOutputHelper output)
         using MkorFactors one = Make(new MkorOptions(), ScalarType.Float64), other = Make(new MkorOptions(), ScalarType.Float64);
         for (int t = 0; t < 200; t++)
         {
-            one.Update("layer", ones(1, ScalarType.Float64), Normal(t));
-            other.Update("layer", ones(1, ScalarType.Float64), Normal(t).mul(factor));
+            one.Update("layer", ones(1, ScalarType.Float64, device: Here), Normal(t));
+            other.Update("layer", ones(1, ScalarType.Float64, device: Here), Normal(t).mul(factor));
         }
 
         Assert.True(Matrices.RelativeDifference(other.Inverses("layer").Outputs.mul(factor * factor), one.Inverses("layer").Outputs) < 1e-12);
@@ -170,7 +170,7 @@ public sealed class MomentumInverseTests(ITestOutputHelper output)
         {
             for (int t = 0; t < 40; t++)
             {
-                factors.Update("layer", ones(1), Normal(t).mul(t == 0 ? 1 : 1e12).to(ScalarType.Float32));
+                factors.Update("layer", ones(1, device: Here), Normal(t).mul(t == 0 ? 1 : 1e12).to(ScalarType.Float32));
             }
         }
 
@@ -186,8 +186,8 @@ public sealed class MomentumInverseTests(ITestOutputHelper output)
         using MkorFactors full = Make(new MkorOptions(), ScalarType.Float32), half = Make(new MkorOptions { HalfPrecision = true }, ScalarType.Float32);
         for (int t = 0; t < 300; t++)
         {
-            full.Update("layer", ones(1), Normal(t).to(ScalarType.Float32));
-            half.Update("layer", ones(1), Normal(t).to(ScalarType.Float32));
+            full.Update("layer", ones(1, device: Here), Normal(t).to(ScalarType.Float32));
+            half.Update("layer", ones(1, device: Here), Normal(t).to(ScalarType.Float32));
         }
 
         Tensor a = full.Inverses("layer").Outputs, b = half.Inverses("layer").Outputs;
@@ -201,14 +201,14 @@ public sealed class MomentumInverseTests(ITestOutputHelper output)
     {
         using DisposeScope scope = NewDisposeScope();
         using MkorFactors factors = Make(new MkorOptions { Mode = MkorMode.Package, Decay = 0.5 }, ScalarType.Float64);
-        Tensor B = eye(D, dtype: ScalarType.Float64);
+        Tensor B = eye(D, dtype: ScalarType.Float64, device: Here);
         for (int t = 0; t < 100; t++)
         {
             Tensor v = Normal(t);
-            factors.Update("layer", ones(1, ScalarType.Float64), v);
+            factors.Update("layer", ones(1, ScalarType.Float64, device: Here), v);
             if (t > 0)
             {
-                Tensor M = B.mul(0.95).add(eye(D, dtype: ScalarType.Float64).mul(0.05));
+                Tensor M = B.mul(0.95).add(eye(D, dtype: ScalarType.Float64, device: Here).mul(0.05));
                 B = linalg.inv(linalg.inv(M).add(v.outer(v)));
             }
 
@@ -224,11 +224,11 @@ public sealed class MomentumInverseTests(ITestOutputHelper output)
         using DisposeScope scope = NewDisposeScope();
         MkorOptions printed = new() { Mode = MkorMode.Printed };
         using MkorFactors factors = Make(printed, ScalarType.Float64), single = Make(printed, ScalarType.Float32), small = Make(printed, ScalarType.Float64);
-        Tensor B = eye(D, dtype: ScalarType.Float64);
+        Tensor B = eye(D, dtype: ScalarType.Float64, device: Here);
         for (int t = 0; t < 30; t++)
         {
             Tensor v = Normal(t), u = B.mv(v);
-            factors.Update("layer", ones(1, ScalarType.Float64), v);
+            factors.Update("layer", ones(1, ScalarType.Float64, device: Here), v);
             double k = (1 - Gamma) / (Gamma * Gamma * (1 + (Gamma * (1 - Gamma) * v.dot(u).ToDouble())));
             B = B.mul(Gamma).add(u.outer(u), k);
             Assert.True(Matrices.RelativeDifference(factors.Inverses("layer").Outputs, B) < 1e-12);
@@ -238,24 +238,24 @@ public sealed class MomentumInverseTests(ITestOutputHelper output)
         {
             for (int t = 0; t < 3000; t++)
             {
-                single.Update("layer", ones(1), Normal(t).to(ScalarType.Float32));
+                single.Update("layer", ones(1, device: Here), Normal(t).to(ScalarType.Float32));
             }
         });
         Assert.Contains("outputs of layer 'layer'", error.Message, StringComparison.Ordinal);
 
         for (int t = 0; t < 300; t++)
         {
-            small.Update("layer", ones(1, ScalarType.Float64), Normal(t).mul(1e-6));
+            small.Update("layer", ones(1, ScalarType.Float64, device: Here), Normal(t).mul(1e-6));
         }
 
         Assert.True(small.Inverses("layer").Outputs.abs().max().ToDouble() < 1e-6); // gamma^300
     }
 
-    private static MkorFactors Make(MkorOptions options, ScalarType dtype) => new([new("layer", D, 1, HasBias: false)], options, dtype);
+    private static MkorFactors Make(MkorOptions options, ScalarType dtype) => new([new("layer", D, 1, HasBias: false)], options, dtype, Here);
 
     private static Tensor Normal(int t)
     {
         using Generator generator = new((ulong)(1000 + t));
-        return empty([D], ScalarType.Float64).normal_(0, 1, generator);
+        return empty([D], ScalarType.Float64).normal_(0, 1, generator).to(Here);
     }
 }

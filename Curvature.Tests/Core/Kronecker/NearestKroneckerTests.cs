@@ -46,7 +46,7 @@ public sealed class NearestKroneckerTests(ITestOutputHelper output)
     {
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(4);
-        Tensor X = randn([9, 3, 4], ScalarType.Float64), flat = X.reshape(9, 12);
+        Tensor X = randn([9, 3, 4], ScalarType.Float64).to(Here), flat = X.reshape(9, 12);
         using MatrixOperator m = new(flat.t().mm(flat));
         using KroneckerPair dense = KroneckerPair.Nearest(m, 3, 4), gradients = KroneckerPair.Nearest(X);
         Assert.True(Matrices.RelativeDifference(gradients.ToOperator().ToDense(), dense.ToOperator().ToDense()) < 1e-8);
@@ -101,7 +101,7 @@ public sealed class NearestKroneckerTests(ITestOutputHelper output)
     {
         using DisposeScope scope = NewDisposeScope();
         using Generator generator = new(6);
-        Tensor X = empty([9, 3, 4], ScalarType.Float32).normal_(0, 1, generator);
+        Tensor X = empty([9, 3, 4], ScalarType.Float32).normal_(0, 1, generator).to(Here);
         using KroneckerPair plain = KroneckerPair.Nearest(X, 1e-6), scaled = KroneckerPair.Nearest(X.mul(scale), 1e-6);
         Tensor expected = plain.ToOperator().ToDense().to(ScalarType.Float64), product = scaled.Left.to(ScalarType.Float64).kron(scaled.Right.to(ScalarType.Float64)).div(scale).div(scale);
         Assert.True(Matrices.RelativeDifference(product, expected) < 1e-3);
@@ -131,7 +131,7 @@ public sealed class NearestKroneckerTests(ITestOutputHelper output)
         using (no_grad())
         {
             // A model sure of itself: p (1 - p) is some 1e-25 for most samples.
-            problem.Parameters.Parameters[^1].copy_(tensor(Enumerable.Range(0, (int)problem.Parameters.Parameters[^1].numel()).Select(i => i == 0 ? 60.0 : 0).ToArray()));
+            problem.Parameters.Parameters[^1].copy_(tensor(Enumerable.Range(0, (int)problem.Parameters.Parameters[^1].numel()).Select(i => i == 0 ? 60.0 : 0).ToArray(), device: Here));
         }
 
         using NearestKronecker expected = NearestKronecker.Of(problem.Objective(), problem.Model, Exact);
@@ -145,10 +145,10 @@ public sealed class NearestKroneckerTests(ITestOutputHelper output)
     public void Refuses_shapes_that_are_no_products()
     {
         using DisposeScope scope = NewDisposeScope();
-        using MatrixOperator m = new(eye(6, 6, ScalarType.Float64));
+        using MatrixOperator m = new(eye(6, 6, ScalarType.Float64, device: Here));
         Assert.Contains("6 x 6", Assert.Throws<CurvatureException>(() => KroneckerPair.Nearest(m, 4, 2)).Message, StringComparison.Ordinal);
-        Assert.Contains("[N, p, q]", Assert.Throws<CurvatureException>(() => KroneckerPair.Nearest(zeros(3, 4, ScalarType.Float64))).Message, StringComparison.Ordinal);
-        Assert.Throws<NonFiniteException>(() => KroneckerPair.Nearest(zeros([2, 3, 4], ScalarType.Float64).div(0)));
+        Assert.Contains("[N, p, q]", Assert.Throws<CurvatureException>(() => KroneckerPair.Nearest(zeros(3, 4, ScalarType.Float64, device: Here))).Message, StringComparison.Ordinal);
+        Assert.Throws<NonFiniteException>(() => KroneckerPair.Nearest(zeros([2, 3, 4], ScalarType.Float64, device: Here).div(0)));
         Problem problem = Problems.Create("tanh-mlp mse");
         Assert.Contains("at least one pass", Assert.Throws<CurvatureException>(() => NearestKronecker.Of(problem.Objective(), problem.Model, passes: 0)).Message, StringComparison.Ordinal);
     }
@@ -157,7 +157,7 @@ public sealed class NearestKroneckerTests(ITestOutputHelper output)
     private static Tensor Rows(Problem problem, int[] members)
     {
         Tensor[] parts = [.. members.Select(i =>
-            arange(problem.Parameters.Offset(i), problem.Parameters.Offset(i) + problem.Parameters.Parameters[i].numel(), 1, ScalarType.Int64).reshape(problem.Parameters.Parameters[i].shape[0], -1))];
+            arange(problem.Parameters.Offset(i), problem.Parameters.Offset(i) + problem.Parameters.Parameters[i].numel(), 1, ScalarType.Int64, device: Here).reshape(problem.Parameters.Parameters[i].shape[0], -1))];
         return cat(parts, 1).reshape(-1);
     }
 }

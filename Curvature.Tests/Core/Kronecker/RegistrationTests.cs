@@ -127,7 +127,7 @@ public sealed class RegistrationTests(ITestOutputHelper output)
     {
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(1);
-        nn.Module<Tensor, Tensor> model = nn.Sequential(("tokens", nn.Embedding(5, 3, padding_idx: 0, dtype: ScalarType.Float64)), ("fc", Linear(3, 4)), ("flip", new Flip()));
+        nn.Module<Tensor, Tensor> model = nn.Sequential(("tokens", nn.Embedding(5, 3, padding_idx: 0, dtype: ScalarType.Float64)), ("fc", Linear(3, 4)), ("flip", new Flip())).to(Here);
         Problem problem = new(model, Labels(5, Rows, 3), Labels(4, Rows, 3), "cross-entropy");
         using KfacOperator kfac = KfacOperator.Of(problem.Objective(4, 3), model, Exact);
         Assert.Equal([BlockKind.BatchDiagonal, BlockKind.Kronecker, BlockKind.Kronecker], kfac.Registration.Parameters.Select(p => p.Kind));
@@ -140,7 +140,7 @@ public sealed class RegistrationTests(ITestOutputHelper output)
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(1);
         Problem folded = new(new Folded(), Inputs(3, 4), Inputs(3, 2), "mse");
-        nn.Module<Tensor, Tensor> straight = nn.Sequential(("fc1", Linear(4, 3)), ("act", nn.Tanh()), ("fc2", Linear(3, 2)));
+        nn.Module<Tensor, Tensor> straight = nn.Sequential(("fc1", Linear(4, 3)), ("act", nn.Tanh()), ("fc2", Linear(3, 2))).to(Here);
         using (no_grad())
         {
             foreach ((string name, TorchSharp.Modules.Parameter value) in straight.named_parameters())
@@ -175,10 +175,10 @@ public sealed class RegistrationTests(ITestOutputHelper output)
     public void TorchScript_gets_diagonals_and_is_told_why()
     {
         using DisposeScope scope = NewDisposeScope();
-        using LoadedModel model = Checkpoint.Load(Repository.File("Curvature.Tests/Fixtures/torchscript/mlp-scripted-f64.pt"));
+        using LoadedModel model = Checkpoint.Load(Repository.File("Curvature.Tests/Fixtures/torchscript/mlp-scripted-f64.pt"), device: Here);
         long inputs = model.Module.named_parameters().First().parameter.shape[1];
         random.manual_seed(1);
-        Tensor x = randn([4, inputs], ScalarType.Float64), z = ((nn.IModule<Tensor, Tensor>)model.Module).call(x);
+        Tensor x = randn([4, inputs], ScalarType.Float64).to(Here), z = ((nn.IModule<Tensor, Tensor>)model.Module).call(x);
         Objective objective = Objective.Supervised(model.Module, new MeanSquaredError(), [new Batch(x, zeros_like(z))]);
         using KfacOperator kfac = KfacOperator.Of(objective, model.Module);
         Assert.All(kfac.Registration.Parameters, p => Assert.Equal(BlockKind.BatchDiagonal, p.Kind));
@@ -191,7 +191,7 @@ public sealed class RegistrationTests(ITestOutputHelper output)
     {
         (int Index, RegisteredParameter Item)[] members = [.. kfac.Registration.Parameters.Index().Where(p => p.Item.Block == layer)];
         Assert.All(members, p => Assert.Equal(kind, p.Item.Kind));
-        Tensor rows = cat([.. members.Select(p => arange(problem.Parameters.Offset(p.Index), problem.Parameters.Offset(p.Index) + problem.Parameters.Parameters[p.Index].numel(), 1, ScalarType.Int64))]);
+        Tensor rows = cat([.. members.Select(p => arange(problem.Parameters.Offset(p.Index), problem.Parameters.Offset(p.Index) + problem.Parameters.Parameters[p.Index].numel(), 1, ScalarType.Int64, device: Here))]);
         Tensor block = DenseCurvature.Ggn(problem, 4, 3).index_select(0, rows).index_select(1, rows);
         Assert.True(Matrices.RelativeDifference(kfac.Layer(layer).ToDense(), block) < 1e-10, $"{Matrices.RelativeDifference(kfac.Layer(layer).ToDense(), block)}");
     }

@@ -50,7 +50,7 @@ public sealed class ConjugateGradientTests
         Assert.True(preconditioned.Iterations * 5 < plain.Iterations, $"{preconditioned.Iterations} {plain.Iterations}");
         Assert.True(Matrices.RelativeDifference(preconditioned.X, linalg.solve(a.ToDense(), b.unsqueeze(1)).squeeze(1)) < 1e-8);
 
-        static Tensor logspace(int n) => tensor([.. Enumerable.Range(0, n).Select(i => Math.Pow(10, 4.0 * i / n))]);
+        static Tensor logspace(int n) => tensor([.. Enumerable.Range(0, n).Select(i => Math.Pow(10, 4.0 * i / n))], device: Here);
     }
 
     [Theory]
@@ -119,8 +119,8 @@ public sealed class ConjugateGradientTests
     public void Refuses_what_is_not_symmetric_and_a_preconditioner_that_is_not_definite()
     {
         using DisposeScope scope = NewDisposeScope();
-        using MatrixOperator general = new(arange(9, ScalarType.Float64).reshape(3, 3)), symmetric = Matrices.OperatorWithSpectrum([1, 2, 3]);
-        Tensor b = ones(3, ScalarType.Float64);
+        using MatrixOperator general = new(arange(9, ScalarType.Float64, device: Here).reshape(3, 3)), symmetric = Matrices.OperatorWithSpectrum([1, 2, 3]);
+        Tensor b = ones(3, ScalarType.Float64, device: Here);
         Assert.Throws<CurvatureException>(() => new ConjugateGradient().Solve(general, b));
         Assert.Throws<CurvatureException>(() => new ConjugateGradient().Solve(symmetric, b, general));
         using LinearSolution solution = new ConjugateGradient().Solve(symmetric, b, -1 * symmetric);

@@ -127,7 +127,7 @@ public sealed class EigensolverTests(ITestOutputHelper output)
     public void Refuses_what_it_cannot_do_and_ends_when_told_to(string name)
     {
         using DisposeScope scope = NewDisposeScope();
-        using MatrixOperator general = new(arange(9, ScalarType.Float64).reshape(3, 3)), symmetric = Matrices.OperatorWithSpectrum([1, 2, 3]);
+        using MatrixOperator general = new(arange(9, ScalarType.Float64, device: Here).reshape(3, 3)), symmetric = Matrices.OperatorWithSpectrum([1, 2, 3]);
         Assert.Throws<CurvatureException>(() => Create(name, 1).Solve(general));
         Assert.Throws<CurvatureException>(() => Create(name, 0).Solve(symmetric));
         Assert.Throws<CurvatureException>(() => KnownEigensolvers.Create(name, Options(name, 1) with { Tolerance = 0 }).Solve(symmetric));
@@ -146,8 +146,8 @@ public sealed class EigensolverTests(ITestOutputHelper output)
 
     internal static void AssertEigenvectors(LinearOperator a, Eigenpairs pairs, double tolerance, double orthogonality)
     {
-        Tensor V = pairs.Vectors, lambda = tensor(pairs.Values.Select(v => v.Value).ToArray(), V.dtype);
-        Assert.True(Matrices.RelativeDifference(V.t().mm(V), eye(V.shape[1], V.shape[1], V.dtype)) < orthogonality);
+        Tensor V = pairs.Vectors, lambda = tensor(pairs.Values.Select(v => v.Value).ToArray(), V.dtype, device: Here);
+        Assert.True(Matrices.RelativeDifference(V.t().mm(V), eye(V.shape[1], V.shape[1], V.dtype, device: Here)) < orthogonality);
         Assert.True(a.Apply(V).sub(V.mul(lambda)).norm().ToDouble() < tolerance * lambda.abs().max().ToDouble() * V.shape[1]);
     }
 

@@ -19,7 +19,7 @@ public sealed class InverseOperatorTests
         using InverseOperator preconditioned = new(a, new ConjugateGradient { Tolerance = 1e-12 }, jacobi);
         Assert.True(inverse.IsSymmetric);
         Assert.True(Matrices.RelativeDifference(inverse.ToDense(), linalg.inv(a.ToDense())) < 1e-10);
-        Assert.True(Matrices.RelativeDifference((a * preconditioned).ToDense(), eye(20, 20, ScalarType.Float64)) < 1e-10);
+        Assert.True(Matrices.RelativeDifference((a * preconditioned).ToDense(), eye(20, 20, ScalarType.Float64, device: Here)) < 1e-10);
         Assert.InRange(inverse.LargestResidual, 1e-16, 1e-12);
         Assert.Equal(20, inverse.Products);
     }
@@ -32,7 +32,7 @@ public sealed class InverseOperatorTests
     {
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(4);
-        Tensor A = randn(rows, columns, ScalarType.Float64);
+        Tensor A = randn(rows, columns, ScalarType.Float64).to(Here);
         using MatrixOperator a = new(A);
         using InverseOperator inverse = new(a, new Lsmr { Tolerance = 1e-11 });
         Assert.Equal((columns, rows), (inverse.Rows, inverse.Columns));
@@ -57,6 +57,6 @@ public sealed class InverseOperatorTests
         Assert.True(Matrices.RelativeDifference(approximate.Apply(b.mul(3)), once.mul(3)) < 1e-12);
         Assert.InRange(approximate.LargestResidual, 0.01, 1);
 
-        static Tensor LinearSolverTestVector() => tensor([1.0, -2, 3, 0.5]);
+        static Tensor LinearSolverTestVector() => tensor([1.0, -2, 3, 0.5], device: Here);
     }
 }

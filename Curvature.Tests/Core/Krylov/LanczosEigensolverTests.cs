@@ -80,8 +80,8 @@ public sealed class LanczosEigensolverTests
     public void Keeps_its_precision_over_a_million_single_precision_entries()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor d = randn(1_000_000).mul_(0.003);
-        d.narrow(0, 500, 3).copy_(tensor([100f, 60f, -80f]));
+        Tensor d = randn(1_000_000).to(Here).mul_(0.003);
+        d.narrow(0, 500, 3).copy_(tensor([100f, 60f, -80f], device: Here));
         using DiagonalOperator a = new(d);
         using Eigenpairs pairs = new LanczosEigensolver { Count = 3 }.Solve(a);
         Assert.True(pairs.Converged && pairs.IsComplete);
@@ -138,7 +138,7 @@ public sealed class LanczosEigensolverTests
     public void Refuses_what_it_cannot_do()
     {
         using DisposeScope scope = NewDisposeScope();
-        using MatrixOperator general = new(arange(9, ScalarType.Float64).reshape(3, 3)), symmetric = Matrices.OperatorWithSpectrum([1, 2, 3]);
+        using MatrixOperator general = new(arange(9, ScalarType.Float64, device: Here).reshape(3, 3)), symmetric = Matrices.OperatorWithSpectrum([1, 2, 3]);
         Assert.Throws<CurvatureException>(() => new LanczosEigensolver().Solve(general));
         Assert.Throws<CurvatureException>(() => new LanczosEigensolver { Count = 0 }.Solve(symmetric));
         Assert.Throws<CurvatureException>(() => new LanczosEigensolver { Tolerance = double.NaN }.Solve(symmetric));
@@ -149,7 +149,7 @@ public sealed class LanczosEigensolverTests
     public void Refuses_a_basis_that_does_not_fit_in_memory()
     {
         using DisposeScope scope = NewDisposeScope();
-        using DiagonalOperator a = new(zeros(10_000_000));
+        using DiagonalOperator a = new(zeros(10_000_000, device: Here));
         string message = Assert.Throws<CurvatureException>(() => new LanczosEigensolver { BasisSize = 400_000 }.Solve(a)).Message;
         Assert.Contains("Krylov vectors of 10000000 entries", message, StringComparison.Ordinal);
     }
@@ -168,8 +168,8 @@ public sealed class LanczosEigensolverTests
 
     private static void AssertEigenvectors(LinearOperator a, Eigenpairs pairs, double tolerance)
     {
-        Tensor V = pairs.Vectors, lambda = tensor(pairs.Values.Select(v => v.Value).ToArray());
-        Assert.True(Matrices.RelativeDifference(V.t().mm(V), eye(V.shape[1], V.shape[1], ScalarType.Float64)) < 1e-9);
+        Tensor V = pairs.Vectors, lambda = tensor(pairs.Values.Select(v => v.Value).ToArray(), device: Here);
+        Assert.True(Matrices.RelativeDifference(V.t().mm(V), eye(V.shape[1], V.shape[1], ScalarType.Float64, device: Here)) < 1e-9);
         Assert.True(a.Apply(V).sub(V.mul(lambda)).norm().ToDouble() < tolerance * lambda.abs().max().ToDouble() * V.shape[1]);
     }
 }

@@ -60,7 +60,7 @@ public sealed class LinearSolverTests(ITestOutputHelper output)
     {
         using DisposeScope scope = NewDisposeScope();
         using MatrixOperator a = Matrices.OperatorWithSpectrum(Positive);
-        using LinearSolution solution = KnownSolvers.Create(name).Solve(a, zeros(60, ScalarType.Float64));
+        using LinearSolution solution = KnownSolvers.Create(name).Solve(a, zeros(60, ScalarType.Float64, device: Here));
         Assert.True(solution.Converged);
         Assert.Equal((0, 0, 0.0, 0.0), (solution.Iterations, solution.Products, solution.Residual, solution.X.abs().max().ToDouble()));
     }
@@ -72,8 +72,8 @@ public sealed class LinearSolverTests(ITestOutputHelper output)
         using DisposeScope scope = NewDisposeScope();
         foreach (ScalarType dtype in (ScalarType[])[ScalarType.Float64, ScalarType.Float32])
         {
-            using DiagonalOperator a = new(zeros(5, dtype));
-            using LinearSolution solution = KnownSolvers.Create(name).Solve(a, ones(5, dtype));
+            using DiagonalOperator a = new(zeros(5, dtype, device: Here));
+            using LinearSolution solution = KnownSolvers.Create(name).Solve(a, ones(5, dtype, device: Here));
             Assert.Equal(1, solution.Residual, 1e-6);
             Assert.Equal(0, solution.X.abs().max().ToDouble());
             Assert.Equal(name == "lsmr", solution.Converged); // zero is the least-squares solution, of least norm
@@ -132,10 +132,10 @@ public sealed class LinearSolverTests(ITestOutputHelper output)
     public void Stops_at_products_that_are_not_finite(string name)
     {
         using DisposeScope scope = NewDisposeScope();
-        using DiagonalOperator a = new(tensor([1, double.NaN, 2]));
-        Assert.Throws<NonFiniteException>(() => KnownSolvers.Create(name).Solve(a, ones(3, ScalarType.Float64)));
-        using DiagonalOperator finite = new(ones(3, ScalarType.Float64));
-        Assert.Throws<NonFiniteException>(() => KnownSolvers.Create(name).Solve(finite, tensor([1, double.NaN, 2])));
+        using DiagonalOperator a = new(tensor([1, double.NaN, 2], device: Here));
+        Assert.Throws<NonFiniteException>(() => KnownSolvers.Create(name).Solve(a, ones(3, ScalarType.Float64, device: Here)));
+        using DiagonalOperator finite = new(ones(3, ScalarType.Float64, device: Here));
+        Assert.Throws<NonFiniteException>(() => KnownSolvers.Create(name).Solve(finite, tensor([1, double.NaN, 2], device: Here)));
     }
 
     [Theory]
@@ -171,7 +171,7 @@ public sealed class LinearSolverTests(ITestOutputHelper output)
         Assert.Throws<CurvatureException>(() => solver.Solve(a, Vector(59, 1)));
         Assert.Throws<CurvatureException>(() => solver.Solve(a, b.unsqueeze(1)));
         Assert.Throws<CurvatureException>(() => solver.Solve(a, b.to(ScalarType.Float32)));
-        using DiagonalOperator small = new(ones(59, ScalarType.Float64));
+        using DiagonalOperator small = new(ones(59, ScalarType.Float64, device: Here));
         Assert.Contains("preconditioner", Assert.Throws<CurvatureException>(() => solver.Solve(a, b, small)).Message, StringComparison.Ordinal);
         Assert.Throws<CurvatureException>(() => KnownSolvers.Create(name, new LinearSolverOptions { Tolerance = -1 }).Solve(a, b));
         Assert.Throws<CurvatureException>(() => KnownSolvers.Create(name, new LinearSolverOptions { MaxProducts = 0 }).Solve(a, b));
@@ -189,7 +189,7 @@ public sealed class LinearSolverTests(ITestOutputHelper output)
     internal static Tensor Vector(long n, ulong seed, ScalarType dtype = ScalarType.Float64)
     {
         using Generator generator = new(seed);
-        return empty(n, ScalarType.Float64).normal_(0, 1, generator).to(dtype);
+        return empty(n, ScalarType.Float64).normal_(0, 1, generator).to(Here).to(dtype);
     }
 
     internal static void AssertSameResidual(LinearOperator a, Tensor b, LinearSolution solution, double tolerance = 1e-3)

@@ -37,7 +37,7 @@ public sealed class LsmrTests
         using MatrixOperator a = new(A);
         using LinearSolution solution = new Lsmr { Tolerance = 1e-12, Damping = damping }.Solve(a, b);
         Assert.True(solution.Converged, solution.Remark);
-        Tensor normal = A.t().mm(A).add(eye(columns, columns, ScalarType.Float64).mul(damping * damping));
+        Tensor normal = A.t().mm(A).add(eye(columns, columns, ScalarType.Float64, device: Here).mul(damping * damping));
         Assert.True(Matrices.RelativeDifference(solution.X, linalg.solve(normal, A.t().mv(b).unsqueeze(1)).squeeze(1)) < 1e-10);
         Assert.True(solution.NormalResidual < 1e-11);
     }
@@ -58,7 +58,7 @@ public sealed class LsmrTests
     public void A_right_preconditioner_changes_the_path_and_not_the_solution()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor scales = tensor([.. Enumerable.Range(0, 20).Select(i => Math.Pow(10, i / 5.0))]);
+        Tensor scales = tensor([.. Enumerable.Range(0, 20).Select(i => Math.Pow(10, i / 5.0))], device: Here);
         Tensor A = LinearSolverTests.Vector(600, 4).reshape(30, 20).mul(scales), b = LinearSolverTests.Vector(30, 2);
         using MatrixOperator a = new(A);
         using DiagonalOperator columnScaling = new(scales.reciprocal());
@@ -74,8 +74,8 @@ public sealed class LsmrTests
     public void A_right_hand_side_orthogonal_to_the_range_has_the_solution_zero()
     {
         using DisposeScope scope = NewDisposeScope();
-        using MatrixOperator a = new(tensor(new double[,] { { 1, 2 }, { 3, 4 }, { 0, 0 } }));
-        using LinearSolution solution = new Lsmr().Solve(a, tensor([0.0, 0, 5]));
+        using MatrixOperator a = new(tensor(new double[,] { { 1, 2 }, { 3, 4 }, { 0, 0 } }, device: Here));
+        using LinearSolution solution = new Lsmr().Solve(a, tensor([0.0, 0, 5], device: Here));
         Assert.True(solution.Converged);
         Assert.Equal((1.0, 0.0, 0.0), (solution.Residual, solution.NormalResidual!.Value, solution.X.abs().max().ToDouble()));
     }

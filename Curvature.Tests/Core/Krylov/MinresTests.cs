@@ -79,7 +79,7 @@ public sealed class MinresTests
     public void A_preconditioner_saves_iterations_on_an_indefinite_matrix()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor d = tensor([.. Enumerable.Range(0, 100).Select(i => (i % 3 == 0 ? -1 : 1) * Math.Pow(10, 3.0 * i / 100))]), b = LinearSolverTests.Vector(100, 1);
+        Tensor d = tensor([.. Enumerable.Range(0, 100).Select(i => (i % 3 == 0 ? -1 : 1) * Math.Pow(10, 3.0 * i / 100))], device: Here), b = LinearSolverTests.Vector(100, 1);
         using MatrixOperator small = Matrices.OperatorWithSpectrum([.. Enumerable.Range(0, 100).Select(i => i * 1e-3)]), a = new(d.diag().add(small.ToDense()));
         using DiagonalOperator inverse = new(d.abs().reciprocal());
         Minres solver = new() { Tolerance = 1e-9 };

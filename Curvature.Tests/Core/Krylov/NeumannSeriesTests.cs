@@ -17,7 +17,7 @@ public sealed class NeumannSeriesTests
     {
         using DisposeScope scope = NewDisposeScope();
         const double Alpha = 0.1;
-        Tensor A = Matrices.WithSpectrum([.. Enumerable.Range(1, 12).Select(i => (double)i)], 3), b = LinearSolverTests.Vector(12, 1), d = rand(12, ScalarType.Float64).add(0.5);
+        Tensor A = Matrices.WithSpectrum([.. Enumerable.Range(1, 12).Select(i => (double)i)], 3), b = LinearSolverTests.Vector(12, 1), d = rand(12, ScalarType.Float64).to(Here).add(0.5);
         using MatrixOperator a = new(A);
         using DiagonalOperator p = new(d);
         Tensor PA = d.diag().mm(A), sum = zeros_like(b), term = d.mul(b);
@@ -60,9 +60,9 @@ public sealed class NeumannSeriesTests
     public void With_a_preconditioner_a_residual_that_grows_before_it_falls_is_no_divergence()
     {
         using DisposeScope scope = NewDisposeScope();
-        using MatrixOperator a = new(tensor(new double[,] { { 100, 9 }, { 9, 1 } }));
-        using DiagonalOperator p = new(tensor([1.0, 100]));  // PA has the eigenvalues 10 and 190
-        Tensor b = tensor([0.0, 1]);
+        using MatrixOperator a = new(tensor(new double[,] { { 100, 9 }, { 9, 1 } }, device: Here));
+        using DiagonalOperator p = new(tensor([1.0, 100], device: Here));  // PA has the eigenvalues 10 and 190
+        Tensor b = tensor([0.0, 1], device: Here);
         using LinearSolution one = new NeumannSeries { StepSize = 1 / 190.0, MaxProducts = 2 }.Solve(a, b, p), many = new NeumannSeries { StepSize = 1 / 190.0, Tolerance = 1e-8 }.Solve(a, b, p);
         Assert.InRange(one.Residual, 4, 6);
         Assert.DoesNotContain("diverges", one.Remark ?? "", StringComparison.Ordinal);
@@ -74,8 +74,8 @@ public sealed class NeumannSeriesTests
     {
         using DisposeScope scope = NewDisposeScope();
         using MatrixOperator a = Matrices.OperatorWithSpectrum([1e20, 2e20], 1, ScalarType.Float32);
-        using LinearSolution solution = new NeumannSeries { StepSize = 1 }.Solve(a, ones(2));
+        using LinearSolution solution = new NeumannSeries { StepSize = 1 }.Solve(a, ones(2, device: Here));
         Assert.Contains("diverges", solution.Remark, StringComparison.Ordinal);
-        Assert.Throws<CurvatureException>(() => new NeumannSeries { StepSize = 0 }.Solve(a, ones(2)));
+        Assert.Throws<CurvatureException>(() => new NeumannSeries { StepSize = 0 }.Solve(a, ones(2, device: Here)));
     }
 }

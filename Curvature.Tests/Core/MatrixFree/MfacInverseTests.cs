@@ -31,7 +31,7 @@ public sealed class MfacInverseTests
         AssertClose(expected, inverse.ToDense(), 1e-8);
         AssertClose(expected.diagonal(), inverse.Diagonal(), 1e-8);
         Assert.Equal(expected.trace().ToDouble(), inverse.ExactTrace!.Value, 1e-8 * expected.trace().ToDouble());
-        Tensor rows = tensor(new long[] { 36, 0, 8, 9, 17 }), columns = tensor(new long[] { 9, 36, 1 });
+        Tensor rows = tensor(new long[] { 36, 0, 8, 9, 17 }, device: Here), columns = tensor(new long[] { 9, 36, 1 }, device: Here);
         AssertClose(expected.index_select(0, rows).index_select(1, columns), inverse.Entries(rows, columns), 1e-8);
         Assert.Equal(expected[5, 6].ToDouble(), inverse.Element(5, 6), 1e-8 * expected.norm().ToDouble());
         Tensor gradient = G.select(0, m - 1).clone();
@@ -82,7 +82,7 @@ public sealed class MfacInverseTests
     {
         using DisposeScope scope = NewDisposeScope();
         const double Small = 1e-5;
-        Tensor G = Gradients(32, d, dtype: ScalarType.Float32).mul(tensor(Enumerable.Range(0, d).Select(i => (float)Math.Pow(10, (3.0 * i / d) - 2)).ToArray()));
+        Tensor G = Gradients(32, d, dtype: ScalarType.Float32).mul(tensor(Enumerable.Range(0, d).Select(i => (float)Math.Pow(10, (3.0 * i / d) - 2)).ToArray(), device: Here));
         using MfacInverse inverse = new(G, new MfacOptions { Damping = Small, BlockSize = block, Pages = 3 });
         Tensor ratio = inverse.Diagonal().to(ScalarType.Float64).div(DenseMfac.Inverse(G, Small, block).diagonal());
         Assert.True(ratio.min().ToDouble() > 1 - 1e-5 && ratio.max().ToDouble() < 1 + 1e-5, $"{ratio.min().ToDouble():g3} to {ratio.max().ToDouble():g3} of the true diagonal");
@@ -96,7 +96,7 @@ public sealed class MfacInverseTests
         {
             Tensor G = Gradients(40, 300, dtype: dtype), x = Gradients(1, 300, seed: 4, dtype).select(0, 0), gradient = G.select(0, 7).clone();
             using Generator generator = new(11);
-            using MfacInverse plain = new(G), permuted = new(G.index_select(0, randperm(40, generator: generator)));
+            using MfacInverse plain = new(G), permuted = new(G.index_select(0, randperm(40, generator: generator).to(Here)));
             AssertClose(plain.Apply(x), permuted.Apply(x), tolerance);
             AssertClose(plain.Apply(gradient), permuted.Apply(gradient), tolerance);
             AssertClose(plain.Diagonal(), permuted.Diagonal(), tolerance);
@@ -107,10 +107,10 @@ public sealed class MfacInverseTests
     public void Equal_and_zero_gradients_do_no_harm()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor few = Gradients(3, 25), G = cat([few, few, zeros(2, 25, ScalarType.Float64)]);
+        Tensor few = Gradients(3, 25), G = cat([few, few, zeros(2, 25, ScalarType.Float64, device: Here)]);
         using MfacInverse inverse = new(G, new MfacOptions { Damping = Lambda });
         AssertClose(DenseMfac.Inverse(G, Lambda), inverse.ToDense(), 1e-8);
-        Assert.Equal(0, inverse.Solve(zeros(25, ScalarType.Float64)).Value.norm().ToDouble());
+        Assert.Equal(0, inverse.Solve(zeros(25, ScalarType.Float64, device: Here)).Value.norm().ToDouble());
     }
 
     [Fact]
@@ -154,9 +154,9 @@ public sealed class MfacInverseTests
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create("tanh-mlp mse");
         using GradientCovarianceOperator covariance = new(problem.Objective(3, 1, 3));
-        Tensor mask = arange(covariance.Rows, ScalarType.Int64).remainder(3).ne(0), kept = mask.to(ScalarType.Float64);
+        Tensor mask = arange(covariance.Rows, ScalarType.Int64, device: Here).remainder(3).ne(0), kept = mask.to(ScalarType.Float64);
         using MfacInverse inverse = MfacInverse.FromBatches(problem.Objective(3, 1, 3), options: new MfacOptions { Damping = Lambda }, mask: mask);
-        Tensor F = covariance.ToDense().mul(kept.outer(kept)).add(eye(covariance.Rows, dtype: ScalarType.Float64).mul(Lambda));
+        Tensor F = covariance.ToDense().mul(kept.outer(kept)).add(eye(covariance.Rows, dtype: ScalarType.Float64, device: Here).mul(Lambda));
         AssertClose(linalg.inv(F), inverse.ToDense(), 1e-8);
         Assert.Throws<CurvatureException>(() => MfacInverse.FromBatches(problem.Objective(3, 1, 3), mask: mask.narrow(0, 0, 4)));
     }
@@ -168,7 +168,7 @@ public sealed class MfacInverseTests
         Tensor G = Gradients(9, 60), b = Gradients(1, 60, seed: 2).select(0, 0).clone();
         using MatrixOperator F = new(DenseMfac.Matrix(G, Lambda));
         using MfacInverse inverse = new(G, new MfacOptions { Damping = Lambda });
-        using MfacWindow window = new(9, 60, ScalarType.Float64, options: new MfacWindowOptions { Damping = Lambda });
+        using MfacWindow window = new(9, 60, ScalarType.Float64, Here, options: new MfacWindowOptions { Damping = Lambda });
         for (int i = 0; i < 9; i++)
         {
             window.Insert(G.select(0, i));
@@ -206,12 +206,12 @@ public sealed class MfacInverseTests
         Tensor twice = cat([G, G]).mul(1e150);
         Assert.Contains("Raise the damping", Assert.Throws<CurvatureException>(() => new MfacInverse(twice)).Message, StringComparison.Ordinal);
         using MfacInverse inverse = new(G);
-        Assert.Throws<CurvatureException>(() => inverse.Apply(zeros(7, ScalarType.Float64)));
-        Assert.Throws<CurvatureException>(() => inverse.Apply(zeros(8, ScalarType.Float32)));
-        Assert.Throws<CurvatureException>(() => inverse.Solve(zeros(8, 1, ScalarType.Float64)));
-        Assert.Throws<CurvatureException>(() => inverse.ApplyToWindow(zeros(4, ScalarType.Float64)));
+        Assert.Throws<CurvatureException>(() => inverse.Apply(zeros(7, ScalarType.Float64, device: Here)));
+        Assert.Throws<CurvatureException>(() => inverse.Apply(zeros(8, ScalarType.Float32, device: Here)));
+        Assert.Throws<CurvatureException>(() => inverse.Solve(zeros(8, 1, ScalarType.Float64, device: Here)));
+        Assert.Throws<CurvatureException>(() => inverse.ApplyToWindow(zeros(4, ScalarType.Float64, device: Here)));
         Assert.Throws<CurvatureException>(() => inverse.Element(0, 8));
-        Assert.Throws<NonFiniteException>(() => inverse.Apply(full(8, double.NaN, ScalarType.Float64)));
+        Assert.Throws<NonFiniteException>(() => inverse.Apply(full(8, double.NaN, ScalarType.Float64, device: Here)));
     }
 
     [Fact]
@@ -253,7 +253,7 @@ public sealed class MfacInverseTests
     internal static Tensor Gradients(long m, long d, ulong seed = 1, ScalarType dtype = ScalarType.Float64)
     {
         using Generator generator = new(seed);
-        return empty([m, d], dtype).normal_(0, 1, generator);
+        return empty([m, d], dtype).normal_(0, 1, generator).to(Here);
     }
 
     internal static void AssertClose(Tensor expected, Tensor actual, double tolerance)

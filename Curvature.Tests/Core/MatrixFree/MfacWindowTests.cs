@@ -23,7 +23,7 @@ public sealed class MfacWindowTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor G = Gradients(30, 37);
-        using MfacWindow window = new(7, 37, ScalarType.Float64, options: new MfacWindowOptions { Damping = Lambda, Divisor = divisor });
+        using MfacWindow window = new(7, 37, ScalarType.Float64, Here, options: new MfacWindowOptions { Damping = Lambda, Divisor = divisor });
         for (int i = 0; i < insertions; i++)
         {
             window.Insert(G.select(0, i));
@@ -41,7 +41,7 @@ public sealed class MfacWindowTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor G = Gradients(24, 53);
-        using MfacWindow window = new(8, 53, ScalarType.Float64, options: new MfacWindowOptions { Damping = Lambda });
+        using MfacWindow window = new(8, 53, ScalarType.Float64, Here, options: new MfacWindowOptions { Damping = Lambda });
         for (int i = 0; i < 24; i++)
         {
             Tensor g = G.select(0, i).clone(), step = window.Step(g);
@@ -62,7 +62,7 @@ public sealed class MfacWindowTests
         using DisposeScope scope = NewDisposeScope();
         const int Turns = 12, Capacity = 16;
         Tensor common = Gradients(1, 40, seed: 8), G = Gradients(Turns * Capacity, 40).mul(1e-2).add(common);
-        using MfacWindow window = new(Capacity, 40, ScalarType.Float64, options: new MfacWindowOptions { Damping = 1e-4 });
+        using MfacWindow window = new(Capacity, 40, ScalarType.Float64, Here, options: new MfacWindowOptions { Damping = 1e-4 });
         for (int i = 0; i < Turns * Capacity; i++)
         {
             Tensor step = window.Step(G.select(0, i));
@@ -78,7 +78,7 @@ public sealed class MfacWindowTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor G = Gradients(512, 20_000, dtype: ScalarType.Float32), outside = Gradients(1, 20_000, seed: 9, ScalarType.Float32).select(0, 0);
-        using MfacWindow window = new(512, 20_000, ScalarType.Float32);
+        using MfacWindow window = new(512, 20_000, ScalarType.Float32, Here);
         for (int i = 0; i < 511; i++)
         {
             window.Insert(G.select(0, i));
@@ -101,9 +101,9 @@ public sealed class MfacWindowTests
     {
         using DisposeScope scope = NewDisposeScope();
         using TemporaryFolder folder = new();
-        Tensor G = Gradients(23, 41, dtype: dtype), mask = arange(41, ScalarType.Int64).remainder(3).ne(0);
+        Tensor G = Gradients(23, 41, dtype: dtype), mask = arange(41, ScalarType.Int64, device: Here).remainder(3).ne(0);
         MfacWindowOptions options = new() { Damping = 1e-4, Divisor = MfacDivisor.Count, Storage = storage, Mask = mask };
-        using MfacWindow whole = new(6, 41, dtype, options: options);
+        using MfacWindow whole = new(6, 41, dtype, Here, options: options);
         string file = folder.File("window.safetensors");
         for (int i = 0; i < 10; i++)
         {
@@ -111,7 +111,7 @@ public sealed class MfacWindowTests
         }
 
         SafetensorsFile.Write(file, whole.StateDict().Select(entry => (entry.Key, entry.Value)));
-        using MfacWindow resumed = new(6, 41, dtype, options: options);
+        using MfacWindow resumed = new(6, 41, dtype, Here, options: options);
         resumed.LoadStateDict(SafetensorsFile.Read(file));
         for (int i = 10; i < 23; i++)
         {
@@ -131,8 +131,8 @@ public sealed class MfacWindowTests
         using DisposeScope scope = NewDisposeScope();
         Tensor G = Gradients(5, 40);
         double lambda = how == "another lambda" ? 3 * Lambda : Lambda;
-        using MfacWindow first = new(5, 40, ScalarType.Float64, options: new MfacWindowOptions { Damping = Lambda });
-        using MfacWindow second = new(5, 40, ScalarType.Float64, options: new MfacWindowOptions { Damping = lambda });
+        using MfacWindow first = new(5, 40, ScalarType.Float64, Here, options: new MfacWindowOptions { Damping = Lambda });
+        using MfacWindow second = new(5, 40, ScalarType.Float64, Here, options: new MfacWindowOptions { Damping = lambda });
         for (int i = 0; i < 5; i++)
         {
             first.Insert(G.select(0, i));
@@ -154,8 +154,8 @@ public sealed class MfacWindowTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor G = Gradients(9, 300, dtype: ScalarType.Float32), rounded = G.to(ScalarType.BFloat16).to(ScalarType.Float64);
-        using MfacWindow window = new(9, 300, ScalarType.Float32, options: new MfacWindowOptions { Damping = Lambda, Storage = ScalarType.BFloat16 });
-        Tensor step = zeros(0);
+        using MfacWindow window = new(9, 300, ScalarType.Float32, Here, options: new MfacWindowOptions { Damping = Lambda, Storage = ScalarType.BFloat16 });
+        Tensor step = zeros(0, device: Here);
         for (int i = 0; i < 9; i++)
         {
             step = window.Step(G.select(0, i));
@@ -170,14 +170,14 @@ public sealed class MfacWindowTests
     public void Masked_parameters_stay_where_they_are()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor G = Gradients(5, 30), kept = arange(30, ScalarType.Int64).remainder(2).ne(0), indices = kept.nonzero().squeeze(1);
-        using MfacWindow window = new(5, 30, ScalarType.Float64, options: new MfacWindowOptions { Damping = Lambda, Mask = kept });
+        Tensor G = Gradients(5, 30), kept = arange(30, ScalarType.Int64, device: Here).remainder(2).ne(0), indices = kept.nonzero().squeeze(1);
+        using MfacWindow window = new(5, 30, ScalarType.Float64, Here, options: new MfacWindowOptions { Damping = Lambda, Mask = kept });
         for (int i = 0; i < 5; i++)
         {
             window.Insert(G.select(0, i));
         }
 
-        Tensor expected = zeros(30, 30, ScalarType.Float64);
+        Tensor expected = zeros(30, 30, ScalarType.Float64, device: Here);
         expected.index_put_(DenseMfac.Inverse(G.index_select(1, indices), Lambda), indices.unsqueeze(1), indices.unsqueeze(0));
         AssertClose(expected, window.ToDense(), 1e-10);
         Assert.Equal(expected.trace().ToDouble(), window.ExactTrace!.Value, 1e-8 * expected.trace().ToDouble());
@@ -199,7 +199,7 @@ public sealed class MfacWindowTests
         })
         {
             Tensor G = Gradients(5, columns).to(storage).to(dtype), x = Gradients(1, columns, seed: 2, dtype).select(0, 0);
-            using MfacWindow window = new(6, columns, dtype, options: new MfacWindowOptions { Damping = 0.1, Divisor = MfacDivisor.Count, Storage = storage });
+            using MfacWindow window = new(6, columns, dtype, Here, options: new MfacWindowOptions { Damping = 0.1, Divisor = MfacDivisor.Count, Storage = storage });
             for (int j = 0; j < 5; j++)
             {
                 window.Insert(G.select(0, j));
@@ -220,7 +220,7 @@ public sealed class MfacWindowTests
             Tensor[] steps = [.. ((int[])[1, 3]).Select(count =>
             {
                 set_num_threads(count);
-                using MfacWindow window = new(20, 9000, ScalarType.Float32);
+                using MfacWindow window = new(20, 9000, ScalarType.Float32, Here);
                 return Enumerable.Range(0, 20).Select(j => window.Step(G.select(0, j))).Last();
             })];
             Assert.True(steps[0].Equals(steps[1]));
@@ -235,7 +235,7 @@ public sealed class MfacWindowTests
     public void What_does_not_fit_is_refused_and_leaves_the_window_as_it_was()
     {
         using DisposeScope scope = NewDisposeScope();
-        using MfacWindow window = new(3, 8, ScalarType.Float64);
+        using MfacWindow window = new(3, 8, ScalarType.Float64, Here);
         Tensor g = Gradients(1, 8).select(0, 0), before = window.Step(g), bad = g.clone();
         bad.narrow(0, 3, 1).fill_(double.NegativeInfinity);
         Assert.Contains("Gradient 1 ", Assert.Throws<NonFiniteException>(() => window.Insert(bad)).Message, StringComparison.Ordinal);
@@ -244,8 +244,8 @@ public sealed class MfacWindowTests
             Assert.Throws<CurvatureException>(() => window.Insert(wrong));
         }
 
-        Assert.Throws<CurvatureException>(() => window.ApplyToWindow(zeros(4, ScalarType.Float64)));
-        Assert.Throws<CurvatureException>(() => window.Apply(zeros(7, ScalarType.Float64)));
+        Assert.Throws<CurvatureException>(() => window.ApplyToWindow(zeros(4, ScalarType.Float64, device: Here)));
+        Assert.Throws<CurvatureException>(() => window.Apply(zeros(7, ScalarType.Float64, device: Here)));
         Assert.Throws<NonFiniteException>(() => window.Apply(bad));
 
         Dictionary<string, Tensor> state = new(window.StateDict());
@@ -253,17 +253,17 @@ public sealed class MfacWindowTests
             ? state.Where(entry => entry.Key != key).ToDictionary()
             : new(state) { [key] = value };
         Assert.Contains("'gram'", Assert.Throws<CurvatureException>(() => window.LoadStateDict(With("gram", null))).Message, StringComparison.Ordinal);
-        Assert.Throws<CurvatureException>(() => window.LoadStateDict(With("window", zeros(3, 7, ScalarType.Float64))));
-        Assert.Throws<CurvatureException>(() => window.LoadStateDict(With("insertions", tensor(-1L))));
-        Assert.Throws<CurvatureException>(() => window.LoadStateDict(With("insertions", tensor(long.MaxValue))));
-        Assert.Throws<NonFiniteException>(() => window.LoadStateDict(With("window", full(3, 8, double.NaN, ScalarType.Float64))));
-        Tensor unit = eye(3, dtype: ScalarType.Float64).select(0, 0);
+        Assert.Throws<CurvatureException>(() => window.LoadStateDict(With("window", zeros(3, 7, ScalarType.Float64, device: Here))));
+        Assert.Throws<CurvatureException>(() => window.LoadStateDict(With("insertions", tensor(-1L, device: Here))));
+        Assert.Throws<CurvatureException>(() => window.LoadStateDict(With("insertions", tensor(long.MaxValue, device: Here))));
+        Assert.Throws<NonFiniteException>(() => window.LoadStateDict(With("window", full(3, 8, double.NaN, ScalarType.Float64, device: Here))));
+        Tensor unit = eye(3, dtype: ScalarType.Float64, device: Here).select(0, 0);
         Assert.True(before.Equals(window.ApplyToWindow(unit)));
 
         foreach (MfacWindowOptions options in (MfacWindowOptions[])
         [
-            new() { Damping = 0 }, new() { Damping = double.NaN }, new() { Storage = ScalarType.Float64 }, new() { Mask = ones(8) },
-            new() { Mask = ones(7, ScalarType.Bool) }, new() { Mask = zeros(8, ScalarType.Bool) },
+            new() { Damping = 0 }, new() { Damping = double.NaN }, new() { Storage = ScalarType.Float64 }, new() { Mask = ones(8, device: Here) },
+            new() { Mask = ones(7, ScalarType.Bool, device: Here) }, new() { Mask = zeros(8, ScalarType.Bool, device: Here) },
         ])
         {
             Assert.Throws<CurvatureException>(() => new MfacWindow(3, 8, ScalarType.Float32, options: options));

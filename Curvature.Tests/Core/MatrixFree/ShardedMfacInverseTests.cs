@@ -22,7 +22,7 @@ public sealed class ShardedMfacInverseTests
         using DisposeScope scope = NewDisposeScope();
         Problem whole = Problems.Create(name);
         using MfacInverse expected = MfacInverse.FromBatches(whole.Objective(2, 1, 1, 3), options: new MfacOptions { Damping = Damping });
-        Tensor V = randn(expected.Columns, 2, ScalarType.Float64), product = expected.Apply(V);
+        Tensor V = randn(expected.Columns, 2, ScalarType.Float64).to(Here), product = expected.Apply(V);
         foreach (int count in (int[])[1, 2, 3])
         {
             Problem[] problems = [.. Enumerable.Range(0, count).Select(_ => Problems.Create(name))];
@@ -30,14 +30,14 @@ public sealed class ShardedMfacInverseTests
             {
                 using ShardedMfacInverse inverse = ShardedMfacInverse.FromBatches(Sharded(problems[ranks.Rank], ranks), Damping);
                 ranks.Sums.Clear();
-                return (inverse.Apply(V).contiguous().data<double>().ToArray(), inverse.Gradients, inverse.OwnParameters, ranks.Sums);
+                return (inverse.Apply(V).contiguous().cpu().data<double>().ToArray(), inverse.Gradients, inverse.OwnParameters, ranks.Sums);
             });
             Assert.All(got, rank => Assert.Equal(got[0].Product, rank.Product));
             Assert.All(got, rank => Assert.Equal(expected.Gradients, rank.Gradients));
             Assert.All(got, rank => Assert.Equal([2 * expected.Gradients, 2 * expected.Columns], rank.Sums)); // m numbers a vector, and P
             Assert.Equal(expected.Columns, got.Sum(rank => rank.Own));
             Assert.True(got.Max(rank => rank.Own) - got.Min(rank => rank.Own) <= 1);
-            double difference = RankBattery.Difference(product.contiguous().data<double>().ToArray(), got[0].Product);
+            double difference = RankBattery.Difference(product.contiguous().cpu().data<double>().ToArray(), got[0].Product);
             Assert.True(difference < 1e-11, $"{count} ranks: {difference:g3}");
         }
     }

@@ -21,7 +21,7 @@ public sealed class CurvatureLossTests
         ["all at once"] = ("cross-entropy", new() { ClassWeights = Weights(), IgnoreIndex = 1, LabelSmoothing = 0.3 }, [4, 3]),
         ["all at once, sum"] =
             ("cross-entropy", new() { ClassWeights = Weights(), IgnoreIndex = 1, LabelSmoothing = 0.3, Reduction = Reduction.Sum }, [4, 3]),
-        ["weights of zero"] = ("cross-entropy", new() { ClassWeights = tensor([0.0, 1.0, 2.0]).DetachFromDisposeScope() }, [4, 3]),
+        ["weights of zero"] = ("cross-entropy", new() { ClassWeights = tensor([0.0, 1.0, 2.0], device: Here).DetachFromDisposeScope() }, [4, 3]),
         ["a label a position"] = ("cross-entropy", new() { IgnoreIndex = 1, ClassWeights = Weights() }, [2, 3, 2, 2]),
         ["mse"] = ("mse", new(), [3, 2]),
         ["mse sum"] = ("mse", new() { Reduction = Reduction.Sum }, [3, 2, 2]),
@@ -49,7 +49,7 @@ public sealed class CurvatureLossTests
         using DisposeScope scope = NewDisposeScope();
         (OutputCurvature curvature, Tensor dense, Tensor z) = Create(name);
         long rows = z.shape[0], size = z.numel() / rows;
-        Tensor sameRow = block_diag([.. Enumerable.Repeat(ones(size, size, ScalarType.Float64), (int)rows)]);
+        Tensor sameRow = block_diag([.. Enumerable.Repeat(ones(size, size, ScalarType.Float64, device: Here), (int)rows)]);
         Tensor byPosition = zeros_like(dense), atOnce = zeros_like(dense);
         for (long c = 0; c < curvature.Columns; c++)
         {
@@ -77,7 +77,7 @@ public sealed class CurvatureLossTests
         const int Draws = 4000;
         using DisposeScope scope = NewDisposeScope();
         (OutputCurvature curvature, Tensor dense, _) = Create(name);
-        using Generator generator = new(11);
+        using Generator generator = new(11, Here);
         Tensor state = random.get_rng_state();
         Tensor g = stack(Enumerable.Range(0, Draws).Select(_ => curvature.SampleGradient(generator).reshape(-1)));
         Assert.True(state.Equals(random.get_rng_state()));
@@ -95,28 +95,28 @@ public sealed class CurvatureLossTests
     public void The_mean_gradient_is_the_observed_one_without_its_scale()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor z = randn(4, 3, ScalarType.Float64), y = tensor(new long[] { 0, 1, 2, 0 });
+        Tensor z = randn(4, 3, ScalarType.Float64).to(Here), y = tensor(new long[] { 0, 1, 2, 0 }, device: Here);
         using OutputCurvature curvature = new CrossEntropy().CurvatureAt(z, y);
         Tensor expected = z.softmax(1).sub(nn.functional.one_hot(y, 3).to(ScalarType.Float64)).div(2); // sqrt(1 / N) = 1/2
         Assert.True(Matrices.RelativeDifference(curvature.ObservedGradient(), expected) < 1e-14);
     }
 
-    private static Tensor Weights() => tensor([0.5, 1.0, 2.0]).DetachFromDisposeScope();
+    private static Tensor Weights() => tensor([0.5, 1.0, 2.0], device: Here).DetachFromDisposeScope();
 
     private static IEnumerable<Tensor> Units(Tensor z) =>
-        Enumerable.Range(0, (int)z.numel()).Select(i => eye(z.numel(), z.numel(), ScalarType.Float64).select(0, i).reshape(z.shape));
+        Enumerable.Range(0, (int)z.numel()).Select(i => eye(z.numel(), z.numel(), ScalarType.Float64, device: Here).select(0, i).reshape(z.shape));
 
     private static (OutputCurvature Curvature, Tensor Dense, Tensor Outputs) Create(string name)
     {
         (string lossName, LossOptions options, long[] shape) = Catalogue[name];
         random.manual_seed(4);
-        Tensor z = randn(shape, ScalarType.Float64);
+        Tensor z = randn(shape, ScalarType.Float64).to(Here);
         ICurvatureLoss loss = (ICurvatureLoss)KnownLosses.Create(lossName, options);
         Tensor y = lossName switch
         {
-            "cross-entropy" => arange(z.numel() / shape[1], ScalarType.Int64).remainder(3).reshape([shape[0], .. shape[2..]]),
-            "bce" => rand(shape, ScalarType.Float64),
-            _ => randn(shape, ScalarType.Float64),
+            "cross-entropy" => arange(z.numel() / shape[1], ScalarType.Int64, device: Here).remainder(3).reshape([shape[0], .. shape[2..]]),
+            "bce" => rand(shape, ScalarType.Float64).to(Here),
+            _ => randn(shape, ScalarType.Float64).to(Here),
         };
         return (loss.CurvatureAt(z, y, Weight), DenseCurvature.LossHessian(loss, z, y).mul(Weight), z);
     }
@@ -127,10 +127,10 @@ public sealed class CurvatureLossTests
         using DisposeScope scope = NewDisposeScope();
         static string Message(ISupervisedLoss loss, Tensor outputs, Tensor targets) =>
             Assert.Throws<CurvatureException>(() => loss.Check(outputs, targets)).Message;
-        Tensor z = zeros(4, 3), labels = zeros(4, ScalarType.Int64);
-        Assert.Contains("y.argmax(1)", Message(new CrossEntropy(), z, zeros(4, 3)), StringComparison.Ordinal);
-        Assert.Contains("int64", Message(new CrossEntropy(), z, zeros(4)), StringComparison.Ordinal);
+        Tensor z = zeros(4, 3, device: Here), labels = zeros(4, ScalarType.Int64, device: Here);
+        Assert.Contains("y.argmax(1)", Message(new CrossEntropy(), z, zeros(4, 3, device: Here)), StringComparison.Ordinal);
+        Assert.Contains("int64", Message(new CrossEntropy(), z, zeros(4, device: Here)), StringComparison.Ordinal);
         Assert.Contains("call for cross-entropy", Message(new MeanSquaredError(), z, labels), StringComparison.Ordinal);
-        Assert.Contains("from -2.253 to 0", Message(new BinaryCrossEntropy(), zeros(2), tensor([-2.2525997161865234f, 0f])), StringComparison.Ordinal);
+        Assert.Contains("from -2.253 to 0", Message(new BinaryCrossEntropy(), zeros(2, device: Here), tensor([-2.2525997161865234f, 0f], device: Here)), StringComparison.Ordinal);
     }
 }

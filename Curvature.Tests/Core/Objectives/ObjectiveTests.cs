@@ -51,12 +51,12 @@ public sealed class ObjectiveTests
     public void A_closure_weighs_its_batches_by_their_terms()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(tensor([1.0, 2.0]));
+        Parameter theta = new(tensor([1.0, 2.0], device: Here));
         double[][] batches = [[1, 2, 3], [10]];
         Objective objective = Objective.FromClosure(
             new ParameterSpace([("theta", theta)]), batches, b => theta.sum().mul(b.Average()), b => b.Length);
         Assert.Equal(3 * 4.0, objective.Value(), 1e-12); // sum(theta) times the mean of 1, 2, 3, 10
-        Assert.Equal([4.0, 4.0], objective.Gradient().data<double>().ToArray());
+        Assert.Equal([4.0, 4.0], objective.Gradient().cpu().data<double>().ToArray());
     }
 
     [Fact]
@@ -66,7 +66,7 @@ public sealed class ObjectiveTests
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(5);
         Sequential u = nn.Sequential(
-            ("fc1", nn.Linear(1, 4, dtype: ScalarType.Float64)), ("tanh", nn.Tanh()), ("fc2", nn.Linear(4, 1, dtype: ScalarType.Float64)));
+            ("fc1", nn.Linear(1, 4, dtype: ScalarType.Float64)), ("tanh", nn.Tanh()), ("fc2", nn.Linear(4, 1, dtype: ScalarType.Float64))).to(Here);
         Tensor Residual(Tensor points)
         {
             Tensor x = points.clone().requires_grad_();
@@ -74,7 +74,7 @@ public sealed class ObjectiveTests
             return slope.sub(x.cos()).square().mean();
         }
 
-        Tensor[] batches = [tensor([0.0, 0.5, 1.0]).unsqueeze(1), tensor([1.0, 2.0]).unsqueeze(1)];
+        Tensor[] batches = [tensor([0.0, 0.5, 1.0], device: Here).unsqueeze(1), tensor([1.0, 2.0], device: Here).unsqueeze(1)];
         Objective objective = Objective.FromClosure(ParameterSpace.Of(u), batches, Residual, x => x.shape[0]);
         double expected = batches.Sum(x => Residual(x).ToDouble() * x.shape[0]) / 5;
         Assert.Equal(expected, objective.Value(), 1e-14);
@@ -88,13 +88,13 @@ public sealed class ObjectiveTests
     {
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(3);
-        Sequential model = nn.Sequential(("fc", nn.Linear(4, 3)), ("norm", nn.BatchNorm1d(3)));
+        Sequential model = nn.Sequential(("fc", nn.Linear(4, 3)), ("norm", nn.BatchNorm1d(3))).to(Here);
         model.train();
-        Tensor marker = ones(3, 4);
+        Tensor marker = ones(3, 4, device: Here);
         model.parameters().First().grad = marker;
         Tensor[] buffers = [.. model.named_buffers().Select(b => b.buffer.clone())];
         Tensor state = random.get_rng_state();
-        Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(randn(8, 4), zeros(8, ScalarType.Int64))]);
+        Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(randn(8, 4).to(Here), zeros(8, ScalarType.Int64, device: Here))]);
         random.set_rng_state(state);
 
         objective.CheckDeterminism();
@@ -111,8 +111,8 @@ public sealed class ObjectiveTests
     public void Dropout_in_train_mode_is_named()
     {
         using DisposeScope scope = NewDisposeScope();
-        Sequential model = nn.Sequential(("fc", nn.Linear(4, 30)), ("drop", nn.Dropout(0.5)), ("out", nn.Linear(30, 3)));
-        Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(randn(8, 4), zeros(8, ScalarType.Int64))]);
+        Sequential model = nn.Sequential(("fc", nn.Linear(4, 30)), ("drop", nn.Dropout(0.5)), ("out", nn.Linear(30, 3))).to(Here);
+        Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(randn(8, 4).to(Here), zeros(8, ScalarType.Int64, device: Here))]);
         string message = Assert.Throws<NonDeterministicException>(objective.CheckDeterminism).Message;
         Assert.Contains("the predictions", message, StringComparison.Ordinal);
         Assert.Contains("dropout", message, StringComparison.Ordinal);
@@ -128,10 +128,10 @@ public sealed class ObjectiveTests
         IEnumerable<Batch> Shuffled()
         {
             pass++;
-            yield return new Batch(full([8, 4], pass, ScalarType.Float32), zeros(8, ScalarType.Int64));
+            yield return new Batch(full([8, 4], pass, ScalarType.Float32, device: Here), zeros(8, ScalarType.Int64, device: Here));
         }
 
-        Objective objective = Objective.Supervised(nn.Linear(4, 3), new CrossEntropy(), Shuffled());
+        Objective objective = Objective.Supervised(nn.Linear(4, 3).to(Here), new CrossEntropy(), Shuffled());
         Assert.Contains("the data: its inputs", Assert.Throws<NonDeterministicException>(objective.CheckDeterminism).Message, StringComparison.Ordinal);
     }
 
@@ -139,25 +139,25 @@ public sealed class ObjectiveTests
     public void Labels_out_of_range_and_shapes_that_do_not_fit_are_refused_by_name()
     {
         using DisposeScope scope = NewDisposeScope();
-        Linear model = nn.Linear(4, 3);
+        Linear model = nn.Linear(4, 3).to(Here);
         Objective Of(Tensor inputs, Tensor targets, ISupervisedLoss loss) => Objective.Supervised(model, loss, [new Batch(inputs, targets)]);
-        string labels = Assert.Throws<CurvatureException>(() => Of(zeros(2, 4), tensor(new long[] { 0, 7 }), new CrossEntropy()).Value()).Message;
+        string labels = Assert.Throws<CurvatureException>(() => Of(zeros(2, 4, device: Here), tensor(new long[] { 0, 7 }, device: Here), new CrossEntropy()).Value()).Message;
         Assert.Contains("3 classes", labels, StringComparison.Ordinal);
         Assert.Contains("7", labels, StringComparison.Ordinal);
-        string inputs = Assert.Throws<CurvatureException>(() => Of(zeros(2, 5), zeros(2, ScalarType.Int64), new CrossEntropy()).Value()).Message;
+        string inputs = Assert.Throws<CurvatureException>(() => Of(zeros(2, 5, device: Here), zeros(2, ScalarType.Int64, device: Here), new CrossEntropy()).Value()).Message;
         Assert.Contains("[2, 5]", inputs, StringComparison.Ordinal);
-        Assert.Throws<CurvatureException>(() => Of(zeros(2, 4), zeros(2, 2), new MeanSquaredError()).Value());
-        Assert.Throws<CurvatureException>(() => Of(zeros(2, 4), full([2, 3], 2, ScalarType.Float32), new BinaryCrossEntropy()).Value());
-        Assert.Throws<CurvatureException>(() => Of(zeros(2, 4), zeros(2, 3), new CrossEntropy()).Value());
+        Assert.Throws<CurvatureException>(() => Of(zeros(2, 4, device: Here), zeros(2, 2, device: Here), new MeanSquaredError()).Value());
+        Assert.Throws<CurvatureException>(() => Of(zeros(2, 4, device: Here), full([2, 3], 2, ScalarType.Float32, device: Here), new BinaryCrossEntropy()).Value());
+        Assert.Throws<CurvatureException>(() => Of(zeros(2, 4, device: Here), zeros(2, 3, device: Here), new CrossEntropy()).Value());
     }
 
     [Fact]
     public void No_terms_at_all_is_an_error_and_an_empty_batch_among_others_is_not()
     {
         using DisposeScope scope = NewDisposeScope();
-        Linear model = nn.Linear(4, 3);
+        Linear model = nn.Linear(4, 3).to(Here);
         CrossEntropy loss = new(new LossOptions { IgnoreIndex = 1 });
-        Batch ignored = new(ones(2, 4), ones(2, ScalarType.Int64)), counted = new(ones(2, 4), zeros(2, ScalarType.Int64));
+        Batch ignored = new(ones(2, 4, device: Here), ones(2, ScalarType.Int64, device: Here)), counted = new(ones(2, 4, device: Here), zeros(2, ScalarType.Int64, device: Here));
         Assert.Throws<CurvatureException>(() => Objective.Supervised(model, loss, [ignored]).Value());
         Assert.Throws<CurvatureException>(() => Objective.Supervised(model, loss, []).CheckDeterminism());
         Assert.Equal(
@@ -168,12 +168,12 @@ public sealed class ObjectiveTests
     public void A_weight_that_is_not_a_number_is_named()
     {
         using DisposeScope scope = NewDisposeScope();
-        Sequential model = nn.Sequential(("fc1", nn.Linear(4, 3)), ("fc2", nn.Linear(3, 3)));
+        Sequential model = nn.Sequential(("fc1", nn.Linear(4, 3)), ("fc2", nn.Linear(3, 3))).to(Here);
         ParameterSpace space = ParameterSpace.Of(model);
         Tensor theta = space.Snapshot();
         theta.narrow(0, space.Offset(2), 1).fill_(double.NaN);
         space.Assign(theta);
-        Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(ones(2, 4), zeros(2, ScalarType.Int64))]);
+        Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(ones(2, 4, device: Here), zeros(2, ScalarType.Int64, device: Here))]);
         Assert.Contains("fc2.weight", Assert.Throws<NonFiniteException>(() => objective.Value()).Message, StringComparison.Ordinal);
     }
 
@@ -181,22 +181,22 @@ public sealed class ObjectiveTests
     public void A_source_may_dispose_each_batch_when_it_moves_on_or_keep_them_for_the_next_pass()
     {
         using DisposeScope scope = NewDisposeScope();
-        Linear model = nn.Linear(4, 3);
+        Linear model = nn.Linear(4, 3).to(Here);
         Tensor kept = null!;
         IEnumerable<Batch> Streamed()
         {
-            kept ??= zeros(2, ScalarType.Int64);
+            kept ??= zeros(2, ScalarType.Int64, device: Here);
             for (int i = 0; i < 3; i++)
             {
-                using Tensor own = full([2, 4], i + 1.0, ScalarType.Float32);
+                using Tensor own = full([2, 4], i + 1.0, ScalarType.Float32, device: Here);
                 yield return new Batch(own, kept);
             }
         }
 
         Objective objective = Objective.Supervised(model, new CrossEntropy(), Streamed());
         using Curvature.Operators.HessianOperator hessian = new(objective, new Curvature.Operators.CurvatureOptions { GraphMemory = 0 });
-        Tensor first = hessian.Apply(ones(hessian.Columns));
-        Assert.True(hessian.Apply(ones(hessian.Columns)).Equals(first));
+        Tensor first = hessian.Apply(ones(hessian.Columns, device: Here));
+        Assert.True(hessian.Apply(ones(hessian.Columns, device: Here)).Equals(first));
         Assert.True(double.IsFinite(objective.Value()));
         Assert.True(objective.Gradient().isfinite().all().ToBoolean());
         kept.Dispose();
@@ -206,7 +206,7 @@ public sealed class ObjectiveTests
     public void A_loss_that_is_no_scalar_is_refused()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(ones(3));
+        Parameter theta = new(ones(3, device: Here));
         Objective objective = Objective.FromClosure(new ParameterSpace([("theta", theta)]), [0], _ => theta.square(), _ => 3);
         Assert.Contains("[3]", Assert.Throws<CurvatureException>(() => objective.Gradient()).Message, StringComparison.Ordinal);
     }
@@ -215,14 +215,14 @@ public sealed class ObjectiveTests
     public void A_closure_that_seeds_or_draws_leaves_the_random_state_alone()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(ones(3));
+        Parameter theta = new(ones(3, device: Here));
         Objective objective = Objective.FromClosure(
             new ParameterSpace([("theta", theta)]),
             [0],
             _ =>
             {
                 random.manual_seed(5);
-                return theta.mul(randn(3)).square().sum();
+                return theta.mul(randn(3).to(Here)).square().sum();
             },
             _ => 1);
         Tensor before = random.get_rng_state();
@@ -236,11 +236,11 @@ public sealed class ObjectiveTests
     public void A_model_made_for_one_batch_size_is_measured_at_it()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter weight = new(randn(3, 4));
+        Parameter weight = new(randn(3, 4).to(Here));
         Objective objective = Objective.Supervised(
-            new FixedBatch(weight), new CrossEntropy(), [new Batch(randn(5, 4), zeros(5, ScalarType.Int64))]);
+            new FixedBatch(weight), new CrossEntropy(), [new Batch(randn(5, 4).to(Here), zeros(5, ScalarType.Int64, device: Here))]);
         using Curvature.Operators.HessianOperator hessian = new(objective);
-        Assert.True(hessian.Apply(ones(hessian.Columns)).isfinite().all().ToBoolean());
+        Assert.True(hessian.Apply(ones(hessian.Columns, device: Here)).isfinite().all().ToBoolean());
     }
 
     private sealed class FixedBatch : nn.Module<Tensor, Tensor>
@@ -261,7 +261,7 @@ public sealed class ObjectiveTests
     {
         using DisposeScope scope = NewDisposeScope();
         using CancellationTokenSource source = new();
-        Parameter theta = new(ones(1));
+        Parameter theta = new(ones(1, device: Here));
         int evaluated = 0;
         Objective objective = Objective.FromClosure(
             new ParameterSpace([("theta", theta)]),
@@ -281,11 +281,11 @@ public sealed class ObjectiveTests
     public void Inputs_are_cast_to_the_models_dtype_but_tokens_never()
     {
         using DisposeScope scope = NewDisposeScope();
-        Linear linear = nn.Linear(4, 3, dtype: ScalarType.Float64);
+        Linear linear = nn.Linear(4, 3, dtype: ScalarType.Float64).to(Here);
         Assert.True(double.IsFinite(
-            Objective.Supervised(linear, new CrossEntropy(), [new Batch(ones(2, 4), zeros(2, ScalarType.Int64))]).Value()));
-        Sequential tokens = nn.Sequential(("embed", nn.Embedding(5, 4)), ("flat", nn.Flatten()), ("fc", nn.Linear(8, 3)));
+            Objective.Supervised(linear, new CrossEntropy(), [new Batch(ones(2, 4, device: Here), zeros(2, ScalarType.Int64, device: Here))]).Value()));
+        Sequential tokens = nn.Sequential(("embed", nn.Embedding(5, 4)), ("flat", nn.Flatten()), ("fc", nn.Linear(8, 3))).to(Here);
         Assert.True(double.IsFinite(
-            Objective.Supervised(tokens, new CrossEntropy(), [new Batch(ones(2, 2, ScalarType.Int64), zeros(2, ScalarType.Int64))]).Value()));
+            Objective.Supervised(tokens, new CrossEntropy(), [new Batch(ones(2, 2, ScalarType.Int64, device: Here), zeros(2, ScalarType.Int64, device: Here))]).Value()));
     }
 }

@@ -41,7 +41,7 @@ public sealed class RanksTests
             List<long>[] sums = ThreadRanks.Run(3, ranks =>
             {
                 using CurvatureOperator a = KnownOperators.Create(matrix, Sharded(problems[ranks.Rank], ranks, [3, 1, 3]), NoForwardMode, Seed);
-                Tensor v = ones([count, columns], ScalarType.Float64);
+                Tensor v = ones([count, columns], ScalarType.Float64, device: Here);
                 a.Apply(v).Dispose();
                 ranks.Sums.Clear(); // of the first product: how many terms each has
                 a.Apply(v).Dispose();
@@ -64,9 +64,9 @@ public sealed class RanksTests
         double[][] got = ThreadRanks.Run(2, ranks =>
         {
             Objective part = Of(problems[1 + ranks.Rank], Shard(problems[1 + ranks.Rank], ranks, [3, 1, 3]), ranks);
-            return (double[])[part.Value(), .. part.Gradient().data<double>().ToArray()];
+            return (double[])[part.Value(), .. part.Gradient().cpu().data<double>().ToArray()];
         });
-        Assert.True(Difference([value, .. gradient.data<double>().ToArray()], got[0]) < 1e-14);
+        Assert.True(Difference([value, .. gradient.cpu().data<double>().ToArray()], got[0]) < 1e-14);
     }
 
     [Fact]
@@ -88,7 +88,7 @@ public sealed class RanksTests
 
             Objective objective = Objective.Supervised(problem.Model, problem.Loss, Batches(), problem.Parameters, ranks: ranks);
             using GgnOperator ggn = new(objective);
-            Tensor v = ones(ggn.Columns, ScalarType.Float64);
+            Tensor v = ones(ggn.Columns, ScalarType.Float64, device: Here);
             Exception[] errors = [Record.Exception(() => objective.Value())!, Record.Exception(() => objective.Gradient())!, Record.Exception(() => ggn.Apply(v))!];
             broken = false;
             return (errors, objective.Value());
@@ -118,7 +118,7 @@ public sealed class RanksTests
                 }
 
                 using HessianOperator hessian = new(Objective.Supervised(problem.Model, problem.Loss, Batches(), problem.Parameters, ranks: ranks));
-                return hessian.Apply(ones(hessian.Columns, ScalarType.Float64));
+                return hessian.Apply(ones(hessian.Columns, ScalarType.Float64, device: Here));
             });
             Assert.All(errors[..2], error => Assert.Contains(unreadable ? "On rank 2 of 3: IOException: the disk is gone" : "On rank 2 of 3: The model rejected batch 0", Assert.IsType<CurvatureException>(error).Message, StringComparison.Ordinal));
             Assert.Equal(unreadable ? typeof(IOException) : typeof(CurvatureException), errors[2]!.GetType());

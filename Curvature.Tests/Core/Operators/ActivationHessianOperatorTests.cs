@@ -39,7 +39,7 @@ public sealed class ActivationHessianOperatorTests
         Assert.Equal(expected.shape[0], h.Rows);
         Assert.True(Matrices.RelativeDifference(h.ToDense(), expected) < 1e-9);
         Assert.True(Matrices.RelativeDifference(fresh.ToDense(), expected) < 1e-9);
-        Tensor u = randn(h.Columns, ScalarType.Float64), v = randn(h.Columns, ScalarType.Float64), hu = h.Apply(u), hv = h.Apply(v);
+        Tensor u = randn(h.Columns, ScalarType.Float64).to(Here), v = randn(h.Columns, ScalarType.Float64).to(Here), hu = h.Apply(u), hv = h.Apply(v);
         Assert.Equal(v.dot(hu).ToDouble(), u.dot(hv).ToDouble(), 1e-12 * (v.norm() * hu.norm()).ToDouble());
         foreach (double c in (double[])[1e-6, 1e6])
         {
@@ -59,10 +59,10 @@ public sealed class ActivationHessianOperatorTests
         using DisposeScope scope = NewDisposeScope();
         manual_seed(1);
         using var lenet = new LeNet();
-        lenet.to(ScalarType.Float64);
-        Tensor x = randn(3, 1, 28, 28, ScalarType.Float64), y = tensor(new long[] { 1, 4, 9 });
+        lenet.to(Here).to(ScalarType.Float64);
+        Tensor x = randn(3, 1, 28, 28, ScalarType.Float64).to(Here), y = tensor(new long[] { 1, 4, 9 }, device: Here);
         using ActivationHessianOperator h = new(Objective.Supervised(lenet, new CrossEntropy(), [new Batch(x, y)]), lenet, "fc3", side: side);
-        Tensor w = side == LayerSide.Input ? lenet.get_parameter("fc3.weight")! : eye(10, dtype: ScalarType.Float64), p = lenet.call(x).softmax(1);
+        Tensor w = side == LayerSide.Input ? lenet.get_parameter("fc3.weight")! : eye(10, dtype: ScalarType.Float64, device: Here), p = lenet.call(x).softmax(1);
         Tensor[] blocks = [.. Enumerable.Range(0, 3).Select(i => w.t().mm(p[i].diag().sub(p[i].outer(p[i]))).mm(w).div(3))];
         Assert.True(Matrices.RelativeDifference(h.ToDense(), block_diag(blocks)) < 1e-12);
     }
@@ -74,7 +74,7 @@ public sealed class ActivationHessianOperatorTests
         Problem problem = Problems.Create("tanh-mlp cross-entropy");
         using ActivationHessianOperator h = new(problem.Objective(), problem.Model, "act");
         long size = h.Rows / Problems.Rows;
-        Tensor between = ones(h.Rows, h.Rows, ScalarType.Float64).sub(block_diag([.. Enumerable.Repeat(ones(size, size, ScalarType.Float64), (int)Problems.Rows)]));
+        Tensor between = ones(h.Rows, h.Rows, ScalarType.Float64, device: Here).sub(block_diag([.. Enumerable.Repeat(ones(size, size, ScalarType.Float64, device: Here), (int)Problems.Rows)]));
         Assert.Equal(0, h.ToDense().mul(between).abs().max().ToDouble());
     }
 
@@ -86,7 +86,7 @@ public sealed class ActivationHessianOperatorTests
         Tensor[] before = [.. problem.Model.state_dict().Values.Select(t => t.clone())];
         Tensor gradient = problem.Objective().Gradient();
         using ActivationHessianOperator h = new(problem.Objective(), problem.Model, "act");
-        h.Apply(ones(h.Columns, ScalarType.Float64));
+        h.Apply(ones(h.Columns, ScalarType.Float64, device: Here));
         Assert.All(before.Zip(problem.Model.state_dict().Values), pair => Assert.True(pair.First.Equals(pair.Second)));
         Assert.All(problem.Model.parameters(), p => Assert.Null(p.grad));
         Assert.True(gradient.Equals(problem.Objective().Gradient())); // with a hook left behind, no gradient would reach the layers below
@@ -99,7 +99,7 @@ public sealed class ActivationHessianOperatorTests
         Problem problem = Problems.Create("tanh-mlp cross-entropy");
         Assert.Contains("fc1, act, fc2", Assert.Throws<CurvatureException>(() => new ActivationHessianOperator(problem.Objective(), problem.Model, "fc9")).Message, StringComparison.Ordinal);
         Tanh shared = nn.Tanh();
-        Sequential twice = nn.Sequential(("a", nn.Linear(4, 4)), ("act", shared), ("b", nn.Linear(4, 3)), ("again", shared));
+        Sequential twice = nn.Sequential(("a", nn.Linear(4, 4)), ("act", shared), ("b", nn.Linear(4, 3)), ("again", shared)).to(Here);
         Objective objective = Objective.Supervised(twice, new CrossEntropy(), [new Batch(problem.Inputs, problem.Targets)]);
         Assert.Contains("2 times", Assert.Throws<CurvatureException>(() => new ActivationHessianOperator(objective, twice, "act")).Message, StringComparison.Ordinal);
     }

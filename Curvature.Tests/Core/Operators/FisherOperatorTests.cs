@@ -23,7 +23,7 @@ public sealed class FisherOperatorTests
         Problem problem = Problems.Create(name);
         Objective objective = problem.Objective(4, 3);
         using GgnOperator ggn = new(objective);
-        Tensor v = randn(ggn.Columns, ScalarType.Float64);
+        Tensor v = randn(ggn.Columns, ScalarType.Float64).to(Here);
         double[] forms = [.. Enumerable.Range(0, Seeds).Select(seed =>
         {
             using FisherOperator fisher = new(objective, samplesPerInput: 1, seed);
@@ -58,7 +58,7 @@ public sealed class FisherOperatorTests
         Problem problem = Problems.Create("tanh-mlp mse");
         using FisherOperator kept = new(problem.Objective(4, 3), 2, seed: 5), fresh = new(problem.Objective(4, 3), 2, seed: 5, new CurvatureOptions { GraphMemory = 0 });
         using FisherOperator other = new(problem.Objective(4, 3), 2, seed: 6);
-        Tensor v = randn(kept.Columns, ScalarType.Float64), first = kept.Apply(v), state = random.get_rng_state();
+        Tensor v = randn(kept.Columns, ScalarType.Float64).to(Here), first = kept.Apply(v), state = random.get_rng_state();
         fresh.Apply(v);
         Assert.True(state.Equals(random.get_rng_state()));
         random.manual_seed(99);

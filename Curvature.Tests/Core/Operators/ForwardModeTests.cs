@@ -25,7 +25,7 @@ public class ForwardModeTests
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create(name);
         using GgnOperator forward = new(problem.Objective(4, 3)), plain = new(problem.Objective(4, 3), Plain);
-        Tensor V = randn(forward.Columns, 2, dtype: forward.DType);
+        Tensor V = randn(forward.Columns, 2, dtype: forward.DType).to(Here);
         Tensor[] buffers = [.. problem.Model.named_buffers().Select(b => b.buffer.clone())];
         for (int repeat = 0; repeat < 2; repeat++)
         {
@@ -43,7 +43,7 @@ public class ForwardModeTests
             using DisposeScope scope = NewDisposeScope();
             Problem problem = Problems.Create("conv, batch norm in eval mode");
             using GgnOperator forward = new(problem.Objective(4, 3)), plain = new(problem.Objective(4, 3), Plain);
-            Tensor V = randn(forward.Columns, 16, dtype: forward.DType);
+            Tensor V = randn(forward.Columns, 16, dtype: forward.DType).to(Here);
             return Matrices.RelativeDifference(forward.Apply(V), plain.Apply(V));
         });
         Assert.All(differences, difference => Assert.InRange(difference, 0, 1e-13));
@@ -64,7 +64,7 @@ public class ForwardModeTests
         }
 
         using GgnOperator streamed = new(Objective.Supervised(problem.Model, problem.Loss, Stream())), plain = new(problem.Objective(4, 3), Plain);
-        Tensor v = randn(streamed.Columns, dtype: streamed.DType);
+        Tensor v = randn(streamed.Columns, dtype: streamed.DType).to(Here);
         for (int repeat = 0; repeat < 2; repeat++)
         {
             Assert.True(Matrices.RelativeDifference(streamed.Apply(v), plain.Apply(v)) < 1e-13);
@@ -79,7 +79,7 @@ public class ForwardModeTests
         using DisposeScope scope = NewDisposeScope();
         Counting engine = new();
         using GgnOperator ggn = new(Problems.Create(name).Objective(4, 3), new CurvatureOptions { Extensions = engine });
-        ggn.Apply(randn(ggn.Columns, 2, dtype: ggn.DType));
+        ggn.Apply(randn(ggn.Columns, 2, dtype: ggn.DType).to(Here));
         Assert.Equal(expected, engine.Calls); // two batches, two columns
     }
 
@@ -89,7 +89,7 @@ public class ForwardModeTests
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create("conv, batch norm in eval mode");
         using JacobianOperator jacobian = new(problem.Objective(4, 3));
-        Tensor u = randn(jacobian.Rows, dtype: jacobian.DType), v = randn(jacobian.Columns, dtype: jacobian.DType);
+        Tensor u = randn(jacobian.Rows, dtype: jacobian.DType).to(Here), v = randn(jacobian.Columns, dtype: jacobian.DType).to(Here);
         double left = u.dot(jacobian.Apply(v)).ToDouble(), right = jacobian.ApplyTranspose(u).dot(v).ToDouble();
         Assert.Equal(left, right, 1e-12 * Math.Abs(left));
     }
@@ -99,11 +99,11 @@ public class ForwardModeTests
     {
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(2);
-        Sequential model = nn.Sequential(("conv", nn.Conv2d(1, 2, 3, dtype: ScalarType.Float64)), ("flat", nn.Flatten()));
-        Batch[] batches = [new(randn(3, 1, 4, 4, dtype: ScalarType.Float64), randint(8, [3]))];
+        Sequential model = nn.Sequential(("conv", nn.Conv2d(1, 2, 3, dtype: ScalarType.Float64)), ("flat", nn.Flatten())).to(Here);
+        Batch[] batches = [new(randn(3, 1, 4, 4, dtype: ScalarType.Float64).to(Here), randint(8, [3]).to(Here))];
         using GgnOperator refused = new(Objective.Supervised(model, new CrossEntropy(), batches), new CurvatureOptions { Extensions = new Unable() });
         using GgnOperator plain = new(Objective.Supervised(model, new CrossEntropy(), batches), Plain);
-        Tensor v = randn(plain.Columns, ScalarType.Float64);
+        Tensor v = randn(plain.Columns, ScalarType.Float64).to(Here);
         Assert.True(Matrices.RelativeDifference(refused.Apply(v), plain.Apply(v)) < 1e-15);
     }
 
@@ -112,9 +112,9 @@ public class ForwardModeTests
     {
         using DisposeScope scope = NewDisposeScope();
         IEngineExtensions engine = EngineExtensions.Available!;
-        Tensor x = tensor([1.0, 2.0]).requires_grad_(), v = tensor([1.0, -1.0]);
-        Assert.Equal([2.0, -4.0], engine.JacobianVectorProduct(() => x.square(), [x], [v])!.data<double>().ToArray());
-        Assert.Equal([3.0, -12.0], engine.JacobianVectorProduct(() => x.pow(3), [x], [v])!.data<double>().ToArray());
+        Tensor x = tensor([1.0, 2.0], device: Here).requires_grad_(), v = tensor([1.0, -1.0], device: Here);
+        Assert.Equal([2.0, -4.0], engine.JacobianVectorProduct(() => x.square(), [x], [v])!.cpu().data<double>().ToArray());
+        Assert.Equal([3.0, -12.0], engine.JacobianVectorProduct(() => x.pow(3), [x], [v])!.cpu().data<double>().ToArray());
         Assert.Null(engine.JacobianVectorProduct(() => v.square(), [x], [v]));
         Assert.ThrowsAny<Exception>(() => engine.JacobianVectorProduct(() => throw new InvalidOperationException(), [x], [v]));
         Assert.Null(engine.JacobianVectorProduct(() => x.square(), [], [])); // had the failed call left its tangent, this would have one

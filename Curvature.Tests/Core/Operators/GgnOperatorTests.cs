@@ -47,7 +47,7 @@ public sealed class GgnOperatorTests
         Assert.Equal(supervised.Value(), split.Value(), 1e-14);
         Assert.True(Matrices.RelativeDifference(split.Gradient(), supervised.Gradient()) < 1e-13);
         using GgnOperator a = new(split), b = new(supervised);
-        Tensor v = randn(a.Columns, ScalarType.Float64);
+        Tensor v = randn(a.Columns, ScalarType.Float64).to(Here);
         Assert.True(Matrices.RelativeDifference(a.Apply(v), b.Apply(v)) < 1e-13);
         Assert.All(problem.Model.named_buffers().Zip(statistics), pair => Assert.True(pair.First.buffer.Equals(pair.Second), pair.First.name));
     }
@@ -59,7 +59,7 @@ public sealed class GgnOperatorTests
     public void A_loss_that_is_only_a_value_is_refused_with_the_way_out(string matrix)
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(ones(2, ScalarType.Float64));
+        Parameter theta = new(ones(2, ScalarType.Float64, device: Here));
         Objective closed = Objective.FromClosure(new ParameterSpace([("theta", theta)]), [0], _ => theta.square().sum(), _ => 1);
         CurvatureException error = Assert.Throws<CurvatureException>(() => KnownOperators.Create(matrix, closed));
         Assert.Contains("FromSplit", error.Message, StringComparison.Ordinal);
@@ -69,25 +69,25 @@ public sealed class GgnOperatorTests
     public void Outputs_without_graph_give_zero()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(ones(2, ScalarType.Float64));
-        Tensor z = randn(3, 2, ScalarType.Float64), y = randn(3, 2, ScalarType.Float64);
+        Parameter theta = new(ones(2, ScalarType.Float64, device: Here));
+        Tensor z = randn(3, 2, ScalarType.Float64).to(Here), y = randn(3, 2, ScalarType.Float64).to(Here);
         Objective constant = Objective.FromSplit(new ParameterSpace([("theta", theta)]), [0], _ => z.alias(), _ => y, new MeanSquaredError());
         using GgnOperator ggn = new(constant);
-        Assert.Equal([0, 0], ggn.Apply(ones(2, ScalarType.Float64)).data<double>().ToArray());
-        Assert.Equal([0, 0], ggn.Apply(ones(2, ScalarType.Float64)).data<double>().ToArray());
+        Assert.Equal([0, 0], ggn.Apply(ones(2, ScalarType.Float64, device: Here)).cpu().data<double>().ToArray());
+        Assert.Equal([0, 0], ggn.Apply(ones(2, ScalarType.Float64, device: Here)).cpu().data<double>().ToArray());
     }
 
     [Fact]
     public void An_operator_without_second_derivative_is_named_with_what_can_be_had_instead()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter shift = new(tensor([0.1, 0.2], [1, 1, 1, 2]));
-        Tensor image = arange(16, ScalarType.Float64).square().reshape(1, 1, 4, 4);
+        Parameter shift = new(tensor([0.1, 0.2], [1, 1, 1, 2], device: Here));
+        Tensor image = arange(16, ScalarType.Float64, device: Here).square().reshape(1, 1, 4, 4);
         Objective objective = Objective.FromSplit(
             new ParameterSpace([("shift", shift)]), [0], _ => nn.functional.grid_sample(image, shift).reshape(1, 1),
-            _ => ones(1, 1, ScalarType.Float64), new MeanSquaredError());
+            _ => ones(1, 1, ScalarType.Float64, device: Here), new MeanSquaredError());
         using GgnOperator ggn = new(objective, new CurvatureOptions { FiniteDifferenceFallback = true });
-        NoSecondDerivativeException error = Assert.Throws<NoSecondDerivativeException>(() => ggn.Apply(ones(2, ScalarType.Float64)));
+        NoSecondDerivativeException error = Assert.Throws<NoSecondDerivativeException>(() => ggn.Apply(ones(2, ScalarType.Float64, device: Here)));
         Assert.Contains("grid_sampler", error.Message, StringComparison.Ordinal);
         Assert.Contains("finite-difference-hessian", error.Message, StringComparison.Ordinal);
     }
@@ -98,9 +98,9 @@ public sealed class GgnOperatorTests
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create("tanh-mlp cross-entropy");
         Objective wrong = Objective.FromSplit(
-            problem.Parameters, [0], _ => problem.Model.call(problem.Inputs), _ => full(Problems.Rows, 9, ScalarType.Int64), new CrossEntropy());
+            problem.Parameters, [0], _ => problem.Model.call(problem.Inputs), _ => full(Problems.Rows, 9, ScalarType.Int64, device: Here), new CrossEntropy());
         using GgnOperator ggn = new(wrong);
-        Assert.Contains("Labels out of range", Assert.Throws<CurvatureException>(() => ggn.Apply(ones(ggn.Columns, ScalarType.Float64))).Message, StringComparison.Ordinal);
+        Assert.Contains("Labels out of range", Assert.Throws<CurvatureException>(() => ggn.Apply(ones(ggn.Columns, ScalarType.Float64, device: Here))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -109,7 +109,7 @@ public sealed class GgnOperatorTests
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create("attention, tied head, masked targets");
         using GgnOperator kept = new(problem.Objective(4, 3)), fresh = new(problem.Objective(4, 3), new CurvatureOptions { GraphMemory = 0 });
-        Tensor v = randn(kept.Columns, ScalarType.Float64);
+        Tensor v = randn(kept.Columns, ScalarType.Float64).to(Here);
         long Count()
         {
             kept.Apply(v).Dispose();

@@ -28,13 +28,13 @@ public sealed class GradientCovarianceOperatorTests
     public void Takes_any_loss_and_parameters_whose_gradients_are_one_tensor()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter a = new(ones(2, ScalarType.Float64)), b = new(ones(2, ScalarType.Float64)), unused = new(ones(1, ScalarType.Float64));
+        Parameter a = new(ones(2, ScalarType.Float64, device: Here)), b = new(ones(2, ScalarType.Float64, device: Here)), unused = new(ones(1, ScalarType.Float64, device: Here));
         Objective objective = Objective.FromClosure(
             new ParameterSpace([("a", a), ("b", b), ("unused", unused)]), [1.0, 2.0], c => (a + b).sum() * c, terms: c => c);
         using GradientCovarianceOperator covariance = new(objective);
 
         // (1 * 1 + 2 * 4) / 3 = 3 in every entry of a and b
-        Tensor expected = block_diag(full(4, 4, 3, ScalarType.Float64), zeros(1, 1, ScalarType.Float64));
+        Tensor expected = block_diag(full(4, 4, 3, ScalarType.Float64, device: Here), zeros(1, 1, ScalarType.Float64, device: Here));
         Assert.True(Matrices.RelativeDifference(covariance.ToDense(), expected) < 1e-14);
     }
 }

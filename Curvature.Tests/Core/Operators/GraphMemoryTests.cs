@@ -25,9 +25,9 @@ public class GraphMemoryTests
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(1);
         bool forms = matrix.EndsWith("forms", StringComparison.Ordinal), convolutions = !forms && matrix != "ggn"; // their Jacobian goes by forward mode and keeps one graph less
-        Batch[] batches = [.. Enumerable.Range(0, convolutions ? 12 : 32).Select(_ => new Batch(randn(64, 1, 28, 28), randint(10, [64])))];
+        Batch[] batches = [.. Enumerable.Range(0, convolutions ? 12 : 32).Select(_ => new Batch(randn(64, 1, 28, 28).to(Here), randint(10, [64]).to(Here)))];
         Objective objective = Objective.Supervised(convolutions ? Convolutions() : Perceptron(), new CrossEntropy(), batches);
-        Tensor v = randn(objective.Parameters.Count);
+        Tensor v = randn(objective.Parameters.Count).to(Here);
 
         Held(4096); // leaves a heap full of memory that was freed but not given back
         double held = Held(budget) / (double)NativeHeap.MiB;
@@ -61,8 +61,8 @@ public class GraphMemoryTests
     private static Sequential Convolutions() => nn.Sequential(
         ("conv1", nn.Conv2d(1, 8, 3, padding: 1)), ("relu1", nn.ReLU()),
         ("conv2", nn.Conv2d(8, 8, 3, padding: 1)), ("relu2", nn.ReLU()),
-        ("flat", nn.Flatten()), ("fc", nn.Linear(8 * 28 * 28, 10)));
+        ("flat", nn.Flatten()), ("fc", nn.Linear(8 * 28 * 28, 10))).to(Here);
 
     private static Sequential Perceptron() => nn.Sequential(
-        ("flat", nn.Flatten()), ("fc1", nn.Linear(28 * 28, 4096)), ("act1", nn.Tanh()), ("fc2", nn.Linear(4096, 10)));
+        ("flat", nn.Flatten()), ("fc1", nn.Linear(28 * 28, 4096)), ("act1", nn.Tanh()), ("fc2", nn.Linear(4096, 10))).to(Here);
 }

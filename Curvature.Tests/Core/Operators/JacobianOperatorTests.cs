@@ -23,7 +23,7 @@ public sealed class JacobianOperatorTests
         using JacobianOperator j = new(problem.Objective(4, 3));
         Assert.Equal((expected.shape[0], expected.shape[1]), (j.Rows, j.Columns));
         Assert.True(Matrices.RelativeDifference(j.ToDense(), expected) < 1e-12);
-        Tensor u = randn(j.Rows, 2, ScalarType.Float64), v = randn(j.Columns, 3, ScalarType.Float64);
+        Tensor u = randn(j.Rows, 2, ScalarType.Float64).to(Here), v = randn(j.Columns, 3, ScalarType.Float64).to(Here);
         Assert.True(Matrices.RelativeDifference(j.ApplyTranspose(u), expected.t().mm(u)) < 1e-12);
         Assert.True(Matrices.RelativeDifference(j.Apply(v), expected.mm(v)) < 1e-12);
         Assert.Equal(0, u.mul(j.Apply(v.narrow(1, 0, 2))).sum().sub(j.ApplyTranspose(u).mul(v.narrow(1, 0, 2)).sum()).ToDouble(), 1e-11);
@@ -58,7 +58,7 @@ public sealed class JacobianOperatorTests
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create("layer norm");
         using JacobianOperator follows = new(problem.Objective(4, 3)), frozen = new(problem.Objective(4, 3), new CurvatureOptions { Frozen = true });
-        Tensor v = randn(follows.Columns, ScalarType.Float64), before = follows.Apply(v);
+        Tensor v = randn(follows.Columns, ScalarType.Float64).to(Here), before = follows.Apply(v);
         frozen.Apply(v);
         using (no_grad())
         {
@@ -75,7 +75,7 @@ public sealed class JacobianOperatorTests
     public void A_loss_that_is_only_a_value_is_refused()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(ones(2, ScalarType.Float64));
+        Parameter theta = new(ones(2, ScalarType.Float64, device: Here));
         Objective closed = Objective.FromClosure(new ParameterSpace([("theta", theta)]), [0], _ => theta.square().sum(), _ => 1);
         Assert.Contains("FromSplit", Assert.Throws<CurvatureException>(() => new JacobianOperator(closed)).Message, StringComparison.Ordinal);
     }

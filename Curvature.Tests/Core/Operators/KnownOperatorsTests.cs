@@ -63,7 +63,7 @@ public sealed class KnownOperatorsTests
         Problem problem = Problems.Create(name);
         using CurvatureOperator kept = KnownOperators.Create(matrix, problem.Objective(Sizes(name)), null, Seed);
         using CurvatureOperator fresh = KnownOperators.Create(matrix, problem.Objective(Sizes(name)), new CurvatureOptions { GraphMemory = 0 }, Seed);
-        Tensor v = randn(kept.Columns, 2, ScalarType.Float64), first = kept.Apply(v);
+        Tensor v = randn(kept.Columns, 2, ScalarType.Float64).to(Here), first = kept.Apply(v);
         Assert.True(first.Equals(kept.Apply(v)));
         Assert.True(first.Equals(fresh.Apply(v))); // to the bit: free memory decides what is kept, and a job that was killed goes on with another amount of it
         if (matrix is not "gradient-covariance" && Problems.Names.Contains(name))
@@ -82,7 +82,7 @@ public sealed class KnownOperatorsTests
         using CurvatureOperator plain = KnownOperators.Create(matrix, problem.Objective(4, 3), null, Seed);
         using CurvatureOperator damped = KnownOperators.Create(
             matrix, Objective.Supervised(problem.Model, problem.Loss, problem.Batches(4, 3), l2: 0.3), null, Seed);
-        Tensor v = randn(plain.Columns, ScalarType.Float64);
+        Tensor v = randn(plain.Columns, ScalarType.Float64).to(Here);
         double lambda = matrix == "gradient-covariance" ? 0 : 0.3;
         AssertClose(plain.Apply(v).add(v.mul(lambda)), damped.Apply(v), Tolerance(matrix, 1e-12, 1e-6));
     }
@@ -94,7 +94,7 @@ public sealed class KnownOperatorsTests
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create("layer norm");
         using CurvatureOperator a = KnownOperators.Create(matrix, problem.Objective(4, 3), null, Seed);
-        Tensor v = randn(a.Columns, ScalarType.Float64), before = a.Apply(v);
+        Tensor v = randn(a.Columns, ScalarType.Float64).to(Here), before = a.Apply(v);
         using (no_grad())
         {
             a.Parameters.Parameters[0].mul_(1.5);
@@ -143,7 +143,7 @@ public sealed class KnownOperatorsTests
         Problem problem = Problems.Create("tanh-mlp mse");
         using CurvatureOperator four = KnownOperators.Create("fisher", problem.Objective(4, 3), null, Seed, samplesPerInput: 4);
         using FisherOperator direct = new(problem.Objective(4, 3), 4, Seed);
-        Tensor v = randn(four.Columns, ScalarType.Float64);
+        Tensor v = randn(four.Columns, ScalarType.Float64).to(Here);
         Assert.True(four.Apply(v).Equals(direct.Apply(v)));
     }
 
@@ -184,7 +184,7 @@ public sealed class KnownOperatorsTests
 
     private static void AssertSymmetricAndHomogeneous(CurvatureOperator a, double tolerance)
     {
-        Tensor u = randn(a.Columns, a.DType), v = randn(a.Columns, a.DType);
+        Tensor u = randn(a.Columns, a.DType).to(Here), v = randn(a.Columns, a.DType).to(Here);
         (Tensor au, Tensor av) = (a.Apply(u), a.ApplyTranspose(v));
         Assert.Equal(v.dot(au).ToDouble(), u.dot(av).ToDouble(), tolerance * ((v.norm() * au.norm()).ToDouble() + (u.norm() * av.norm()).ToDouble()));
         foreach (double c in (double[])[1e-6, 1e-3, -3, 1e3, 1e6])

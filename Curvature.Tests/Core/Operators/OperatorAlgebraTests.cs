@@ -18,7 +18,7 @@ public sealed class OperatorAlgebraTests
         (_, LinearOperator a, Tensor expected) = Catalogue().Single(c => c.Name == name);
         Assert.Equal((expected.shape[0], expected.shape[1]), (a.Rows, a.Columns));
         Assert.True(Matrices.RelativeDifference(a.ToDense(), expected) < 1e-13);
-        Tensor v = randn(a.Columns, ScalarType.Float64), u = randn(a.Rows, ScalarType.Float64);
+        Tensor v = randn(a.Columns, ScalarType.Float64).to(Here), u = randn(a.Rows, ScalarType.Float64).to(Here);
         Assert.True(Matrices.RelativeDifference(a.Apply(v), expected.mv(v)) < 1e-13);
         Assert.Equal(u.dot(a.Apply(v)).ToDouble(), a.ApplyTranspose(u).dot(v).ToDouble(), 1e-11);
         if (a.IsSymmetric)
@@ -36,34 +36,34 @@ public sealed class OperatorAlgebraTests
     public void Operands_that_do_not_fit_are_refused()
     {
         using DisposeScope scope = NewDisposeScope();
-        MatrixOperator a = new(randn(3, 4)), b = new(randn(3, 3));
+        MatrixOperator a = new(randn(3, 4).to(Here)), b = new(randn(3, 3).to(Here));
         Assert.Throws<CurvatureException>(() => a + b);
         Assert.Throws<CurvatureException>(() => a * b);
         Assert.Throws<CurvatureException>(() => a.Shift(1));
-        Assert.Throws<CurvatureException>(() => b.Submatrix(tensor(new long[] { 0, 3 })));
-        Assert.Throws<CurvatureException>(() => b.Submatrix(tensor(new long[] { 1, 1 })));
-        Assert.Throws<CurvatureException>(() => new MatrixOperator(randn(3)));
-        Assert.Throws<CurvatureException>(() => new LowRankOperator(randn(3, 2), randn(3)));
+        Assert.Throws<CurvatureException>(() => b.Submatrix(tensor(new long[] { 0, 3 }, device: Here)));
+        Assert.Throws<CurvatureException>(() => b.Submatrix(tensor(new long[] { 1, 1 }, device: Here)));
+        Assert.Throws<CurvatureException>(() => new MatrixOperator(randn(3).to(Here)));
+        Assert.Throws<CurvatureException>(() => new LowRankOperator(randn(3, 2).to(Here), randn(3).to(Here)));
     }
 
     [Fact]
     public void Products_are_counted_by_column()
     {
         using DisposeScope scope = NewDisposeScope();
-        MatrixOperator a = new(randn(3, 3));
+        MatrixOperator a = new(randn(3, 3).to(Here));
         LinearOperator twice = 2 * a;
-        twice.Apply(randn(3));
-        twice.Apply(randn(3, 4));
+        twice.Apply(randn(3).to(Here));
+        twice.Apply(randn(3, 4).to(Here));
         Assert.Equal((5, 5), (twice.Products, a.Products));
     }
 
     private static IEnumerable<(string Name, LinearOperator Operator, Tensor Matrix)> Catalogue()
     {
         random.manual_seed(5);
-        Tensor m = randn(4, 4, ScalarType.Float64), s = m.add(m.t()), r = randn(3, 4, ScalarType.Float64), d = randn(4, ScalarType.Float64);
-        Tensor u = randn(4, 2, ScalarType.Float64), w = randn(2, ScalarType.Float64), i = eye(4, 4, ScalarType.Float64);
+        Tensor m = randn(4, 4, ScalarType.Float64).to(Here), s = m.add(m.t()), r = randn(3, 4, ScalarType.Float64).to(Here), d = randn(4, ScalarType.Float64).to(Here);
+        Tensor u = randn(4, 2, ScalarType.Float64).to(Here), w = randn(2, ScalarType.Float64).to(Here), i = eye(4, 4, ScalarType.Float64, device: Here);
         MatrixOperator A = new(m), S = new(s), R = new(r);
-        Tensor rows = tensor(new long[] { 2, 0 }), columns = tensor(new long[] { 1, 3, 0 });
+        Tensor rows = tensor(new long[] { 2, 0 }, device: Here), columns = tensor(new long[] { 1, 3, 0 }, device: Here);
         yield return ("dense", A, m);
         yield return ("rectangular", R, r);
         yield return ("sum", A + S, m.add(s));

@@ -120,15 +120,15 @@ public sealed class ProductJournalTests : IDisposable
     {
         using (ProductJournal journal = Open())
         {
-            journal.Record(_a, "matrix").Apply(ones(N, ScalarType.Float32));
+            journal.Record(_a, "matrix").Apply(ones(N, ScalarType.Float32, device: Here));
         }
 
         using MatrixOperator other = Matrices.OperatorWithSpectrum([.. Enumerable.Range(1, N).Select(i => (double)i)], 1, ScalarType.Float32);
         using (ProductJournal journal = Open())
         {
             Assert.Equal(1, journal.Recorded);
-            Tensor product = journal.Record(other, "another matrix").Apply(ones(N, ScalarType.Float32));
-            Assert.Equal(other.Apply(ones(N, ScalarType.Float32)).data<float>().ToArray(), product.data<float>().ToArray());
+            Tensor product = journal.Record(other, "another matrix").Apply(ones(N, ScalarType.Float32, device: Here));
+            Assert.Equal(other.Apply(ones(N, ScalarType.Float32, device: Here)).cpu().data<float>().ToArray(), product.cpu().data<float>().ToArray());
             Assert.Equal(0, journal.Replayed);
         }
 
@@ -195,7 +195,7 @@ public sealed class ProductJournalTests : IDisposable
     [Fact]
     public void A_transpose_is_recorded_as_its_own()
     {
-        Tensor entries = randn(3, 5, ScalarType.Float64), u = randn(3, ScalarType.Float64), v = randn(5, 2, ScalarType.Float64);
+        Tensor entries = randn(3, 5, ScalarType.Float64).to(Here), u = randn(3, ScalarType.Float64).to(Here), v = randn(5, 2, ScalarType.Float64).to(Here);
         using MatrixOperator a = new(entries);
         for (int run = 0; run < 2; run++)
         {
@@ -232,7 +232,7 @@ public sealed class ProductJournalTests : IDisposable
         Estimate trace = new HutchinsonTrace { MaxProbes = 20, Seed = 1 }.Estimate(a).Total;
         SpectralDensity density = new StochasticLanczosQuadrature { Steps = 6, Runs = 3, Seed = 1 }.Estimate(a);
         using Eigenpairs pairs = new LanczosEigensolver { Count = 3, BasisSize = 8, Seed = 1 }.Solve(a);
-        return [trace.Value, trace.StandardError, .. density.Runs.SelectMany(run => run.Nodes.Concat(run.Weights)), .. pairs.Values.SelectMany(pair => (double[])[pair.Value, pair.Residual]), .. pairs.Vectors.to(ScalarType.Float64).flatten().data<double>().ToArray()];
+        return [trace.Value, trace.StandardError, .. density.Runs.SelectMany(run => run.Nodes.Concat(run.Weights)), .. pairs.Values.SelectMany(pair => (double[])[pair.Value, pair.Residual]), .. pairs.Vectors.to(ScalarType.Float64).flatten().cpu().data<double>().ToArray()];
     }
 
     /// <summary>A matrix that counts its products, and breaks off after some.</summary>

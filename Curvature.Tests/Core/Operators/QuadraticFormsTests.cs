@@ -59,7 +59,7 @@ public sealed class QuadraticFormsTests
         using HessianOperator hessian = new(problem.Objective(3, 1, 3));
         Tensor V = Directions(hessian.Columns);
         double[] forms = hessian.QuadraticForms(V)[0];
-        Assert.Equal(V.mul(hessian.Apply(V)).sum(dim: 0).data<double>().ToArray(), forms, (a, b) => Math.Abs(a - b) < 1e-10);
+        Assert.Equal(V.mul(hessian.Apply(V)).sum(dim: 0).cpu().data<double>().ToArray(), forms, (a, b) => Math.Abs(a - b) < 1e-10);
         Assert.Equal(forms, hessian.QuadraticForms(V)[0]);
         using (no_grad())
         {
@@ -89,9 +89,9 @@ public sealed class QuadraticFormsTests
     {
         using DisposeScope scope = NewDisposeScope();
         using HessianOperator hessian = new(Problems.Create("gelu-mlp cross-entropy sum").Objective(4, 3));
-        LinearOperator a = (2 * hessian.Shift(0.5)) + new DiagonalOperator(ones(hessian.Columns, ScalarType.Float64));
+        LinearOperator a = (2 * hessian.Shift(0.5)) + new DiagonalOperator(ones(hessian.Columns, ScalarType.Float64, device: Here));
         Tensor V = Directions(hessian.Columns);
-        Assert.Equal(V.mul(a.Apply(V)).sum(dim: 0).data<double>().ToArray(), a.QuadraticForms(V)[0], (x, y) => Math.Abs(x - y) < 1e-10);
+        Assert.Equal(V.mul(a.Apply(V)).sum(dim: 0).cpu().data<double>().ToArray(), a.QuadraticForms(V)[0], (x, y) => Math.Abs(x - y) < 1e-10);
         Assert.Null(hessian.FormsObstacle);
         Assert.Equal(2 * V.shape[1], hessian.Products);
     }
@@ -102,7 +102,7 @@ public sealed class QuadraticFormsTests
     [Fact]
     public void A_layer_whose_output_a_hook_changes_is_not_cut()
     {
-        Sequential model = nn.Sequential(nn.Linear(4, 3, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(3, 1, dtype: ScalarType.Float64));
+        Sequential model = nn.Sequential(nn.Linear(4, 3, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(3, 1, dtype: ScalarType.Float64)).to(Here);
         ((Linear)model.children().First()).register_forward_hook((_, _, output) => output.mul(2));
         AssertWhole(model, "not what its layer's inputs and outputs give");
     }
@@ -126,7 +126,7 @@ public sealed class QuadraticFormsTests
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(5);
         using Branches model = new();
-        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn(6, 4, ScalarType.Float64), randn(6, 4, ScalarType.Float64))]);
+        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn(6, 4, ScalarType.Float64).to(Here), randn(6, 4, ScalarType.Float64).to(Here))]);
         using HessianOperator hessian = new(objective);
         Tensor V = Directions(hessian.Columns);
         AssertForms(hessian, hessian.ToDense(), V, 1e-11);
@@ -138,8 +138,8 @@ public sealed class QuadraticFormsTests
     {
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(6);
-        Sequential model = nn.Sequential(nn.Linear(3, 2, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(2, 1, dtype: ScalarType.Float64));
-        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn(120_000, 3, ScalarType.Float64), randn(120_000, 1, ScalarType.Float64))]);
+        Sequential model = nn.Sequential(nn.Linear(3, 2, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(2, 1, dtype: ScalarType.Float64)).to(Here);
+        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn(120_000, 3, ScalarType.Float64).to(Here), randn(120_000, 1, ScalarType.Float64).to(Here))]);
         using HessianOperator hessian = new(objective);
         AssertForms(hessian, hessian.ToDense(), Directions(hessian.Columns), 1e-10);
     }
@@ -184,7 +184,7 @@ public sealed class QuadraticFormsTests
     {
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(4);
-        AssertWhole(Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn(5, 4, ScalarType.Float64), randn(5, 1, ScalarType.Float64))]), null, obstacle);
+        AssertWhole(Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn(5, 4, ScalarType.Float64).to(Here), randn(5, 1, ScalarType.Float64).to(Here))]), null, obstacle);
     }
 
     private static void AssertWhole(Objective objective, CurvatureOptions? options, string obstacle)
@@ -200,19 +200,19 @@ public sealed class QuadraticFormsTests
         double[][] blocks = Blocks(terms, a.Parameters!);
         double scale = H.norm().ToDouble() * V.square().sum(dim: 0).max().ToDouble();
         Assert.Equal(blocks.SelectMany(f => f), a.QuadraticForms(V.to(a.DType), a.Parameters).SelectMany(f => f), (x, y) => Math.Abs(x - y) <= tolerance * scale);
-        Assert.Equal(terms.sum(dim: 0).data<double>().ToArray(), a.QuadraticForms(V.to(a.DType))[0], (x, y) => Math.Abs(x - y) <= tolerance * scale);
+        Assert.Equal(terms.sum(dim: 0).cpu().data<double>().ToArray(), a.QuadraticForms(V.to(a.DType))[0], (x, y) => Math.Abs(x - y) <= tolerance * scale);
     }
 
     private static double[][] Blocks(Tensor terms, ParameterSpace space) =>
-        [.. space.Layers.Select(layer => stack(layer.Indices.Select(i => terms.narrow(0, space.Offset(i), space.Parameters[i].numel()).sum(dim: 0))).sum(dim: 0).data<double>().ToArray())];
+        [.. space.Layers.Select(layer => stack(layer.Indices.Select(i => terms.narrow(0, space.Offset(i), space.Parameters[i].numel()).sum(dim: 0))).sum(dim: 0).cpu().data<double>().ToArray())];
 
     /// <summary>Signs, a unit vector and a normal vector, as columns.</summary>
     private static Tensor Directions(long dimension)
     {
-        Tensor unit = zeros(dimension, 1, ScalarType.Float64);
+        Tensor unit = zeros(dimension, 1, ScalarType.Float64, device: Here);
         unit.narrow(0, dimension / 2, 1).fill_(1);
         return cat([
-            Probes.Draw(ProbeKind.Rademacher, dimension, 0, 2, 1, ScalarType.Float64, CPU), unit, Probes.Draw(ProbeKind.Gaussian, dimension, 0, 1, 1, ScalarType.Float64, CPU)], 1);
+            Probes.Draw(ProbeKind.Rademacher, dimension, 0, 2, 1, ScalarType.Float64, Here), unit, Probes.Draw(ProbeKind.Gaussian, dimension, 0, 1, 1, ScalarType.Float64, Here)], 1);
     }
 
     private static string? Obstacle(string name) =>
@@ -232,7 +232,7 @@ public sealed class QuadraticFormsTests
     /// <summary>The slope of an energy along its input: a model that is a derivative.</summary>
     private sealed class Force : nn.Module<Tensor, Tensor>
     {
-        private readonly Linear first = nn.Linear(4, 3, dtype: ScalarType.Float64), second = nn.Linear(3, 1, dtype: ScalarType.Float64);
+        private readonly Linear first = nn.Linear(4, 3, dtype: ScalarType.Float64).to(Here), second = nn.Linear(3, 1, dtype: ScalarType.Float64).to(Here);
 
         public Force() : base("force") => RegisterComponents();
 
@@ -247,7 +247,7 @@ public sealed class QuadraticFormsTests
     /// <summary>A parameter that belongs to no layer.</summary>
     private sealed class Scale : nn.Module<Tensor, Tensor>
     {
-        private readonly Parameter scale = new(ones(4, ScalarType.Float64));
+        private readonly Parameter scale = new(ones(4, ScalarType.Float64, device: Here));
 
         public Scale() : base("scale") => RegisterComponents();
 
@@ -257,7 +257,7 @@ public sealed class QuadraticFormsTests
     /// <summary>Two layers with one input, a gate between them, and the first layer again behind.</summary>
     private sealed class Branches : nn.Module<Tensor, Tensor>
     {
-        private readonly Linear value = nn.Linear(4, 4, dtype: ScalarType.Float64), gate = nn.Linear(4, 4, hasBias: false, dtype: ScalarType.Float64), unused = nn.Linear(4, 2, dtype: ScalarType.Float64);
+        private readonly Linear value = nn.Linear(4, 4, dtype: ScalarType.Float64).to(Here), gate = nn.Linear(4, 4, hasBias: false, dtype: ScalarType.Float64).to(Here), unused = nn.Linear(4, 2, dtype: ScalarType.Float64).to(Here);
 
         public Branches() : base("branches") => RegisterComponents();
 

@@ -28,13 +28,13 @@ public sealed class StreamedDataTests(ITestOutputHelper output)
     {
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(1);
-        Sequential model = nn.Sequential(("flat", nn.Flatten()), ("fc1", nn.Linear(784, 8)), ("act", nn.Tanh()), ("fc2", nn.Linear(8, 10)));
+        Sequential model = nn.Sequential(("flat", nn.Flatten()), ("fc1", nn.Linear(784, 8)), ("act", nn.Tanh()), ("fc2", nn.Linear(8, 10))).to(Here);
         var images = new Stream();
         Objective objective = Objective.Supervised(model, new CrossEntropy(), images);
         using CurvatureOperator a = KnownOperators.Create(matrix, objective, new CurvatureOptions { GraphMemory = 0 });
 
         // The first products check the objective and warm heap and runtime up; then 2 passes of 2 products each.
-        Tensor V = randn(a.Columns, 2);
+        Tensor V = randn(a.Columns, 2).to(Here);
         foreach (bool watched in new[] { false, true })
         {
             images.Watched = watched;
@@ -64,8 +64,8 @@ public sealed class StreamedDataTests(ITestOutputHelper output)
             for (int i = 0; i < Batches; i++)
             {
                 using Generator generator = new((ulong)i);
-                using Tensor x = empty([BatchSize, 1, 28, 28]).normal_(0, 1, generator).DetachFromDisposeScope();
-                using Tensor rising = arange(BatchSize, ScalarType.Int64).DetachFromDisposeScope(), y = rising.remainder(10).DetachFromDisposeScope();
+                using Tensor x = empty([BatchSize, 1, 28, 28]).normal_(0, 1, generator).to(Here).DetachFromDisposeScope();
+                using Tensor rising = arange(BatchSize, ScalarType.Int64, device: Here).DetachFromDisposeScope(), y = rising.remainder(10).DetachFromDisposeScope();
                 if (Watched && i % Every == 0)
                 {
                     Heights.Add(NativeHeap.Allocated() / (double)NativeHeap.MiB);

@@ -19,13 +19,13 @@ public sealed class AdaHessianTests
         using DisposeScope scope = NewDisposeScope();
         double[,] A = { { 2, 0.5 }, { 0.5, 1 } };
         double[] theta = [1, -2], m = [0, 0], v = [0, 0], D = [0, 0];
-        Parameter parameter = new(tensor(theta));
+        Parameter parameter = new(tensor(theta, device: Here));
         AdaHessianOptions options = new() { LearningRate = 0.1, HessianPower = power, WeightDecay = 0.05, Beta1 = 0.8, Beta2 = 0.9 };
         using AdaHessian optimizer = new([parameter], options) { UpdateInterval = interval, Seed = 5 };
         for (int t = 1; t <= 5; t++)
         {
-            optimizer.Step(() => parameter.dot(tensor(A).mv(parameter)).mul(0.5));
-            double[] z = Probes.Draw(ProbeKind.Rademacher, 2, t - 1, 1, 5, ScalarType.Float64, CPU).reshape(-1).data<double>().ToArray();
+            optimizer.Step(() => parameter.dot(tensor(A, device: Here).mv(parameter)).mul(0.5));
+            double[] z = Probes.Draw(ProbeKind.Rademacher, 2, t - 1, 1, 5, ScalarType.Float64, Here).reshape(-1).cpu().data<double>().ToArray();
             double[] g = [(A[0, 0] * theta[0]) + (A[0, 1] * theta[1]), (A[1, 0] * theta[0]) + (A[1, 1] * theta[1])];
             for (int i = 0; i < 2; i++)
             {
@@ -66,10 +66,10 @@ public sealed class AdaHessianTests
     public void Forms_of_a_step_agree_and_parts_of_a_batch_are_the_whole()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor x = randn([7, 2], ScalarType.Float64), y = randn([7], ScalarType.Float64);
+        Tensor x = randn([7, 2], ScalarType.Float64).to(Here), y = randn([7], ScalarType.Float64).to(Here);
         Tensor Run(Action<AdaHessian, Func<int, int, Tensor>> step)
         {
-            Parameter w = new(tensor([0.5, -1.0]));
+            Parameter w = new(tensor([0.5, -1.0], device: Here));
             using AdaHessian optimizer = new([w]) { Seed = 3 };
             for (int t = 0; t < 4; t++)
             {
@@ -92,9 +92,9 @@ public sealed class AdaHessianTests
     public void A_curvature_of_ones_own_and_its_value_by_more_samples()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter w = new(tensor([1.0, 2.0]));
-        using AdaHessian own = new([w], new AdaHessianOptions { LearningRate = 1, Epsilon = 0 }, new DelegateSource(_ => [tensor([2.0, 8.0])]));
-        own.Step(() => w.mul(tensor([2.0, 8.0])).mul(w).sum().mul(0.5)); // Newton's step
+        Parameter w = new(tensor([1.0, 2.0], device: Here));
+        using AdaHessian own = new([w], new AdaHessianOptions { LearningRate = 1, Epsilon = 0 }, new DelegateSource(_ => [tensor([2.0, 8.0], device: Here)]));
+        own.Step(() => w.mul(tensor([2.0, 8.0], device: Here)).mul(w).sum().mul(0.5)); // Newton's step
         Assert.Equal(0, w.abs().max().ToDouble(), 1e-12);
 
         Assert.Throws<CurvatureException>(() => new HutchinsonSource(samples: 0));
@@ -106,7 +106,7 @@ public sealed class AdaHessianTests
     public void Losses_and_options_that_make_no_step_are_refused()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter w = new(randn([1, 1, 4, 4], ScalarType.Float64));
+        Parameter w = new(randn([1, 1, 4, 4], ScalarType.Float64).to(Here));
         using AdaHessian optimizer = new([w]);
         Assert.Throws<CurvatureException>(() => optimizer.Step(() => w.mul(1)));
         Assert.Contains(
@@ -119,12 +119,12 @@ public sealed class AdaHessianTests
     private static void Averages(long[] shape, SpatialAveraging rule, bool absolute, double[] expected)
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter w = new(zeros(shape, ScalarType.Float64));
+        Parameter w = new(zeros(shape, ScalarType.Float64, device: Here));
         AdaHessianOptions options = new() { LearningRate = 1, Epsilon = 0, Averaging = rule, AbsoluteFirst = absolute, BlockSize = 4 };
-        using AdaHessian optimizer = new([w], options, new DelegateSource(_ => [tensor([3.0, -1, 5, 1]).reshape(shape)]));
+        using AdaHessian optimizer = new([w], options, new DelegateSource(_ => [tensor([3.0, -1, 5, 1], device: Here).reshape(shape)]));
         optimizer.Step(() => w.sum());
 
         // theta = -g / |D| with g = 1
-        Assert.All(w.reshape(-1).data<double>().ToArray().Zip(expected), pair => Assert.Equal(-1 / Math.Abs(pair.Second), pair.First, 1e-12));
+        Assert.All(w.reshape(-1).cpu().data<double>().ToArray().Zip(expected), pair => Assert.Equal(-1 / Math.Abs(pair.Second), pair.First, 1e-12));
     }
 }

@@ -34,12 +34,12 @@ public sealed class CurvatureOptimizerTests
     public void A_frozen_parameter_stays_whatever_its_gradient_and_without_any_there_is_no_step()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter w = new(ones(2, ScalarType.Float64)), frozen = new(ones(2, ScalarType.Float64), requires_grad: false);
+        Parameter w = new(ones(2, ScalarType.Float64, device: Here)), frozen = new(ones(2, ScalarType.Float64, device: Here), requires_grad: false);
         using Shared optimizer = new([w, frozen]);
-        frozen.grad = ones(2, ScalarType.Float64);
+        frozen.grad = ones(2, ScalarType.Float64, device: Here);
         Assert.Contains("loss.backward()", Assert.Throws<CurvatureException>(() => optimizer.step()).Message, StringComparison.Ordinal);
 
-        w.grad = full(2, 3.0, ScalarType.Float64);
+        w.grad = full(2, 3.0, ScalarType.Float64, device: Here);
         optimizer.step();
         Assert.Equal((2, 1 - 3.0), (frozen.sum().ToDouble(), w[0].ToDouble()));
     }
@@ -48,9 +48,9 @@ public sealed class CurvatureOptimizerTests
     public void Gradients_that_are_not_finite_are_skipped_before_anything_is_remembered()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter w = new(ones(2, ScalarType.Float64));
+        Parameter w = new(ones(2, ScalarType.Float64, device: Here));
         using Shared optimizer = new([w]);
-        w.grad = tensor([1.0, double.NaN]);
+        w.grad = tensor([1.0, double.NaN], device: Here);
         optimizer.step();
         optimizer.step(() => w.sum().mul(double.PositiveInfinity));
         Assert.Equal((0, 2, 0), (optimizer.Steps, optimizer.SkippedSteps, optimizer.Prepared));
@@ -62,8 +62,8 @@ public sealed class CurvatureOptimizerTests
     {
         using DisposeScope scope = NewDisposeScope();
         CrossEntropy loss = new(new LossOptions { IgnoreIndex = -1 });
-        Tensor x = tensor(new[,] { { 1.0, 2, -1 }, { 0.5, -1, 3 } }), y = tensor([2L, 0]), none = tensor([-1L, -1]);
-        Parameter whole = new(ones(3, ScalarType.Float64)), parted = new(ones(3, ScalarType.Float64));
+        Tensor x = tensor(new[,] { { 1.0, 2, -1 }, { 0.5, -1, 3 } }, device: Here), y = tensor([2L, 0], device: Here), none = tensor([-1L, -1], device: Here);
+        Parameter whole = new(ones(3, ScalarType.Float64, device: Here)), parted = new(ones(3, ScalarType.Float64, device: Here));
         using Shared one = new([whole]), several = new([parted]);
         Tensor expected = one.Step(() => x.mul(whole), y, loss), seen = several.Step([(() => x.mul(parted), none), (() => x.mul(parted), y)], loss);
         Assert.Equal(expected.ToDouble(), seen.ToDouble());

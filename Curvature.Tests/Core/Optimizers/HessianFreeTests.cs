@@ -20,8 +20,8 @@ public sealed class HessianFreeTests
     {
         using DisposeScope scope = NewDisposeScope();
         const double Rate = 0.5, L2 = 0.3;
-        Tensor x = tensor(new[,] { { 1.0, 2.0 }, { -1.0, 0.5 }, { 3.0, 1.0 } }), y = tensor([1.0, 0, 2]), theta = tensor([0.3, -0.2]);
-        Tensor H = x.t().mm(x).mul(2 / 3.0).add(eye(2, 2, ScalarType.Float64).mul(L2)); // of the mean square, G itself
+        Tensor x = tensor(new[,] { { 1.0, 2.0 }, { -1.0, 0.5 }, { 3.0, 1.0 } }, device: Here), y = tensor([1.0, 0, 2], device: Here), theta = tensor([0.3, -0.2], device: Here);
+        Tensor H = x.t().mm(x).mul(2 / 3.0).add(eye(2, 2, ScalarType.Float64, device: Here).mul(L2)); // of the mean square, G itself
         Parameter w = new(theta.clone());
         using HessianFree optimizer = new([w], new HessianFreeOptions { LearningRate = Rate }) { InitialDamping = 2, L2 = L2, Solver = new ConjugateGradient { Tolerance = 1e-12 } };
         double damping = 2;
@@ -29,7 +29,7 @@ public sealed class HessianFreeTests
         {
             Assert.Equal(damping, optimizer.Damping, 1e-12);
             optimizer.Step(() => x.mv(w), y, Squares);
-            Tensor g = x.t().mv(x.mv(theta).sub(y)).mul(2 / 3.0).add(theta, L2), A = H.add(eye(2, 2, ScalarType.Float64), damping);
+            Tensor g = x.t().mv(x.mv(theta).sub(y)).mul(2 / 3.0).add(theta, L2), A = H.add(eye(2, 2, ScalarType.Float64, device: Here), damping);
             theta = theta.sub(linalg.inv(A).mv(g).mul(Rate));
             Assert.True(theta.allclose(w, 1e-10, 1e-12));
             Assert.Equal(1, optimizer.ReductionRatio, 1e-6);
@@ -50,7 +50,7 @@ public sealed class HessianFreeTests
             Problem problem = Problems.Create(name);
             Tensor G = DenseCurvature.Ggn(problem).detach(), theta = problem.Parameters.Snapshot();
             Tensor g = Objective.Supervised(problem.Model, problem.Loss, problem.Batches(7)).Gradient();
-            Tensor expected = theta.sub(linalg.inv(G.add(eye(G.shape[0], G.shape[0], ScalarType.Float64), 10)).mv(g));
+            Tensor expected = theta.sub(linalg.inv(G.add(eye(G.shape[0], G.shape[0], ScalarType.Float64, device: Here), 10)).mv(g));
             using HessianFree optimizer = new([.. problem.Model.parameters()]) { InitialDamping = 10, Solver = new ConjugateGradient { Tolerance = 1e-12 } };
             ICurvatureLoss loss = (ICurvatureLoss)problem.Loss;
             _ = parts
@@ -64,9 +64,9 @@ public sealed class HessianFreeTests
     public void The_loss_never_rises_and_damping_grows_where_steps_promise_too_much()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter w = new(tensor([-1.2, 1.0]));
+        Parameter w = new(tensor([-1.2, 1.0], device: Here));
         Tensor Valley() => stack([w[1].sub(w[0].square()).mul(10), w[0].add(-1)]);
-        Tensor y = zeros(2, ScalarType.Float64);
+        Tensor y = zeros(2, ScalarType.Float64, device: Here);
         using HessianFree optimizer = new([w]) { InitialDamping = 1e-3 };
         double before = double.PositiveInfinity, largest = 0;
         for (int t = 0; t < 60; t++)
@@ -85,11 +85,11 @@ public sealed class HessianFreeTests
     public void A_step_that_lowers_nothing_is_not_taken()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter w = new(tensor([1.0, 2.0]));
+        Parameter w = new(tensor([1.0, 2.0], device: Here));
         using HessianFree optimizer = new([w], new HessianFreeOptions { LearningRate = 50 }) { InitialDamping = 1e-6, Halvings = 2 };
-        optimizer.Step(() => w.mul(1), zeros(2, ScalarType.Float64), Squares);
+        optimizer.Step(() => w.mul(1), zeros(2, ScalarType.Float64, device: Here), Squares);
         Assert.Equal((1, 1, 0), (optimizer.Steps, optimizer.Rejections, optimizer.SkippedSteps));
-        Assert.Equal([1.0, 2.0], w.data<double>().ToArray());
+        Assert.Equal([1.0, 2.0], w.cpu().data<double>().ToArray());
         Assert.Equal(1.5e-6, optimizer.Damping, 1e-18);
     }
 
@@ -97,12 +97,12 @@ public sealed class HessianFreeTests
     public void The_damping_does_not_rise_for_ever_while_no_step_is_taken()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor start = tensor([1.0, 2.0]);
+        Tensor start = tensor([1.0, 2.0], device: Here);
         Parameter w = new(start.clone());
         using HessianFree optimizer = new([w]) { InitialDamping = 1e11, Halvings = 0 };
         for (int t = 0; t < 8; t++)
         {
-            optimizer.Step(() => w.div(w.eq(start)), zeros(2, ScalarType.Float64), Squares); // infinite elsewhere
+            optimizer.Step(() => w.div(w.eq(start)), zeros(2, ScalarType.Float64, device: Here), Squares); // infinite elsewhere
         }
 
         Assert.Equal(8, optimizer.Rejections);
@@ -119,7 +119,7 @@ public sealed class HessianFreeTests
             Tensor G = DenseCurvature.Ggn(problem).detach();
             LinearOperator Inverse(double damping)
             {
-                Tensor inverse = linalg.inv(G.add(eye(G.shape[0], G.shape[0], ScalarType.Float64), damping));
+                Tensor inverse = linalg.inv(G.add(eye(G.shape[0], G.shape[0], ScalarType.Float64, device: Here), damping));
                 return new MatrixOperator(inverse.add(inverse.t()).div(2));
             }
 
@@ -140,10 +140,10 @@ public sealed class HessianFreeTests
     public void What_it_cannot_step_on_is_refused()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter w = new(ones(3, ScalarType.Float64));
+        Parameter w = new(ones(3, ScalarType.Float64, device: Here));
         using HessianFree optimizer = new([w]);
         Assert.Contains("Step(forward, targets, loss)", Assert.Throws<CurvatureException>(() => optimizer.Step(() => w.square().sum())).Message, StringComparison.Ordinal);
-        Assert.Throws<NonDeterministicException>(() => optimizer.Step(() => w.mul(randn(3, ScalarType.Float64)), zeros(3, ScalarType.Float64), Squares));
+        Assert.Throws<NonDeterministicException>(() => optimizer.Step(() => w.mul(randn(3, ScalarType.Float64).to(Here)), zeros(3, ScalarType.Float64, device: Here), Squares));
         Assert.Equal(3, w.sum().ToDouble());
         Assert.Contains("damping", Assert.Throws<CurvatureException>(() => new HessianFree([w]) { InitialDamping = 0 }).Message, StringComparison.Ordinal);
         Assert.Contains("warm start", Assert.Throws<CurvatureException>(() => new HessianFree([w]) { WarmStart = 2 }).Message, StringComparison.Ordinal);

@@ -23,10 +23,10 @@ public sealed class KfacOptimizerTests
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(3);
         Linear model = KroneckerCases.Linear(4, 2);
-        Tensor x = randn(9, 4, ScalarType.Float64), y = randn(9, 2, ScalarType.Float64), ones = torch.ones(9, 1, ScalarType.Float64);
+        Tensor x = randn(9, 4, ScalarType.Float64).to(Here), y = randn(9, 2, ScalarType.Float64).to(Here), ones = torch.ones(9, 1, ScalarType.Float64, device: Here);
         Tensor a = cat([x, ones], 1), theta = cat([model.weight, model.bias!.unsqueeze(1)], 1).detach().clone();
         using KfacOptimizer optimizer = new(model, Whole, Plain with { Rule = DampingRule.ExactEigen });
-        Tensor H = a.t().mm(a).mul(2 / 18.0).add(eye(5, 5, ScalarType.Float64).mul(0.05)); // of each output; the loss is a mean over 18 entries
+        Tensor H = a.t().mm(a).mul(2 / 18.0).add(eye(5, 5, ScalarType.Float64, device: Here).mul(0.05)); // of each output; the loss is a mean over 18 entries
         for (int t = 0; t < 12; t++)
         {
             optimizer.Step(() => model.call(x), y, new MeanSquaredError());
@@ -44,7 +44,7 @@ public sealed class KfacOptimizerTests
         const double Rate = 0.4, Momentum = 0.7, Decay = 0.1, L2 = 0.02, Kappa = 0.003;
         using KfacOptimizer optimizer = new(
             problem.Model, new KfacOptimizerOptions { LearningRate = Rate, Momentum = Momentum, WeightDecay = Decay }, Plain with { KlClip = Kappa, L2 = L2 });
-        Tensor theta = problem.Parameters.Snapshot(), m = zeros_like(theta), A = zeros(0);
+        Tensor theta = problem.Parameters.Snapshot(), m = zeros_like(theta), A = zeros(0, device: Here);
         for (int t = 0; t < 3; t++)
         {
             // Factors are averaged over the steps so far (StartsEven), inverses renewed on steps 0, 1 and 2.
@@ -115,7 +115,7 @@ public sealed class KfacOptimizerTests
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(4);
         Linear model = KroneckerCases.Linear(3, 2, bias: false);
-        Tensor x = randn(8, 3, ScalarType.Float64), y = randn(8, 2, ScalarType.Float64), W = model.weight.detach().clone();
+        Tensor x = randn(8, 3, ScalarType.Float64).to(Here), y = randn(8, 2, ScalarType.Float64).to(Here), W = model.weight.detach().clone();
         using KfacOptimizer optimizer = new(model, Whole, Plain with { MomentDecay = 0.75, InverseInterval = 1000, L2 = l2 });
 
         // G = (2/2) I of a mean over 16 entries, so that U_G = I and s starts as the eigenvalues of A for each output.
@@ -146,19 +146,19 @@ public sealed class KfacOptimizerTests
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(4);
         Linear model = KroneckerCases.Linear(6, 2);
-        Tensor x = randn(12, 6, ScalarType.Float64), y = randn(12, 2, ScalarType.Float64), a = cat([x, ones(12, 1, ScalarType.Float64)], 1);
+        Tensor x = randn(12, 6, ScalarType.Float64).to(Here), y = randn(12, 2, ScalarType.Float64).to(Here), a = cat([x, ones(12, 1, ScalarType.Float64, device: Here)], 1);
         Tensor W = cat([model.weight, model.bias!.unsqueeze(1)], 1).detach().clone(), g = a.mm(W.t()).sub(y).t().mm(a).mul(2 / 24.0);
         using KfacOptimizer optimizer = new(model, Whole, Plain with { Rule = DampingRule.Unsplit, LargestBlock = 3 });
         optimizer.Step(() => model.call(x), y, new MeanSquaredError());
 
         // 7 rows in three blocks: 3, 3, 1. G = I.
-        Tensor A = a.t().mm(a).div(12), mask = zeros(7, 7, ScalarType.Float64);
+        Tensor A = a.t().mm(a).div(12), mask = zeros(7, 7, ScalarType.Float64, device: Here);
         foreach ((int first, int count) in new[] { (0, 3), (3, 3), (6, 1) })
         {
             mask.narrow(0, first, count).narrow(1, first, count).fill_(1);
         }
 
-        Tensor B = linalg.inv(A.mul(mask).add(eye(7, 7, ScalarType.Float64).mul(0.05)));
+        Tensor B = linalg.inv(A.mul(mask).add(eye(7, 7, ScalarType.Float64, device: Here).mul(0.05)));
         Assert.True(Difference(W.sub(g.mm(B).div(1.05)), cat([model.weight, model.bias!.unsqueeze(1)], 1)) < 1e-10);
     }
 
@@ -210,7 +210,7 @@ public sealed class KfacOptimizerTests
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(3);
         Linear model = KroneckerCases.Linear(4, 1);
-        Tensor x = randn(9, 4, ScalarType.Float64), y = randn(9, 1, ScalarType.Float64);
+        Tensor x = randn(9, 4, ScalarType.Float64).to(Here), y = randn(9, 1, ScalarType.Float64).to(Here);
         LevenbergMarquardt schedule = new() { Interval = 2, Factor = 0.5 };
         KfacSettings settings = Plain with { Schedule = schedule, Damping = 0.1, InverseInterval = 1 };
 
@@ -255,7 +255,7 @@ public sealed class KfacOptimizerTests
     {
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(5);
-        nn.Module<Tensor, Tensor> model = nn.Sequential(nn.Dropout(0.5), KroneckerCases.Linear(4, 1));
+        nn.Module<Tensor, Tensor> model = nn.Sequential(nn.Dropout(0.5), KroneckerCases.Linear(4, 1)).to(Here);
         Tensor x = KroneckerCases.Inputs(4);
         List<double> losses = [];
         KfacSettings settings = Plain with { Schedule = new LevenbergMarquardt { Interval = 1 }, Factors = new KfacOptions { Gradients = FactorGradients.Empirical } };
@@ -315,13 +315,13 @@ public sealed class KfacOptimizerTests
         random.manual_seed(5);
         Linear model = KroneckerCases.Linear(3, 4);
         using KfacOptimizer optimizer = new(model, new KfacOptimizerOptions { LearningRate = 0.1, Momentum = 0 }, rule == DampingRule.Unsplit ? KfacSettings.PytorchInverse : KfacSettings.PytorchEigen);
-        Tensor W = cat([model.weight, model.bias!.unsqueeze(1)], 1).detach().clone(), A = eye(4, 4, ScalarType.Float64), G = eye(4, 4, ScalarType.Float64);
+        Tensor W = cat([model.weight, model.bias!.unsqueeze(1)], 1).detach().clone(), A = eye(4, 4, ScalarType.Float64, device: Here), G = eye(4, 4, ScalarType.Float64, device: Here);
         for (int t = 0; t < 4; t++)
         {
-            Tensor x = randn(6, 3, ScalarType.Float64), y = randint(4, [6]), a = cat([x, ones(6, 1, ScalarType.Float64)], 1);
+            Tensor x = randn(6, 3, ScalarType.Float64).to(Here), y = randint(4, [6]).to(Here), a = cat([x, ones(6, 1, ScalarType.Float64, device: Here)], 1);
             Tensor s = a.mm(W.t()).softmax(1).sub(nn.functional.one_hot(y, 4)).div(6), g = s.t().mm(a);
             (A, G) = (A.mul(0.95).add(a.t().mm(a).div(6), 0.05), G.mul(0.95).add(s.t().mm(s).div(6), 0.05));
-            Tensor I = eye(4, 4, ScalarType.Float64).mul(1e-3), V;
+            Tensor I = eye(4, 4, ScalarType.Float64, device: Here).mul(1e-3), V;
             if (rule == DampingRule.Unsplit)
             {
                 V = linalg.inv(G.add(I)).mm(g).mm(linalg.inv(A.add(I)));
@@ -367,7 +367,7 @@ public sealed class KfacOptimizerTests
         }
 
         Step(optimizer, problem);
-        optimizer.add_param_group(new ParamGroup { Parameters = [new Parameter(zeros(2, ScalarType.Float64))] });
+        optimizer.add_param_group(new ParamGroup { Parameters = [new Parameter(zeros(2, ScalarType.Float64, device: Here))] });
         Assert.Contains("before the first step", Refusal(() => Step(optimizer, problem)), StringComparison.Ordinal);
         Parameter first = problem.Model.parameters().First();
         first.requires_grad = false;

@@ -132,7 +132,7 @@ public sealed class KnownOptimizersTests
         resumed.load_state_dict(new BinaryReader(stream));
         Assert.Equal(stream.Length, stream.Position);
         taken.load_state_dict(second.state_dict());
-        taken.to(CPU);
+        taken.to(Here);
         Steps(resumed, file, 5);
         Steps(taken, copied, 5);
 
@@ -167,8 +167,8 @@ public sealed class KnownOptimizersTests
         using DisposeScope scope = NewDisposeScope();
         Descent descent = Descent.Create("mixed shapes");
         descent.Parameters[1].requires_grad = false;
-        Parameter unused = new(ones(2, ScalarType.Float64));
-        descent.Parameters[2].grad = full(2, 2, 7.0, ScalarType.Float64);
+        Parameter unused = new(ones(2, ScalarType.Float64, device: Here));
+        descent.Parameters[2].grad = full(2, 2, 7.0, ScalarType.Float64, device: Here);
         using OptimizerHelper optimizer = Make(name, descent.Model, [.. descent.Parameters, unused]);
         Tensor[] before = [.. descent.Parameters.Select(p => p.detach().clone())];
         Steps(optimizer, descent, 4);
@@ -204,7 +204,7 @@ public sealed class KnownOptimizersTests
         Steps(optimizer, spoilt, 2);
         foreach (double bad in new[] { double.NaN, double.PositiveInfinity })
         {
-            Descent broken = spoilt with { Targets = full(3, bad, ScalarType.Float64) };
+            Descent broken = spoilt with { Targets = full(3, bad, ScalarType.Float64, device: Here) };
             Assert.False(double.IsFinite(Steps(optimizer, broken, 1)));
         }
 

@@ -44,7 +44,7 @@ public sealed class LanczosRatesTests
         using DisposeScope scope = NewDisposeScope();
         using MatrixOperator crowded = Matrices.OperatorWithSpectrum([.. Enumerable.Repeat(1e-3, 90), 2, 3, 4, 5, -6], 4);
         using MatrixOperator singular = Matrices.OperatorWithSpectrum([.. Enumerable.Repeat(0.0, 30), 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34], 5);
-        using MatrixOperator same = new(eye(5, dtype: ScalarType.Float64).mul(3)), zero = new(zeros(4, 4, ScalarType.Float64));
+        using MatrixOperator same = new(eye(5, dtype: ScalarType.Float64, device: Here).mul(3)), zero = new(zeros(4, 4, ScalarType.Float64, device: Here));
         Near((2, 6), LanczosRates.Of(crowded));
         Near((2, 34), LanczosRates.Of(singular, steps: 60));
         Near((3, 3), LanczosRates.Of(same));
@@ -61,11 +61,11 @@ public sealed class LanczosRatesTests
     public void A_scheduler_refreshes_on_the_fly_and_sets_all_groups_of_any_optimizer()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter a = new(ones(3, ScalarType.Float64)), b = new(ones(2, ScalarType.Float64));
+        Parameter a = new(ones(3, ScalarType.Float64, device: Here)), b = new(ones(2, ScalarType.Float64, device: Here));
         using AdaHessian optimizer = new([a]);
         optimizer.add_param_group(new ParamGroup { Parameters = [b] });
         int made = 0;
-        LinearOperator Matrix() => new DiagonalOperator(tensor(OneToHundred).mul(++made));
+        LinearOperator Matrix() => new DiagonalOperator(tensor(OneToHundred, device: Here).mul(++made));
         LanczosRateScheduler scheduler = new(optimizer, Matrix, interval: 3, factor: 0.5);
         foreach (int refreshes in (int[])[1, 1, 2, 2, 2, 3])
         {
@@ -83,7 +83,7 @@ public sealed class LanczosRatesTests
     private static double Slope(bool momentum)
     {
         Tensor A = Matrices.WithSpectrum(OneToHundred, 3);
-        Parameter w = new(ones(20, ScalarType.Float64));
+        Parameter w = new(ones(20, ScalarType.Float64, device: Here));
         using SGD optimizer = optim.SGD([w], 1.0);
         LanczosRateScheduler scheduler = new(optimizer, () => new MatrixOperator(A), rule: momentum ? null : LanczosRule.GradientDescent, factor: 1);
         Assert.Equal(momentum ? 81 / 121.0 : 0, optimizer.Momentum, 1e-6);

@@ -118,7 +118,7 @@ public sealed class LayerOptimizerTests
         {
             random.manual_seed(7);
             Linear first = KroneckerCases.Linear(4, 3), second = KroneckerCases.Linear(3, 2);
-            Sequential chain = nn.Sequential(first, nn.Tanh(), second);
+            Sequential chain = nn.Sequential(first, nn.Tanh(), second).to(Here);
             nn.Module model = whole ? chain : new Pair(first, second);
             using OptimizerHelper optimizer = mkor
                 ? new MkorOptimizer(model, new MkorOptimizerOptions { LearningRate = 0.1 })
@@ -260,7 +260,7 @@ public sealed class LayerOptimizerTests
     private sealed class Scaling : nn.Module<Tensor, Tensor>
     {
         private readonly Linear linear = KroneckerCases.Linear(4, 3);
-        private readonly Parameter scale = new(ones(3, ScalarType.Float64).DetachFromDisposeScope());
+        private readonly Parameter scale = new(ones(3, ScalarType.Float64, device: Here).DetachFromDisposeScope());
 
         public Scaling() : base("scaling") => RegisterComponents();
 

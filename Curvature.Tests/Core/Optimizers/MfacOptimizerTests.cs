@@ -20,17 +20,17 @@ public sealed class MfacOptimizerTests
     {
         using DisposeScope scope = NewDisposeScope();
         const double Damping = 0.1, Rate = 0.05, L2 = 0.2, Decay = 0.3, Momentum = 0.5;
-        Parameter w = new(tensor([1.0, -2])), u = new(tensor([0.5]));
-        Tensor theta = tensor([1.0, -2, 0.5]), v = zeros(3, ScalarType.Float64);
+        Parameter w = new(tensor([1.0, -2], device: Here)), u = new(tensor([0.5], device: Here));
+        Tensor theta = tensor([1.0, -2, 0.5], device: Here), v = zeros(3, ScalarType.Float64, device: Here);
         MfacOptimizerOptions options = new() { LearningRate = Rate, L2 = L2, WeightDecay = Decay, Momentum = Momentum };
         using MfacOptimizer optimizer = new([w, u], gradients: 2, options, new MfacWindowOptions { Damping = Damping, Divisor = divisor }) { NormRescale = rescaled };
         List<Tensor> seen = [];
         for (int t = 0; t < 4; t++)
         {
             optimizer.step(() => Quadratic(cat([w, u])));
-            Tensor g = tensor(A).mv(theta).add(theta, L2);
+            Tensor g = tensor(A, device: Here).mv(theta).add(theta, L2);
             seen.Add(g);
-            Tensor F = eye(3, 3, ScalarType.Float64).mul(Damping);
+            Tensor F = eye(3, 3, ScalarType.Float64, device: Here).mul(Damping);
             foreach (Tensor one in seen.TakeLast(2))
             {
                 F = F.add(one.outer(one), divisor == MfacDivisor.Capacity ? 0.5 : 1.0 / Math.Min(2, seen.Count));
@@ -56,7 +56,7 @@ public sealed class MfacOptimizerTests
         }
 
         // |g| = 2: lr |g| / (1e-5 + 4 / 1024) and lr |g| / (1e-2 + 4)
-        Parameter a = new(zeros(4, ScalarType.Float64)), b = new(zeros(4, ScalarType.Float64));
+        Parameter a = new(zeros(4, ScalarType.Float64, device: Here)), b = new(zeros(4, ScalarType.Float64, device: Here));
         Assert.Equal(1e-3 * 2 / (1e-5 + (4.0 / 1024)), Length(new MfacOptimizer([a], 1024, MfacOptimizerOptions.Official, new MfacWindowOptions()), a), 1e-9);
         Assert.Equal(0.03 * 2 / (1e-2 + 4), Length(new MfacOptimizer([b]), b), 1e-9);
     }
@@ -81,7 +81,7 @@ public sealed class MfacOptimizerTests
         using MfacOptimizer whole = Make(straight), shifted = Make(moved), first = Make(file), second = Make(file);
         Steps(whole, straight, 11);
         Steps(shifted, moved, 5);
-        shifted.to(CPU); // a copy of the state in the place of the window's own memory
+        shifted.to(Here); // a copy of the state in the place of the window's own memory
         Steps(shifted, moved, 6);
 
         Steps(first, file, 5);
@@ -106,7 +106,7 @@ public sealed class MfacOptimizerTests
     public void A_state_that_is_loaded_becomes_the_window_itself_and_is_not_copied()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter w = new(zeros(3, ScalarType.Float64));
+        Parameter w = new(zeros(3, ScalarType.Float64, device: Here));
         using MfacOptimizer first = new([w], 2), second = new([w], 2);
         first.step(() => w.sum());
         second.load_state_dict(first.state_dict());
@@ -119,8 +119,8 @@ public sealed class MfacOptimizerTests
     public void Pruned_weights_stay_zero_and_the_others_step_as_if_those_were_not_there()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter whole = new(tensor([1.0, 0, -2, 0.5])), few = new(tensor([1.0, -2, 0.5]));
-        Tensor x = tensor(new[,] { { 1.0, 3, 2, -1 }, { 0.5, 1, 1, 1 }, { 2, -4, 0, 1 } }), kept = tensor([0L, 2, 3]);
+        Parameter whole = new(tensor([1.0, 0, -2, 0.5], device: Here)), few = new(tensor([1.0, -2, 0.5], device: Here));
+        Tensor x = tensor(new[,] { { 1.0, 3, 2, -1 }, { 0.5, 1, 1, 1 }, { 2, -4, 0, 1 } }, device: Here), kept = tensor([0L, 2, 3], device: Here);
         using MfacOptimizer sparse = new([whole], 2) { Sparse = true }, dense = new([few], 2);
         for (int t = 0; t < 5; t++)
         {
@@ -136,7 +136,7 @@ public sealed class MfacOptimizerTests
     public void What_does_not_fit_is_refused()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter w = new(ones(3, ScalarType.Float64)), late = new(ones(2, ScalarType.Float64));
+        Parameter w = new(ones(3, ScalarType.Float64, device: Here)), late = new(ones(2, ScalarType.Float64, device: Here));
         Assert.Contains("Momentum", Assert.Throws<CurvatureException>(() => new MfacOptimizer([w], 2, new MfacOptimizerOptions { Momentum = 1 })).Message, StringComparison.Ordinal);
         Assert.Contains("damping", Assert.Throws<CurvatureException>(() => new MfacOptimizer([w], 2, window: new MfacWindowOptions { Damping = 0 })).Message, StringComparison.Ordinal);
         Assert.Contains("from 1 to", Assert.Throws<CurvatureException>(() => new MfacOptimizer([w], 0)).Message, StringComparison.Ordinal);
@@ -150,7 +150,7 @@ public sealed class MfacOptimizerTests
         Assert.Contains("before the first step", Assert.Throws<CurvatureException>(() => optimizer.step(() => w.square().sum())).Message, StringComparison.Ordinal);
     }
 
-    private static Tensor Quadratic(Tensor theta) => theta.dot(tensor(A).mv(theta)).mul(0.5);
+    private static Tensor Quadratic(Tensor theta) => theta.dot(tensor(A, device: Here).mv(theta)).mul(0.5);
 
     private static Descent Replay(Descent descent, Func<Descent, MfacOptimizer> make)
     {

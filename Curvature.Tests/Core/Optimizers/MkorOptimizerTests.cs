@@ -27,7 +27,7 @@ public sealed class MkorOptimizerTests
         Tensor? L = null, R = null;
         for (int t = 0; t < 7; t++)
         {
-            Tensor x = randn(9, 4, ScalarType.Float64), y = randn(9, 2, ScalarType.Float64), a = cat([x, ones(9, 1, ScalarType.Float64)], 1);
+            Tensor x = randn(9, 4, ScalarType.Float64).to(Here), y = randn(9, 2, ScalarType.Float64).to(Here), a = cat([x, ones(9, 1, ScalarType.Float64, device: Here)], 1);
             Tensor s = a.mm(theta.t()).sub(y).mul(2 / 18.0), G = s.t().mm(a);
             if (t % 2 == 0)
             {
@@ -44,7 +44,7 @@ public sealed class MkorOptimizerTests
 
         // Starts at the scale of its first vector.
         static Tensor Average(Tensor? before, Tensor v) =>
-            (before ?? eye(v.shape[0], v.shape[0], ScalarType.Float64).mul(v.dot(v).ToDouble() / v.shape[0])).mul(0.95).add(v.outer(v), 0.05);
+            (before ?? eye(v.shape[0], v.shape[0], ScalarType.Float64, device: Here).mul(v.dot(v).ToDouble() / v.shape[0])).mul(0.95).add(v.outer(v), 0.05);
     }
 
     [Theory]
@@ -57,10 +57,10 @@ public sealed class MkorOptimizerTests
         Linear model = KroneckerCases.Linear(3, 2, bias: false);
         MkorSettings settings = (mode == MkorMode.Package ? MkorSettings.Package : MkorSettings.Printed) with { UpdateInterval = 1 };
         using MkorOptimizer optimizer = new(model, new MkorOptimizerOptions { LearningRate = 0.1, Momentum = 0 }, settings);
-        Tensor W = model.weight.detach().clone(), L = eye(2, 2, ScalarType.Float64), R = eye(3, 3, ScalarType.Float64);
+        Tensor W = model.weight.detach().clone(), L = eye(2, 2, ScalarType.Float64, device: Here), R = eye(3, 3, ScalarType.Float64, device: Here);
         for (int t = 0; t < 4; t++)
         {
-            Tensor x = randn(5, 3, ScalarType.Float64).mul(0.3), y = randn(5, 2, ScalarType.Float64);
+            Tensor x = randn(5, 3, ScalarType.Float64).to(Here).mul(0.3), y = randn(5, 2, ScalarType.Float64).to(Here);
             Tensor s = x.mm(W.t()).sub(y).mul(2 / 10.0), G = s.t().mm(x);
             (L, R) = (Next(L, s.sum(dim: 0), t), Next(R, x.mean([0L]), t));
             Tensor V = L.mm(G).mm(R);
@@ -74,7 +74,7 @@ public sealed class MkorOptimizerTests
             const double Gamma = 0.95;
             if (mode == MkorMode.Package)
             {
-                Tensor M = t == 0 ? B : B.mul(Gamma).add(eye(B.shape[0], B.shape[0], ScalarType.Float64), 1 - Gamma);
+                Tensor M = t == 0 ? B : B.mul(Gamma).add(eye(B.shape[0], B.shape[0], ScalarType.Float64, device: Here), 1 - Gamma);
                 return t == 0 ? B : linalg.inv(linalg.inv(M).add(v.outer(v)));
             }
 
@@ -205,7 +205,7 @@ public sealed class MkorOptimizerTests
         using MkorOptimizer optimizer = new(model, new MkorOptimizerOptions { LearningRate = 0 }, new MkorSettings { Hybrid = hybrid });
         List<MkorSwitch> switches = [];
         optimizer.Switched += switches.Add;
-        Tensor x = ones(1, 2, ScalarType.Float64);
+        Tensor x = ones(1, 2, ScalarType.Float64, device: Here);
 
         // A loss of our own making: it falls by 5 % a step until step 100, then stays. The means, by the formula:
         double fast = 0, slow = 0;

@@ -19,13 +19,13 @@ public sealed class SophiaTests
         using DisposeScope scope = NewDisposeScope();
         double[,] A = { { 2, 0.5 }, { 0.5, -1 } };
         double[] theta = [1, -2], m = [0, 0], h = [0, 0];
-        Parameter parameter = new(tensor(theta));
+        Parameter parameter = new(tensor(theta, device: Here));
         using SophiaH optimizer = new([parameter], new SophiaOptions { LearningRate = 0.1, Gamma = 20, WeightDecay = 0.5 }) { UpdateInterval = 2, Seed = 5 };
         int clipped = 0;
         for (int t = 0; t < 6; t++)
         {
-            optimizer.Step(() => parameter.dot(tensor(A).mv(parameter)).mul(0.5));
-            double[] z = Probes.Draw(ProbeKind.Gaussian, 2, t, 1, 5, ScalarType.Float64, CPU).reshape(-1).data<double>().ToArray();
+            optimizer.Step(() => parameter.dot(tensor(A, device: Here).mv(parameter)).mul(0.5));
+            double[] z = Probes.Draw(ProbeKind.Gaussian, 2, t, 1, 5, ScalarType.Float64, Here).reshape(-1).cpu().data<double>().ToArray();
             double[] g = [(A[0, 0] * theta[0]) + (A[0, 1] * theta[1]), (A[1, 0] * theta[0]) + (A[1, 1] * theta[1])];
             int won = 0;
             for (int i = 0; i < 2; i++)
@@ -49,7 +49,7 @@ public sealed class SophiaTests
     public void First_step_of_G_is_that_computed_by_hand()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor x = tensor(new[,] { { 1.0, 2.0 }, { -1.0, 0.5 }, { 3.0, 1.0 } }), y = tensor([1.0, 0, 2]), start = tensor([0.3, -0.2]);
+        Tensor x = tensor(new[,] { { 1.0, 2.0 }, { -1.0, 0.5 }, { 3.0, 1.0 } }, device: Here), y = tensor([1.0, 0, 2], device: Here), start = tensor([0.3, -0.2], device: Here);
         Parameter w = new(start.clone());
         using SophiaG optimizer = new([w], new SophiaOptions { LearningRate = 0.1, Gamma = 30 }) { Seed = 4 };
         optimizer.Step(() => x.mv(w), y, new MeanSquaredError());

@@ -28,17 +28,17 @@ public sealed class PrunerTests
         ObsPruner pruner = new() { Sparsity = 0.6, Steps = 3, Update = update, Matrix = new MfacOptions { Damping = Lambda } };
         using PruningResult result = pruner.Prune(objective);
 
-        Tensor prunable = cat([.. twin.Parameters.Parameters.Select(p => full(p.numel(), p.dim() >= 2 ? 1 : 0))]).ne(0);
-        Tensor gone = zeros(prunable.shape[0], ScalarType.Bool), w = twin.Parameters.Snapshot();
+        Tensor prunable = cat([.. twin.Parameters.Parameters.Select(p => full(p.numel(), p.dim() >= 2 ? 1 : 0, device: Here))]).ne(0);
+        Tensor gone = zeros(prunable.shape[0], ScalarType.Bool, device: Here), w = twin.Parameters.Snapshot();
         double density = 1, increase = 0;
         foreach (int step in (int[])[1, 2, 3])
         {
             density *= Math.Pow(0.4, 1.0 / 3);
             Tensor F = DenseCurvature.GradientCovariance(twin, 1, 1, 1, 1, 1, 1, 1), alive = gone.logical_not().to(ScalarType.Float64);
-            Tensor inverse = linalg.inv(F.mul(alive.outer(alive)).add(eye(w.shape[0], dtype: ScalarType.Float64).mul(Lambda)));
-            double[] scores = w.square().div(inverse.diagonal().mul(2)).masked_fill(gone, double.NegativeInfinity).masked_fill(prunable.logical_not(), double.PositiveInfinity).data<double>().ToArray();
+            Tensor inverse = linalg.inv(F.mul(alive.outer(alive)).add(eye(w.shape[0], dtype: ScalarType.Float64, device: Here).mul(Lambda)));
+            double[] scores = w.square().div(inverse.diagonal().mul(2)).masked_fill(gone, double.NegativeInfinity).masked_fill(prunable.logical_not(), double.PositiveInfinity).cpu().data<double>().ToArray();
             long[] chosen = [.. Enumerable.Range(0, scores.Length).OrderBy(i => scores[i]).Take((int)Math.Round((1 - density) * prunable.sum().ToInt64())).Select(i => (long)i)];
-            gone = EliminationTests.MaskOf(tensor(chosen), w.shape[0]);
+            gone = EliminationTests.MaskOf(tensor(chosen, device: Here), w.shape[0]);
             Tensor Q = gone.nonzero().squeeze(1), columns = inverse.index_select(1, Q), wQ = w.index_select(0, Q);
             Tensor a = linalg.solve(columns.index_select(0, Q), wQ.unsqueeze(1)).squeeze(1);
             increase += wQ.dot(a).ToDouble() / 2;
@@ -91,7 +91,7 @@ public sealed class PrunerTests
 
         Assert.Contains("51.43 % of the weights are zero already", Assert.Throws<CurvatureException>(() => KnownPruners.Create(name, 0.5).Prune(objective)).Message, StringComparison.Ordinal);
         using PruningResult more = KnownPruners.Create(name, 0.8).Prune(objective);
-        Tensor zero = problem.Parameters.Snapshot().eq(zeros(1, ScalarType.Float64));
+        Tensor zero = problem.Parameters.Snapshot().eq(zeros(1, ScalarType.Float64, device: Here));
         Assert.Equal(0, first.mul(more.Mask.logical_not()).sum().ToInt64());
         Assert.Equal(28, more.Mask.sum().ToInt64());
         Assert.True(more.Mask.mul(zero).Equals(more.Mask));
@@ -155,7 +155,7 @@ public sealed class PrunerTests
     {
         using DisposeScope scope = NewDisposeScope();
         using Dataset digits = DataFile.Read(Repository.File("data/digits.csv.gz"), new DataOptions { Scale = 1 / 16.0 });
-        using LoadedModel model = Checkpoint.Load(Repository.File("data/digits-mlp.safetensors"), "digits-mlp");
+        using LoadedModel model = Checkpoint.Load(Repository.File("data/digits-mlp.safetensors"), "digits-mlp", device: Here);
         using PruningResult? result = pruner?.Prune(Objective.Supervised(model.Module, new CrossEntropy(), digits.Batches(8)));
         return (Objective.Supervised(model.Module, new CrossEntropy(), digits.Batches(500)).Value(), result?.Sparsity ?? 0);
     }

@@ -90,7 +90,7 @@ public sealed class BatchSizeTests
         Assert.Equal(noise.Isotropic.Value / 8, noise.VarianceAt(8), 1e-12);
         Assert.Null(HessianNoise.Of(Quadratic(samples, data.Batches(3), Size), 3).Along);
         Assert.Contains("smaller batches", Assert.Throws<CurvatureException>(() => HessianNoise.Of(Quadratic(samples, data.Batches(N), Size), N)).Message, StringComparison.Ordinal);
-        Assert.Throws<CurvatureException>(() => HessianNoise.Of(Quadratic(samples, data.Batches(3), Size), 3, zeros(3)));
+        Assert.Throws<CurvatureException>(() => HessianNoise.Of(Quadratic(samples, data.Batches(3), Size), 3, zeros(3, device: Here)));
         Objective sum = Quadratic(samples, data.Batches(3), Size, Curvature.Objectives.Reduction.Sum);
         Assert.Contains("Reduction.Mean", Assert.Throws<CurvatureException>(() => HessianNoise.Of(sum, 3)).Message, StringComparison.Ordinal);
         Assert.Contains("Reduction.Mean", Assert.Throws<CurvatureException>(() => new BatchSizeStudy().Measure(data, _ => sum)).Message, StringComparison.Ordinal);
@@ -152,13 +152,13 @@ public sealed class BatchSizeTests
     private static Dataset Numbered(int n)
     {
         long[] numbers = [.. Enumerable.Range(0, n).Select(i => (long)i)];
-        return new Dataset(tensor(numbers).unsqueeze(1), tensor(numbers), "numbers");
+        return new Dataset(tensor(numbers, device: Here).unsqueeze(1), tensor(numbers, device: Here), "numbers");
     }
 
     /// <summary><c>mean_i theta^T H_i theta / 2</c>.</summary>
     private static Objective Quadratic(Tensor samples, IReadOnlyList<Batch> batches, int size, Curvature.Objectives.Reduction reduction = Curvature.Objectives.Reduction.Mean)
     {
-        Parameter theta = new(ones(size, ScalarType.Float64));
+        Parameter theta = new(ones(size, ScalarType.Float64, device: Here));
         return Objective.FromClosure(
             new ParameterSpace([("theta", theta)]),
             batches,
@@ -172,9 +172,9 @@ public sealed class BatchSizeTests
     {
         using DisposeScope scope = NewDisposeScope();
         using Generator generator = new(seed + 1);
-        Tensor a = empty([size, size], ScalarType.Float64).normal_(0, deviation / Math.Sqrt(2), generator);
+        Tensor a = empty([size, size], ScalarType.Float64).normal_(0, deviation / Math.Sqrt(2), generator).to(Here);
         return a.add(a.t()).MoveToOuterDisposeScope();
     }
 
-    private static Tensor Diagonal(double[] values) => tensor(values).diag();
+    private static Tensor Diagonal(double[] values) => tensor(values, device: Here).diag();
 }

@@ -24,7 +24,7 @@ public sealed class HessianAlignmentTests
         Domains domains = new();
         (Tensor Gradient, Tensor Hessian)[] dense = [.. Enumerable.Range(0, 3).Select(domains.Dense)];
         double products = Spread([.. dense.Select(d => d.Hessian.mv(d.Gradient))]), gradients = Spread([.. dense.Select(d => d.Gradient)]);
-        Tensor z = Probes.Draw(ProbeKind.Rademacher, 15, 0, 5, 3, ScalarType.Float64, CPU);
+        Tensor z = Probes.Draw(ProbeKind.Rademacher, 15, 0, 5, 3, ScalarType.Float64, Here);
         double diagonals = Spread([.. dense.Select(d => z.mul(d.Hessian.mm(z)).sum(dim: 1).div(5))]); // the same five probes for all
 
         Assert.Equal((0.3 * products) + (0.7 * gradients), domains.Penalty(AlignmentKind.GradientProduct, 0.3, 0.7).ToDouble(), 1e-12);
@@ -46,7 +46,7 @@ public sealed class HessianAlignmentTests
         Tensor gradient = all.Flatten([.. all.Parameters.Select(p => p.grad!)]), theta = all.Snapshot();
         double[] differences = [.. Enumerable.Range(0, (int)all.Count).Select(j => (At(j, 1e-5) - At(j, -1e-5)) / 2e-5)];
         all.Assign(theta);
-        Assert.True(Matrices.RelativeDifference(gradient, tensor(differences)) < 1e-7);
+        Assert.True(Matrices.RelativeDifference(gradient, tensor(differences, device: Here)) < 1e-7);
         Assert.True(domains.Model.parameters().First().grad!.norm().ToDouble() > 1e-6); // it reaches below the head
 
         double At(int j, double step)
@@ -116,7 +116,7 @@ public sealed class HessianAlignmentTests
         Domains domains = new();
         Assert.Throws<CurvatureException>(() => new HessianAlignment(domains.Head).Penalty([domains.Loss(0)]));
         Assert.Throws<CurvatureException>(() => new HessianAlignment(domains.Head) { Probes = 0 }.Penalty(domains.Losses()));
-        Assert.Throws<CurvatureException>(() => new HessianAlignment(domains.Head).Penalty([domains.Loss(0).reshape(1).mul(ones(2, ScalarType.Float64)), domains.Loss(1)]));
+        Assert.Throws<CurvatureException>(() => new HessianAlignment(domains.Head).Penalty([domains.Loss(0).reshape(1).mul(ones(2, ScalarType.Float64, device: Here)), domains.Loss(1)]));
     }
 
     [Fact]
@@ -126,10 +126,10 @@ public sealed class HessianAlignmentTests
         Domains domains = new();
         HessianAlignment alignment = new(domains.Head);
         Assert.True(alignment.Penalty(domains.Losses()).ToDouble() > 0);
-        Tensor image = arange(16, ScalarType.Float64).square().reshape(1, 1, 4, 4), at = domains.Head.Parameters[0].reshape(-1).narrow(0, 0, 2).reshape(1, 1, 1, 2);
+        Tensor image = arange(16, ScalarType.Float64, device: Here).square().reshape(1, 1, 4, 4), at = domains.Head.Parameters[0].reshape(-1).narrow(0, 0, 2).reshape(1, 1, 1, 2);
         Tensor none = nn.functional.grid_sample(image, at.mul(0.1)).pow(2).sum();
         Assert.Contains("grid_sampler", Assert.Throws<NoSecondDerivativeException>(() => alignment.Penalty([domains.Loss(0), none])).Message, StringComparison.Ordinal);
-        Assert.Contains("domain 1", Assert.Throws<CurvatureException>(() => alignment.Penalty([domains.Loss(0), domains.Loss(1).mul(ones(2, ScalarType.Float64))])).Message, StringComparison.Ordinal);
+        Assert.Contains("domain 1", Assert.Throws<CurvatureException>(() => alignment.Penalty([domains.Loss(0), domains.Loss(1).mul(ones(2, ScalarType.Float64, device: Here))])).Message, StringComparison.Ordinal);
     }
 
     private static double Spread(Tensor[] x)
@@ -145,9 +145,9 @@ public sealed class HessianAlignmentTests
         public Domains()
         {
             manual_seed(5);
-            Model = nn.Sequential(("features", nn.Linear(3, 4, dtype: ScalarType.Float64)), ("tanh", nn.Tanh()), ("head", nn.Linear(4, 3, dtype: ScalarType.Float64)));
-            _inputs = [.. Enumerable.Range(0, 3).Select(e => randn([8, 3], ScalarType.Float64).add(0.7 * e))];
-            _targets = [.. Enumerable.Range(0, 3).Select(e => randn([8, 3], ScalarType.Float64).argmax(1))];
+            Model = nn.Sequential(("features", nn.Linear(3, 4, dtype: ScalarType.Float64)), ("tanh", nn.Tanh()), ("head", nn.Linear(4, 3, dtype: ScalarType.Float64))).to(Here);
+            _inputs = [.. Enumerable.Range(0, 3).Select(e => randn([8, 3], ScalarType.Float64).to(Here).add(0.7 * e))];
+            _targets = [.. Enumerable.Range(0, 3).Select(e => randn([8, 3], ScalarType.Float64).to(Here).argmax(1))];
             Head = ParameterSpace.Of(Model, "head.*");
         }
 

@@ -20,7 +20,7 @@ public sealed class LandscapeTests
         using DisposeScope scope = NewDisposeScope();
         (Objective objective, Tensor A, Tensor theta) = Quadratic();
         using HessianOperator hessian = new(objective);
-        Tensor d = randn([6], ScalarType.Float64, generator: new Generator(3)), before = objective.Parameters.Snapshot();
+        Tensor d = randn([6], ScalarType.Float64, generator: new Generator(3)).to(Here), before = objective.Parameters.Snapshot();
         LandscapeCurve curve = LandscapeCurve.Of(objective, d, LandscapeAxis.Around(2, 9), hessian);
 
         Assert.Equal([-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2], curve.Positions);
@@ -41,7 +41,7 @@ public sealed class LandscapeTests
     {
         using DisposeScope scope = NewDisposeScope();
         (Objective objective, Tensor A, Tensor theta) = Quadratic();
-        (Tensor a, Tensor b) = (eye(6, dtype: ScalarType.Float64)[0], eye(6, dtype: ScalarType.Float64)[4]);
+        (Tensor a, Tensor b) = (eye(6, dtype: ScalarType.Float64, device: Here)[0], eye(6, dtype: ScalarType.Float64, device: Here)[4]);
         List<(int Done, int Total)> told = [];
         LandscapeSurface surface = LandscapeSurface.Of(objective, a, b, new LandscapeAxis(-1, 3, 3), new LandscapeAxis(0, 1, 2), new ToldProgress(p => told.Add((p.Done, p.Total))));
 
@@ -57,38 +57,38 @@ public sealed class LandscapeTests
     public void Losses_that_are_not_finite_are_gaps_and_a_walk_that_is_cancelled_leaves_no_trace()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(tensor([0.1f, 1 / 3f])); // not representable sums: putting back must not add and subtract
+        Parameter theta = new(tensor([0.1f, 1 / 3f], device: Here)); // not representable sums: putting back must not add and subtract
         Objective objective = Objective.FromClosure(new ParameterSpace([("theta", theta)]), [0], _ => theta.sum().log(), _ => 1);
-        float[] before = theta.data<float>().ToArray();
-        LandscapeCurve curve = LandscapeCurve.Of(objective, tensor([1f, 0]), LandscapeAxis.Around(1, 5));
+        float[] before = theta.cpu().data<float>().ToArray();
+        LandscapeCurve curve = LandscapeCurve.Of(objective, tensor([1f, 0], device: Here), LandscapeAxis.Around(1, 5));
         Assert.Equal([true, true, false, false, false], curve.Losses.Select(double.IsNaN));
         Assert.Equal(2, curve.Gaps);
-        Assert.Equal(before, theta.data<float>().ToArray());
+        Assert.Equal(before, theta.cpu().data<float>().ToArray());
 
-        LandscapeCurve broken = LandscapeCurve.Between(objective, tensor([-5f, 0]), new LandscapeAxis(0, 1, 5));
+        LandscapeCurve broken = LandscapeCurve.Between(objective, tensor([-5f, 0], device: Here), new LandscapeAxis(0, 1, 5));
         Assert.True(double.IsNaN(broken.Barrier)); // no loss at the end
-        LandscapeSurface surface = LandscapeSurface.Of(objective, tensor([1f, 0]), tensor([0, 1f]), LandscapeAxis.Around(1, 3));
+        LandscapeSurface surface = LandscapeSurface.Of(objective, tensor([1f, 0], device: Here), tensor([0, 1f], device: Here), LandscapeAxis.Around(1, 3));
         Assert.Equal(3, surface.Gaps);
 
         using CancellationTokenSource source = new();
         Assert.Throws<OperationCanceledException>(() => LandscapeCurve.Of(
-            objective, tensor([1f, 0]), LandscapeAxis.Around(0.1, 5), progress: new ToldProgress(p => source.Cancel()), cancellation: source.Token));
-        Assert.Equal(before, theta.data<float>().ToArray());
+            objective, tensor([1f, 0], device: Here), LandscapeAxis.Around(0.1, 5), progress: new ToldProgress(p => source.Cancel()), cancellation: source.Token));
+        Assert.Equal(before, theta.cpu().data<float>().ToArray());
     }
 
     [Fact]
     public void Between_two_wells_there_is_a_barrier_and_within_one_there_is_none()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(tensor([-1.0]));
+        Parameter theta = new(tensor([-1.0], device: Here));
         Objective objective = Objective.FromClosure(new ParameterSpace([("theta", theta)]), [0], _ => theta.square().sub(ones_like(theta)).square().sum(), _ => 1);
-        LandscapeCurve across = LandscapeCurve.Between(objective, tensor([1.0]), new LandscapeAxis(-0.5, 1.5, 21));
+        LandscapeCurve across = LandscapeCurve.Between(objective, tensor([1.0], device: Here), new LandscapeAxis(-0.5, 1.5, 21));
         Assert.Equal(1, across.Barrier, 1e-12); // (0 - 1)^2 in the middle, 0 at both ends
-        Assert.Equal(0, LandscapeCurve.Between(objective, tensor([-1.2]), new LandscapeAxis(0, 1, 11)).Barrier, 1e-12);
-        Assert.True(double.IsNaN(LandscapeCurve.Between(objective, tensor([1.0]), new LandscapeAxis(0, 1.1, 7)).Barrier)); // 1 is no position
+        Assert.Equal(0, LandscapeCurve.Between(objective, tensor([-1.2], device: Here), new LandscapeAxis(0, 1, 11)).Barrier, 1e-12);
+        Assert.True(double.IsNaN(LandscapeCurve.Between(objective, tensor([1.0], device: Here), new LandscapeAxis(0, 1.1, 7)).Barrier)); // 1 is no position
         Assert.Equal(-1, theta.item<double>());
-        Assert.Throws<CurvatureException>(() => LandscapeCurve.Between(objective, tensor([-1.0]), new LandscapeAxis(0, 1)));
-        Assert.Throws<CurvatureException>(() => LandscapeCurve.Between(objective, tensor([1.0, 1]), new LandscapeAxis(0, 1)));
+        Assert.Throws<CurvatureException>(() => LandscapeCurve.Between(objective, tensor([-1.0], device: Here), new LandscapeAxis(0, 1)));
+        Assert.Throws<CurvatureException>(() => LandscapeCurve.Between(objective, tensor([1.0, 1], device: Here), new LandscapeAxis(0, 1)));
     }
 
     [Fact]
@@ -96,8 +96,8 @@ public sealed class LandscapeTests
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(1);
-        Tensor X = randn([30, 3], ScalarType.Float64), Y = randn([30, 2], ScalarType.Float64);
-        Sequential Network() => nn.Sequential(nn.Linear(3, 4, dtype: ScalarType.Float64), nn.BatchNorm1d(4, dtype: ScalarType.Float64), nn.Linear(4, 2, dtype: ScalarType.Float64));
+        Tensor X = randn([30, 3], ScalarType.Float64).to(Here), Y = randn([30, 2], ScalarType.Float64).to(Here);
+        Sequential Network() => nn.Sequential(nn.Linear(3, 4, dtype: ScalarType.Float64), nn.BatchNorm1d(4, dtype: ScalarType.Float64), nn.Linear(4, 2, dtype: ScalarType.Float64)).to(Here);
         Sequential first = Network(), second = Network();
         second.call(X.mul(3).add(1)).Dispose(); // moves the running statistics
         first.eval();
@@ -120,7 +120,7 @@ public sealed class LandscapeTests
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(2);
-        Sequential model = nn.Sequential(("conv", nn.Conv2d(2, 3, 3)), ("norm", nn.BatchNorm2d(3)), ("fc", nn.Linear(5, 4)));
+        Sequential model = nn.Sequential(("conv", nn.Conv2d(2, 3, 3)), ("norm", nn.BatchNorm2d(3)), ("fc", nn.Linear(5, 4))).to(Here);
         ParameterSpace theta = ParameterSpace.Of(model);
         Tensor d = LandscapeDirections.FilterNormalised(theta, seed: 7);
         foreach ((int i, Tensor part) in theta.Split(d).Index())
@@ -146,9 +146,9 @@ public sealed class LandscapeTests
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(4);
-        Linear first = nn.Linear(4, 6, hasBias: false, dtype: ScalarType.Float64), second = nn.Linear(6, 2, hasBias: false, dtype: ScalarType.Float64);
-        Sequential model = nn.Sequential(first, nn.ReLU(), second);
-        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn([20, 4], ScalarType.Float64), randn([20, 2], ScalarType.Float64))]);
+        Linear first = nn.Linear(4, 6, hasBias: false, dtype: ScalarType.Float64).to(Here), second = nn.Linear(6, 2, hasBias: false, dtype: ScalarType.Float64).to(Here);
+        Sequential model = nn.Sequential(first, nn.ReLU(), second).to(Here);
+        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn([20, 4], ScalarType.Float64).to(Here), randn([20, 2], ScalarType.Float64).to(Here))]);
         LandscapeCurve Slice() => LandscapeCurve.Of(objective, LandscapeDirections.FilterNormalised(objective.Parameters, 1), LandscapeAxis.Around(1, 7));
         LandscapeCurve before = Slice();
         using (no_grad())
@@ -165,9 +165,9 @@ public sealed class LandscapeTests
     public void A_run_in_a_plane_is_seen_whole_and_as_it_is()
     {
         using DisposeScope scope = NewDisposeScope();
-        (Tensor basis, _) = linalg.qr(randn([40, 3], ScalarType.Float64, generator: new Generator(5)));
+        (Tensor basis, _) = linalg.qr(randn([40, 3], ScalarType.Float64, generator: new Generator(5)).to(Here));
         (double X, double Y)[] path = [(6, 1), (4, -1), (2.5, 1.5), (1, -0.3), (0.2, 0.1), (0, 0)];
-        Tensor last = randn([40], ScalarType.Float64, generator: new Generator(6));
+        Tensor last = randn([40], ScalarType.Float64, generator: new Generator(6)).to(Here);
         Tensor[] run = [.. path.Select(p => last.add(basis.select(1, 0), p.X).add(basis.select(1, 1), p.Y))];
         using TrajectoryProjection plane = TrajectoryProjection.Of(run);
 
@@ -191,7 +191,7 @@ public sealed class LandscapeTests
     public void In_float32_the_second_component_of_a_long_run_is_orthogonal_to_the_first_all_the_same()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor a = randn([200], generator: new Generator(1)), b = randn([200], generator: new Generator(2));
+        Tensor a = randn([200], generator: new Generator(1)).to(Here), b = randn([200], generator: new Generator(2)).to(Here);
         using TrajectoryProjection plane = TrajectoryProjection.Of([.. Enumerable.Range(0, 9).Select(i => a.mul(8 - i).add(b, (i % 3) * 1e-3))]);
         Assert.InRange(Math.Abs(plane.A.to(ScalarType.Float64).dot(plane.B.to(ScalarType.Float64)).ToDouble()), 0, 2e-7);
     }
@@ -204,7 +204,7 @@ public sealed class LandscapeTests
         Assert.Throws<CurvatureException>(() => new LandscapeAxis(0, 0));
         Assert.Throws<CurvatureException>(() => new LandscapeAxis(0, 1, 1));
         Assert.Throws<CurvatureException>(() => LandscapeAxis.Around(double.PositiveInfinity));
-        foreach (Tensor bad in (Tensor[])[zeros(6, ScalarType.Float64), ones(5, ScalarType.Float64), ones(6, ScalarType.Float32), ones(6, ScalarType.Float64).mul(double.NaN)])
+        foreach (Tensor bad in (Tensor[])[zeros(6, ScalarType.Float64, device: Here), ones(5, ScalarType.Float64, device: Here), ones(6, ScalarType.Float32, device: Here), ones(6, ScalarType.Float64, device: Here).mul(double.NaN)])
         {
             Assert.Throws<CurvatureException>(() => LandscapeCurve.Of(objective, bad, LandscapeAxis.Around()));
         }
@@ -212,7 +212,7 @@ public sealed class LandscapeTests
 
     private static (Objective Objective, Tensor A, Tensor Theta) Quadratic()
     {
-        Tensor A = Matrices.WithSpectrum([5, 2, 1, 0.5, 0.1, -0.3]), at = randn([6], ScalarType.Float64, generator: new Generator(1));
+        Tensor A = Matrices.WithSpectrum([5, 2, 1, 0.5, 0.1, -0.3]), at = randn([6], ScalarType.Float64, generator: new Generator(1)).to(Here);
         Parameter theta = new(at.clone());
         return (Objective.FromClosure(new ParameterSpace([("theta", theta)]), [0], _ => theta.dot(A.mv(theta)).mul(0.5), _ => 1), A, at);
     }

@@ -19,12 +19,12 @@ public sealed class OpposingSignalsTests
         using DisposeScope scope = NewDisposeScope();
         const double Large = 5, Small = 0.4, Delta = 0.01;
         // x = (signal, +-large feature), all of target 1; three plain rows without the feature.
-        Tensor X = tensor(new double[,] { { Small, Large }, { Small, -Large }, { Small, Large }, { Small, -Large }, { 1, 0 }, { 0.5, 0 }, { 0.8, 0 } });
-        Tensor Y = ones([7, 1], ScalarType.Float64);
-        Linear model = nn.Linear(2, 1, hasBias: false, dtype: ScalarType.Float64);
+        Tensor X = tensor(new double[,] { { Small, Large }, { Small, -Large }, { Small, Large }, { Small, -Large }, { 1, 0 }, { 0.5, 0 }, { 0.8, 0 } }, device: Here);
+        Tensor Y = ones([7, 1], ScalarType.Float64, device: Here);
+        Linear model = nn.Linear(2, 1, hasBias: false, dtype: ScalarType.Float64).to(Here);
         using (no_grad())
         {
-            model.weight!.copy_(tensor(new double[,] { { 0.5, Delta } }));
+            model.weight!.copy_(tensor(new double[,] { { 0.5, Delta } }, device: Here));
         }
 
         Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(X.narrow(0, 0, 3), Y.narrow(0, 0, 3)), new Batch(X.narrow(0, 3, 4), Y.narrow(0, 3, 4))]);
@@ -35,7 +35,7 @@ public sealed class OpposingSignalsTests
         OpposingSignals found = OpposingSignals.Of(objective, u, v, count: 2);
 
         Tensor r = X.mv(w).sub(Y.reshape(-1)), after = X.mv(w.add(u)).sub(Y.reshape(-1));
-        Assert.Equal(0, found.Changes.Zip(after.square().sub(r.square()).data<double>()).Max(p => Math.Abs(p.First - p.Second)), 1e-12);
+        Assert.Equal(0, found.Changes.Zip(after.square().sub(r.square()).cpu().data<double>()).Max(p => Math.Abs(p.First - p.Second)), 1e-12);
         Assert.Equal([0, 2], found.Increases.Order()); // w_2 turned negative: those with + fall short by more
         Assert.Equal([1, 3], found.Decreases.Order());
 
@@ -61,14 +61,14 @@ public sealed class OpposingSignalsTests
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(1);
-        Sequential model = nn.Sequential(nn.Linear(4, 5, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(5, 3, dtype: ScalarType.Float64));
-        Tensor X = randn([6, 4], ScalarType.Float64), y = loss == "mse" ? randn([6, 3], ScalarType.Float64) : tensor([0L, 1, 2, 2, 1, 0]);
-        LossOptions options = weighted ? new LossOptions { IgnoreIndex = 1, ClassWeights = tensor([1.0, 2, 5]) } : new LossOptions();
+        Sequential model = nn.Sequential(nn.Linear(4, 5, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(5, 3, dtype: ScalarType.Float64)).to(Here);
+        Tensor X = randn([6, 4], ScalarType.Float64).to(Here), y = loss == "mse" ? randn([6, 3], ScalarType.Float64).to(Here) : tensor([0L, 1, 2, 2, 1, 0], device: Here);
+        LossOptions options = weighted ? new LossOptions { IgnoreIndex = 1, ClassWeights = tensor([1.0, 2, 5], device: Here) } : new LossOptions();
         ICurvatureLoss criterion = (ICurvatureLoss)KnownLosses.Create(loss, options);
         Objective Over(params (int First, int Count)[] batches) =>
             Objective.Supervised(model, criterion, batches.Select(b => new Batch(X.narrow(0, b.First, b.Count), y.narrow(0, b.First, b.Count))).ToArray());
         Objective objective = Over((0, 4), (4, 2));
-        Tensor v = randn([objective.Parameters.Count], ScalarType.Float64);
+        Tensor v = randn([objective.Parameters.Count], ScalarType.Float64).to(Here);
         ExampleCurvature examples = ExampleCurvature.Along(objective, v);
 
         for (int i = 0; i < 6; i++)
@@ -97,13 +97,13 @@ public sealed class OpposingSignalsTests
     public void A_linear_loss_has_slopes_and_no_curvature()
     {
         using DisposeScope scope = NewDisposeScope();
-        Linear model = nn.Linear(3, 1, dtype: ScalarType.Float64);
-        Tensor X = randn([4, 3], ScalarType.Float64);
+        Linear model = nn.Linear(3, 1, dtype: ScalarType.Float64).to(Here);
+        Tensor X = randn([4, 3], ScalarType.Float64).to(Here);
         // Squared error of a constant: the model's outputs do not enter.
-        Objective objective = Objective.FromSplit(Curvature.Tensors.ParameterSpace.Of(model), [X], x => model.call(x).mul(0), x => zeros([4, 1], ScalarType.Float64), new MeanSquaredError());
-        ExampleCurvature flat = ExampleCurvature.Along(objective, ones(4, ScalarType.Float64));
+        Objective objective = Objective.FromSplit(Curvature.Tensors.ParameterSpace.Of(model), [X], x => model.call(x).mul(0), x => zeros([4, 1], ScalarType.Float64, device: Here), new MeanSquaredError());
+        ExampleCurvature flat = ExampleCurvature.Along(objective, ones(4, ScalarType.Float64, device: Here));
         Assert.All(flat.Curvatures.Concat(flat.Slopes), number => Assert.Equal(0, number));
-        Assert.Throws<CurvatureException>(() => ExampleCurvature.Along(Objective.FromClosure(Curvature.Tensors.ParameterSpace.Of(model), [X], x => model.call(x).mean(), x => 4), ones(4, ScalarType.Float64)));
+        Assert.Throws<CurvatureException>(() => ExampleCurvature.Along(Objective.FromClosure(Curvature.Tensors.ParameterSpace.Of(model), [X], x => model.call(x).mean(), x => 4), ones(4, ScalarType.Float64, device: Here)));
     }
 
     [Fact]
@@ -111,10 +111,10 @@ public sealed class OpposingSignalsTests
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(4);
-        Sequential model = nn.Sequential(nn.Linear(3, 8, dtype: ScalarType.Float64), nn.Dropout(0.5), nn.Linear(8, 1, dtype: ScalarType.Float64));
+        Sequential model = nn.Sequential(nn.Linear(3, 8, dtype: ScalarType.Float64), nn.Dropout(0.5), nn.Linear(8, 1, dtype: ScalarType.Float64)).to(Here);
         model.train();
-        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(ones([4, 3], ScalarType.Float64), ones([4, 1], ScalarType.Float64))]);
-        Tensor v = ones(objective.Parameters.Count, ScalarType.Float64);
+        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(ones([4, 3], ScalarType.Float64, device: Here), ones([4, 1], ScalarType.Float64, device: Here))]);
+        Tensor v = ones(objective.Parameters.Count, ScalarType.Float64, device: Here);
         Assert.Throws<NonDeterministicException>(() => GradientCoherence.Of(objective));
         Assert.Throws<NonDeterministicException>(() => ExampleCurvature.Along(objective, v));
         Assert.Throws<NonDeterministicException>(() => OpposingSignals.Of(objective, v.mul(0.01), v));
@@ -125,9 +125,9 @@ public sealed class OpposingSignalsTests
     public void Coherence_is_one_for_equal_gradients_one_over_n_for_orthogonal_ones_and_zero_where_they_cancel()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(zeros(3, ScalarType.Float64));
+        Parameter theta = new(zeros(3, ScalarType.Float64, device: Here));
         GradientCoherence Of(params double[][] gradients) => GradientCoherence.Of(Objective.FromClosure(
-            new Curvature.Tensors.ParameterSpace([("theta", theta)]), gradients, g => theta.dot(tensor(g)), _ => 1));
+            new Curvature.Tensors.ParameterSpace([("theta", theta)]), gradients, g => theta.dot(tensor(g, device: Here)), _ => 1));
         Assert.Equal(1, Of([1, 2, 3], [1, 2, 3]).Value, 1e-14);
         Assert.Equal(1 / 3.0, Of([2, 0, 0], [0, 2, 0], [0, 0, 2]).Value, 1e-14);
         Assert.Equal(1, Of([2, 0, 0], [0, 2, 0], [0, 0, 2]).Helped, 1e-14);

@@ -36,13 +36,13 @@ public sealed class SgdThresholdTests
     {
         using DisposeScope scope = NewDisposeScope();
         const int N = 7, P = 4;
-        Tensor factors = Draw([N, 2, P], 3).mul(tensor([2.0, 1, 0.6, 0.2]));
+        Tensor factors = Draw([N, 2, P], 3).mul(tensor([2.0, 1, 0.6, 0.2], device: Here));
         Tensor H = factors.transpose(1, 2).bmm(factors);                     // [n, P, P]
         using SampleCurvatures samples = SampleCurvatures.FromFactors(factors), same = SampleCurvatures.FromMatrices(H);
         SgdThreshold found = SgdThreshold.Of(samples, batch, withReplacement, 1e-10);
 
         double p = withReplacement ? 1.0 / batch : (N - batch) / (batch * (N - 1.0));
-        Tensor mean = H.mean([0]), one = eye(P, dtype: ScalarType.Float64);
+        Tensor mean = H.mean([0]), one = eye(P, dtype: ScalarType.Float64, device: Here);
         Tensor C = Kron(mean, one).add(Kron(one, mean)).mul(0.5), D = Kron(mean, mean).mul(1 - p);
         for (int i = 0; i < N; i++)
         {
@@ -74,13 +74,13 @@ public sealed class SgdThresholdTests
         double limit = SgdThreshold.Of(samples, batch, withReplacement, 1e-10).Rate;
         Tensor[] batches = [.. Batches(N, batch, withReplacement).Select(rows =>
         {
-            Tensor some = x.index_select(0, tensor(rows));
+            Tensor some = x.index_select(0, tensor(rows, device: Here));
             return some.t().mm(some).div(batch);
         })];
 
         double After(double eta)
         {
-            Tensor moment = eye(P, dtype: ScalarType.Float64), all = stack(batches.Select(H => eye(P, dtype: ScalarType.Float64).sub(H.mul(eta))));
+            Tensor moment = eye(P, dtype: ScalarType.Float64, device: Here), all = stack(batches.Select(H => eye(P, dtype: ScalarType.Float64, device: Here).sub(H.mul(eta))));
             for (int step = 0; step < 1500; step++)
             {
                 moment = all.matmul(moment).bmm(all).mean([0]); // the factors are symmetric
@@ -110,14 +110,14 @@ public sealed class SgdThresholdTests
         {
             using DisposeScope run = NewDisposeScope();
             Generator generator = new(11);
-            Tensor theta = empty([Runs, P], ScalarType.Float64).normal_(0, 1, generator);
+            Tensor theta = empty([Runs, P], ScalarType.Float64).normal_(0, 1, generator).to(Here);
             double start = 0;
             for (int step = 0; step < Settled + Steps; step++)
             {
                 using DisposeScope inner = NewDisposeScope();
-                Tensor keys = rand([Runs, N], ScalarType.Float64, generator: generator);
+                Tensor keys = rand([Runs, N], ScalarType.Float64, generator: generator).to(Here);
                 Tensor counts = withReplacement // how often each sample is in each run's batch
-                    ? zeros([Runs, N], ScalarType.Float64).scatter_add_(1, randint(0, N, [Runs, Batch], ScalarType.Int64, generator: generator), ones([Runs, Batch], ScalarType.Float64))
+                    ? zeros([Runs, N], ScalarType.Float64, device: Here).scatter_add_(1, randint(0, N, [Runs, Batch], ScalarType.Int64, generator: generator).to(Here), ones([Runs, Batch], ScalarType.Float64, device: Here))
                     : keys.unsqueeze(1).lt(keys.unsqueeze(2)).sum(dim: 2).lt(Batch).to(ScalarType.Float64);
                 theta = theta.sub(theta.mm(x.t()).mul(counts).mm(x).mul(eta / Batch)).MoveToOuterDisposeScope();
                 start = step == Settled - 1 ? theta.square().sum().ToDouble() : start;
@@ -135,7 +135,7 @@ public sealed class SgdThresholdTests
     public void More_samples_than_parameters_or_fewer_make_no_difference()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor narrow = Draw([9, 1, 3], 2), wide = cat([narrow, zeros([9, 1, 37], ScalarType.Float64)], 2);
+        Tensor narrow = Draw([9, 1, 3], 2), wide = cat([narrow, zeros([9, 1, 37], ScalarType.Float64, device: Here)], 2);
         (Tensor q, _) = linalg.qr(Draw([40, 40], 4));
         using SampleCurvatures few = SampleCurvatures.FromFactors(narrow), many = SampleCurvatures.FromFactors(wide.reshape(9, 40).mm(q).reshape(9, 1, 40));
         Assert.Equal(3, many.Spectrum.Count);
@@ -147,12 +147,12 @@ public sealed class SgdThresholdTests
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(3);
-        using nn.Module<Tensor, Tensor> model = nn.Sequential(nn.Linear(3, 2, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(2, 4, dtype: ScalarType.Float64));
-        Tensor x = Draw([5, 3], 1), y = tensor([0L, 3, 1, 2, 0]);
+        using nn.Module<Tensor, Tensor> model = nn.Sequential(nn.Linear(3, 2, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(2, 4, dtype: ScalarType.Float64)).to(Here);
+        Tensor x = Draw([5, 3], 1), y = tensor([0L, 3, 1, 2, 0], device: Here);
         Curvature.Data.Batch[] rows = [.. Enumerable.Range(0, 5).Select(i => new Curvature.Data.Batch(x.narrow(0, i, 1), y.narrow(0, i, 1)))];
         using SampleCurvatures samples = SampleCurvatures.Of(Objective.Supervised(model, new CrossEntropy(), rows));
         using GgnOperator ggn = new(Objective.Supervised(model, new CrossEntropy(), [new Curvature.Data.Batch(x, y)]));
-        double[] exact = linalg.eigvalsh(ggn.ToDense()).data<double>().ToArray();
+        double[] exact = linalg.eigvalsh(ggn.ToDense()).cpu().data<double>().ToArray();
         Assert.Equal(exact[^1], samples.Spectrum[0], 1e-10);
         Assert.Equal(exact.Sum(), samples.Spectrum.Sum(), 1e-10);
         using SampleCurvatures dense = SampleCurvatures.FromMatrices(stack(rows.Select(row =>
@@ -163,7 +163,7 @@ public sealed class SgdThresholdTests
         Assert.Equal(SgdThreshold.Of(dense, 2, tolerance: 1e-9).Rate, SgdThreshold.Of(samples, 2, tolerance: 1e-9).Rate, 1e-6);
         Objective Of(LossOptions options) => Objective.Supervised(model, new CrossEntropy(options), rows);
         Assert.Contains("Mean", Assert.Throws<CurvatureException>(() => SampleCurvatures.Of(Of(new LossOptions { Reduction = Curvature.Objectives.Reduction.Sum }))).Message, StringComparison.Ordinal);
-        Assert.Contains("count alike", Assert.Throws<CurvatureException>(() => SampleCurvatures.Of(Of(new LossOptions { ClassWeights = tensor([1.0, 2, 5, 1]) }))).Message, StringComparison.Ordinal);
+        Assert.Contains("count alike", Assert.Throws<CurvatureException>(() => SampleCurvatures.Of(Of(new LossOptions { ClassWeights = tensor([1.0, 2, 5, 1], device: Here) }))).Message, StringComparison.Ordinal);
         Assert.Contains("batches of one", Assert.Throws<CurvatureException>(() => SampleCurvatures.Of(ggn.Objective)).Message, StringComparison.Ordinal);
     }
 
@@ -175,16 +175,16 @@ public sealed class SgdThresholdTests
         Assert.Throws<CurvatureException>(() => SgdThreshold.Of(samples, 0));
         Assert.Throws<CurvatureException>(() => SgdThreshold.Of(samples, 5));
         Assert.True(SgdThreshold.Of(samples, 5, withReplacement: true).Rate > 0);
-        Assert.Throws<CurvatureException>(() => SampleCurvatures.FromFactors(zeros([3, 1, 2], ScalarType.Float64)));
-        Assert.Throws<CurvatureException>(() => SampleCurvatures.FromFactors(zeros([3, 2], ScalarType.Float64)));
-        Assert.Throws<NonFiniteException>(() => SampleCurvatures.FromFactors(full([2, 1, 2], double.NaN, ScalarType.Float64)));
-        Assert.Contains("minima", Assert.Throws<CurvatureException>(() => SampleCurvatures.FromMatrices(eye(2, dtype: ScalarType.Float64).neg().unsqueeze(0))).Message, StringComparison.Ordinal);
+        Assert.Throws<CurvatureException>(() => SampleCurvatures.FromFactors(zeros([3, 1, 2], ScalarType.Float64, device: Here)));
+        Assert.Throws<CurvatureException>(() => SampleCurvatures.FromFactors(zeros([3, 2], ScalarType.Float64, device: Here)));
+        Assert.Throws<NonFiniteException>(() => SampleCurvatures.FromFactors(full([2, 1, 2], double.NaN, ScalarType.Float64, device: Here)));
+        Assert.Contains("minima", Assert.Throws<CurvatureException>(() => SampleCurvatures.FromMatrices(eye(2, dtype: ScalarType.Float64, device: Here).neg().unsqueeze(0))).Message, StringComparison.Ordinal);
     }
 
     private static Tensor Draw(long[] shape, ulong seed)
     {
         using Generator generator = new(seed);
-        return empty(shape, ScalarType.Float64).normal_(0, 1, generator);
+        return empty(shape, ScalarType.Float64).normal_(0, 1, generator).to(Here);
     }
 
     private static Tensor Kron(Tensor a, Tensor b) => einsum("ij,kl->ikjl", a, b).reshape(a.shape[0] * b.shape[0], a.shape[1] * b.shape[1]);

@@ -49,7 +49,7 @@ public sealed class SharpnessMeasuresTests
     public void A_loss_without_curvature_has_none_in_its_batches_and_one_without_slope_counts_as_work_alone()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(ones(2, ScalarType.Float64));
+        Parameter theta = new(ones(2, ScalarType.Float64, device: Here));
         List<(int Done, int Total)> told = [];
         Objective objective = Objective.FromClosure(new ParameterSpace([("theta", theta)]), [1.0, 0.0, 3.0], slope => theta.sum().mul(slope), terms: _ => 1);
         BatchSharpness sharpness = BatchSharpness.Of(objective, progress: new ToldProgress(p => told.Add((p.Done, p.Total))));
@@ -61,8 +61,8 @@ public sealed class SharpnessMeasuresTests
     public void Clipping_cuts_the_largest_coordinates_to_their_quantile()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor u = tensor([3.0, -1, 0, 4, -5]);
-        Assert.True(DirectionalSharpness.Clip(u, 0.5).Equals(tensor([3.0, -1, 0, 3, -3])));
+        Tensor u = tensor([3.0, -1, 0, 4, -5], device: Here);
+        Assert.True(DirectionalSharpness.Clip(u, 0.5).Equals(tensor([3.0, -1, 0, 3, -3], device: Here)));
         Assert.Throws<CurvatureException>(() => DirectionalSharpness.Clip(u, 1));
     }
 
@@ -93,9 +93,9 @@ public sealed class SharpnessMeasuresTests
     public void The_adaptive_form_does_not_change_when_a_networks_weights_are_rescaled()
     {
         using DisposeScope scope = NewDisposeScope();
-        Linear first = nn.Linear(4, 6, hasBias: false, dtype: ScalarType.Float64), second = nn.Linear(6, 2, hasBias: false, dtype: ScalarType.Float64);
-        Sequential model = nn.Sequential(first, nn.ReLU(), second);
-        Tensor X = randn([20, 4], ScalarType.Float64, generator: new Generator(1)), Y = randn([20, 2], ScalarType.Float64, generator: new Generator(2));
+        Linear first = nn.Linear(4, 6, hasBias: false, dtype: ScalarType.Float64).to(Here), second = nn.Linear(6, 2, hasBias: false, dtype: ScalarType.Float64).to(Here);
+        Sequential model = nn.Sequential(first, nn.ReLU(), second).to(Here);
+        Tensor X = randn([20, 4], ScalarType.Float64, generator: new Generator(1)).to(Here), Y = randn([20, 2], ScalarType.Float64, generator: new Generator(2)).to(Here);
         Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Curvature.Data.Batch(X, Y)]);
         SamSharpness plain = new() { Steps = 3 }, adaptive = plain with { Adaptive = true };
         double[] before = [plain.WorstCase(objective), adaptive.WorstCase(objective), adaptive.Average(objective, 5).Value];
@@ -116,14 +116,14 @@ public sealed class SharpnessMeasuresTests
     {
         using DisposeScope scope = NewDisposeScope();
         const double L2 = 0.3;
-        Tensor X = randn([30, 5], ScalarType.Float64, generator: new Generator(1)), y = randn([30, 1], ScalarType.Float64, generator: new Generator(2));
-        Linear model = nn.Linear(5, 1, hasBias: false, dtype: ScalarType.Float64);
+        Tensor X = randn([30, 5], ScalarType.Float64, generator: new Generator(1)).to(Here), y = randn([30, 1], ScalarType.Float64, generator: new Generator(2)).to(Here);
+        Linear model = nn.Linear(5, 1, hasBias: false, dtype: ScalarType.Float64).to(Here);
         Curvature.Data.Batch[] batches = [.. Enumerable.Range(0, 6).Select(i => new Curvature.Data.Batch(X.narrow(0, 5 * i, 5), y.narrow(0, 5 * i, 5)))];
         Objective objective = Objective.Supervised(model, new MeanSquaredError(), batches, l2: L2);
         (double Curvature, double Square)[] expected = [.. batches.Select(b =>
         {
             // L = |X w - y|^2 / 5 + L2 |w|^2 / 2
-            Tensor w = model.weight!.detach().t(), H = b.Inputs.t().mm(b.Inputs).mul(0.4).add(eye(5, dtype: ScalarType.Float64).mul(L2));
+            Tensor w = model.weight!.detach().t(), H = b.Inputs.t().mm(b.Inputs).mul(0.4).add(eye(5, dtype: ScalarType.Float64, device: Here).mul(L2));
             Tensor g = b.Inputs.t().mm(b.Inputs.mm(w).sub(b.Targets)).mul(0.4).add(w.mul(L2));
             return (g.t().mm(H).mm(g).sum().ToDouble(), g.square().sum().ToDouble());
         })];
@@ -142,7 +142,7 @@ public sealed class SharpnessMeasuresTests
     public void Parameters_are_put_back_when_a_loss_is_not_finite()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(ones(2, ScalarType.Float64));
+        Parameter theta = new(ones(2, ScalarType.Float64, device: Here));
         Objective objective = Objective.FromClosure(new ParameterSpace([("theta", theta)]), [1], _ => theta.add(-0.99).log().sum(), terms: _ => 1);
         Assert.Throws<NonFiniteException>(() => new SamSharpness { Radius = 5, Seed = 1 }.Average(objective));
         Assert.Equal(2, theta.sum().ToDouble());
@@ -155,8 +155,8 @@ public sealed class SharpnessMeasuresTests
     private static (Objective Objective, Tensor A, Tensor Gradient) Quadratic()
     {
         Tensor A = Matrices.OperatorWithSpectrum([.. Enumerable.Range(1, 12).Select(i => i / 4.0)], 1).ToDense();
-        Tensor b = randn(12, ScalarType.Float64, generator: new Generator(5));
-        Parameter first = new(randn(8, ScalarType.Float64, generator: new Generator(6))), second = new(randn([2, 2], ScalarType.Float64, generator: new Generator(7)));
+        Tensor b = randn(12, ScalarType.Float64, generator: new Generator(5)).to(Here);
+        Parameter first = new(randn(8, ScalarType.Float64, generator: new Generator(6)).to(Here)), second = new(randn([2, 2], ScalarType.Float64, generator: new Generator(7)).to(Here));
         ParameterSpace space = new([("first", first), ("second", second)]);
         Tensor X() => cat([first, second.reshape(-1)]);
         Objective objective = Objective.FromClosure(space, [1], _ => X().dot(A.mv(X())).div(2).add(b.dot(X())), terms: _ => 1);

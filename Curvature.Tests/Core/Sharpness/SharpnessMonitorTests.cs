@@ -61,7 +61,7 @@ public sealed class SharpnessMonitorTests
                 return theta.Parameters.Select(p => p.square().sum()).Aggregate((a, b) => a.add(b));
             }
 
-            ParameterSpace theta = ParameterSpace.Of(nn.Linear(3, 2, dtype: ScalarType.Float64));
+            ParameterSpace theta = ParameterSpace.Of(nn.Linear(3, 2, dtype: ScalarType.Float64).to(Here));
             Objective objective = Objective.FromClosure(theta, [1], _ => Loss(theta), _ => 1, ranks: ranks);
             using SharpnessMonitor monitor = new(objective, new MonitorOptions { Time = clock, MaxOverhead = 0.5, TraceProbes = 0 });
             List<long> seen = [];
@@ -85,10 +85,10 @@ public sealed class SharpnessMonitorTests
             using DisposeScope scope = NewDisposeScope();
             manual_seed(5);
             Dropout dropout = nn.Dropout(0.5);
-            BatchNorm1d norm = nn.BatchNorm1d(6);
-            Sequential model = nn.Sequential(nn.Linear(4, 6), norm, dropout, nn.Tanh(), nn.Linear(6, 2));
+            BatchNorm1d norm = nn.BatchNorm1d(6).to(Here);
+            Sequential model = nn.Sequential(nn.Linear(4, 6), norm, dropout, nn.Tanh(), nn.Linear(6, 2)).to(Here);
             using Generator generator = new(1);
-            Batch batch = new(empty([12, 4]).normal_(0, 1, generator), empty([12, 2]).normal_(0, 1, generator));
+            Batch batch = new(empty([12, 4]).normal_(0, 1, generator).to(Here), empty([12, 2]).normal_(0, 1, generator).to(Here));
             Objective objective = Objective.Supervised(model, new MeanSquaredError(), [batch]);
             using SharpnessMonitor monitor = new(objective, new MonitorOptions { Interval = 2, Evaluate = model });
             model.train();
@@ -123,7 +123,7 @@ public sealed class SharpnessMonitorTests
     {
         using DisposeScope scope = NewDisposeScope();
         Clock clock = new();
-        Parameter theta = new(ones(3, ScalarType.Float64));
+        Parameter theta = new(ones(3, ScalarType.Float64, device: Here));
         double next = 1; // seconds of an evaluation
         Objective objective = Objective.FromClosure(new Curvature.Tensors.ParameterSpace([("theta", theta)]), [1], _ =>
         {
@@ -155,8 +155,8 @@ public sealed class SharpnessMonitorTests
     public void By_the_clock_the_first_observation_is_short()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(ones(30, ScalarType.Float64));
-        Tensor curvature = tensor([.. Enumerable.Range(1, 30).Select(i => (double)i)]);
+        Parameter theta = new(ones(30, ScalarType.Float64, device: Here));
+        Tensor curvature = tensor([.. Enumerable.Range(1, 30).Select(i => (double)i)], device: Here);
         Objective objective = Objective.FromClosure(new Curvature.Tensors.ParameterSpace([("theta", theta)]), [1], _ => theta.square().mul(curvature).sum().div(2), terms: _ => 1);
         using SharpnessMonitor monitor = new(objective, new MonitorOptions { TraceProbes = 2 });
         MonitorRecord seen = monitor.Observe(0)!;
@@ -210,7 +210,7 @@ public sealed class SharpnessMonitorTests
     {
         using TemporaryFolder folder = new();
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(ones(3, ScalarType.Float64));
+        Parameter theta = new(ones(3, ScalarType.Float64, device: Here));
         Objective objective = Objective.FromClosure(new Curvature.Tensors.ParameterSpace([("theta", theta)]), [1], _ => theta.square().sum().log(), terms: _ => 1);
         using SharpnessMonitor monitor = new(objective, new MonitorOptions { Path = folder.File("m.jsonl"), Interval = 1 });
         Assert.NotNull(monitor.Observe(0)!.Sharpness);
@@ -229,7 +229,7 @@ public sealed class SharpnessMonitorTests
     public void A_loss_without_slope_has_no_batch_sharpness_and_training_goes_on()
     {
         using DisposeScope scope = NewDisposeScope();
-        Parameter theta = new(ones(3, ScalarType.Float64));
+        Parameter theta = new(ones(3, ScalarType.Float64, device: Here));
         Objective flat = Objective.FromClosure(new Curvature.Tensors.ParameterSpace([("theta", theta)]), [1], _ => theta.square().sum().mul(0), terms: _ => 1);
         using SharpnessMonitor monitor = new(flat, new MonitorOptions { Batches = flat });
         MonitorRecord seen = monitor.Observe(0)!;
@@ -242,8 +242,8 @@ public sealed class SharpnessMonitorTests
     public void Its_sharpness_has_converged_beside_itself_and_not_beside_a_far_larger_negative_curvature()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor curvature = tensor([.. Enumerable.Range(1, 29).Select(i => -1000.0 / i), 1.0]);
-        Parameter theta = new(ones(30, ScalarType.Float64));
+        Tensor curvature = tensor([.. Enumerable.Range(1, 29).Select(i => -1000.0 / i), 1.0], device: Here);
+        Parameter theta = new(ones(30, ScalarType.Float64, device: Here));
         Objective objective = Objective.FromClosure(new Curvature.Tensors.ParameterSpace([("theta", theta)]), [1], _ => theta.square().mul(curvature).sum().div(2), terms: _ => 1);
         using SharpnessMonitor monitor = new(objective, new MonitorOptions { Interval = 1, MaxProducts = 12 });
         Eigenvalue found = monitor.Observe(0)!.Sharpness!;
@@ -286,7 +286,7 @@ public sealed class SharpnessMonitorTests
         Assert.Throws<CurvatureException>(() => new SharpnessMonitor(objective, new MonitorOptions { Interval = 0 }));
         Assert.Throws<CurvatureException>(() => new SharpnessMonitor(objective, new MonitorOptions { MaxOverhead = 0 }));
         using SharpnessMonitor monitor = new(objective);
-        Assert.Contains("four counts", Assert.Throws<CurvatureException>(() => monitor.LoadStateDict(new Dictionary<string, Tensor> { ["vector"] = zeros(2) })).Message, StringComparison.Ordinal);
+        Assert.Contains("four counts", Assert.Throws<CurvatureException>(() => monitor.LoadStateDict(new Dictionary<string, Tensor> { ["vector"] = zeros(2, device: Here) })).Message, StringComparison.Ordinal);
     }
 
     private static void Train(nn.Module<Tensor, Tensor> model, Objective objective, int steps, Action<long> observe, double rate = 0.1)
@@ -307,9 +307,9 @@ public sealed class SharpnessMonitorTests
     private static (nn.Module<Tensor, Tensor> Model, Objective All, Objective Batches) Network()
     {
         manual_seed(2);
-        nn.Module<Tensor, Tensor> model = nn.Sequential(nn.Linear(3, 5, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(5, 2, dtype: ScalarType.Float64));
+        nn.Module<Tensor, Tensor> model = nn.Sequential(nn.Linear(3, 5, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(5, 2, dtype: ScalarType.Float64)).to(Here);
         using Generator generator = new(7);
-        Tensor x = empty([24, 3], ScalarType.Float64).normal_(0, 1, generator), y = empty([24, 2], ScalarType.Float64).normal_(0, 1, generator);
+        Tensor x = empty([24, 3], ScalarType.Float64).normal_(0, 1, generator).to(Here), y = empty([24, 2], ScalarType.Float64).normal_(0, 1, generator).to(Here);
         Batch[] batches = [.. Enumerable.Range(0, 4).Select(i => new Batch(x.narrow(0, 6 * i, 6), y.narrow(0, 6 * i, 6)))];
         return (model, Objective.Supervised(model, new MeanSquaredError(), [new Batch(x, y)]), Objective.Supervised(model, new MeanSquaredError(), batches));
     }

@@ -159,9 +159,9 @@ public sealed class StabilityTests
     private static (Dataset Data, Func<IReadOnlyList<Batch>, Objective> Over) Regression()
     {
         using Generator generator = new(9);
-        Tensor x = empty([N, P], ScalarType.Float64).normal_(0, 1, generator).mul(tensor([3.0, 1, 1, 0.5, 0.5, 0.2]));
-        Tensor y = empty([N, 1], ScalarType.Float64).normal_(0, 1, generator);
-        Linear model = nn.Linear(P, 1, hasBias: false, dtype: ScalarType.Float64);
+        Tensor x = empty([N, P], ScalarType.Float64).normal_(0, 1, generator).to(Here).mul(tensor([3.0, 1, 1, 0.5, 0.5, 0.2], device: Here));
+        Tensor y = empty([N, 1], ScalarType.Float64).normal_(0, 1, generator).to(Here);
+        Linear model = nn.Linear(P, 1, hasBias: false, dtype: ScalarType.Float64).to(Here);
         return (new Dataset(x, y, "regression"), batches => Objective.Supervised(model, new MeanSquaredError(), batches));
     }
 }

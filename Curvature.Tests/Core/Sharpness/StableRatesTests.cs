@@ -45,7 +45,7 @@ public sealed class StableRatesTests
         using DisposeScope scope = NewDisposeScope();
         double[] ends = [.. new[] { 0.99, 1.01 }.Select(factor =>
         {
-            Parameter theta = new(ones(1, ScalarType.Float64));
+            Parameter theta = new(ones(1, ScalarType.Float64, device: Here));
             using SGD sgd = optim.SGD([theta], factor * StableRates.HeavyBall(4, 0.8), momentum: 0.8);
             for (int i = 0; i < 3000; i++)
             {
@@ -65,7 +65,7 @@ public sealed class StableRatesTests
     public void A_preconditioned_hessian_has_the_eigenvalues_of_its_product_with_the_inverse()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor p = rand(30, ScalarType.Float64, generator: new Generator(3)).add(0.1);
+        Tensor p = rand(30, ScalarType.Float64, generator: new Generator(3)).to(Here).add(0.1);
         using MatrixOperator a = Matrices.OperatorWithSpectrum([.. Enumerable.Range(1, 30).Select(i => (double)i)], 2);
         using DiagonalOperator root = new(p.pow(-0.5));
         using CongruenceOperator seen = new(a, root);
@@ -74,8 +74,8 @@ public sealed class StableRatesTests
         Assert.True(Matrices.RelativeDifference(seen.ToDense(), dense) < 1e-14);
         using Eigenpairs pairs = new LanczosEigensolver { Count = 1, Tolerance = 1e-10 }.Solve(seen);
         Assert.Equal(direct.max().ToDouble(), pairs.Values[0].Value, 1e-8 * pairs.Values[0].Value);
-        Assert.Throws<CurvatureException>(() => new CongruenceOperator(new MatrixOperator(randn(3, 4)), new MatrixOperator(randn(4, 4))));
-        Assert.Contains("Float32", Assert.Throws<CurvatureException>(() => new CongruenceOperator(a, new DiagonalOperator(ones(30)))).Message, StringComparison.Ordinal);
+        Assert.Throws<CurvatureException>(() => new CongruenceOperator(new MatrixOperator(randn(3, 4).to(Here)), new MatrixOperator(randn(4, 4).to(Here))));
+        Assert.Contains("Float32", Assert.Throws<CurvatureException>(() => new CongruenceOperator(a, new DiagonalOperator(ones(30, device: Here)))).Message, StringComparison.Ordinal);
     }
 
     [Fact]

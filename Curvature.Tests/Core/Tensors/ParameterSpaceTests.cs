@@ -12,13 +12,13 @@ public sealed class ParameterSpaceTests
     public void Vectors_of_a_single_parameter_have_memory_of_their_own()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor weight = ones(3), part = ones(3);
+        Tensor weight = ones(3, device: Here), part = ones(3, device: Here);
         ParameterSpace space = new([("weight", weight)]);
         Tensor snapshot = space.Snapshot(), flat = space.Flatten([part]);
         weight.mul_(2);
         part.mul_(2);
-        Assert.Equal([1f, 1f, 1f], snapshot.data<float>().ToArray());
-        Assert.Equal([1f, 1f, 1f], flat.data<float>().ToArray());
+        Assert.Equal([1f, 1f, 1f], snapshot.cpu().data<float>().ToArray());
+        Assert.Equal([1f, 1f, 1f], flat.cpu().data<float>().ToArray());
     }
 
     [Fact]
@@ -26,7 +26,7 @@ public sealed class ParameterSpaceTests
     {
         using DisposeScope scope = NewDisposeScope();
         ParameterSpace space = ParameterSpace.Of(Net());
-        Tensor[] parts = [.. space.Parameters.Select(p => randn(p.shape))];
+        Tensor[] parts = [.. space.Parameters.Select(p => randn(p.shape).to(Here))];
         Tensor flat = space.Flatten(parts);
         Assert.Equal([space.Count], flat.shape);
         Assert.All(space.Split(flat).Zip(parts), pair => Assert.True(pair.First.Equals(pair.Second)));
@@ -81,11 +81,11 @@ public sealed class ParameterSpaceTests
     {
         using DisposeScope scope = NewDisposeScope();
         ParameterSpace space = ParameterSpace.Of(Net());
-        Assert.Throws<CurvatureException>(() => space.Split(zeros(22)));
-        Assert.Throws<CurvatureException>(() => space.Flatten([zeros(1)]));
+        Assert.Throws<CurvatureException>(() => space.Split(zeros(22, device: Here)));
+        Assert.Throws<CurvatureException>(() => space.Flatten([zeros(1, device: Here)]));
         Assert.Throws<CurvatureException>(() => new ParameterSpace([]));
-        Assert.Throws<CurvatureException>(() => new ParameterSpace([("a", zeros(1)), ("b", zeros(1, ScalarType.Float64))]));
-        Assert.Throws<CurvatureException>(() => new ParameterSpace([("a", zeros(1)), ("a", zeros(2))]));
+        Assert.Throws<CurvatureException>(() => new ParameterSpace([("a", zeros(1, device: Here)), ("b", zeros(1, ScalarType.Float64, device: Here))]));
+        Assert.Throws<CurvatureException>(() => new ParameterSpace([("a", zeros(1, device: Here)), ("a", zeros(2, device: Here))]));
     }
 
     [Fact]
@@ -94,12 +94,12 @@ public sealed class ParameterSpaceTests
         using DisposeScope scope = NewDisposeScope();
         ParameterSpace space = ParameterSpace.Of(Net());
         Tensor before = space.Snapshot();
-        space.Assign(zeros(space.Count));
+        space.Assign(zeros(space.Count, device: Here));
         Assert.Equal(0, space.Snapshot().abs().sum().ToDouble());
         space.Assign(before);
         Assert.True(space.Snapshot().Equals(before));
         Assert.True(space.Parameters[0].requires_grad);
     }
 
-    private static Sequential Net() => nn.Sequential(("fc1", nn.Linear(4, 3)), ("act", nn.Tanh()), ("fc2", nn.Linear(3, 2)));
+    private static Sequential Net() => nn.Sequential(("fc1", nn.Linear(4, 3)), ("act", nn.Tanh()), ("fc2", nn.Linear(3, 2))).to(Here);
 }

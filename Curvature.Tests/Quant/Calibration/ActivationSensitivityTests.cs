@@ -68,7 +68,7 @@ public class ActivationSensitivityTests
     {
         using DisposeScope scope = NewDisposeScope();
         (Sequential plain, Tensor x, Tensor y) = Regression();
-        Sequential model = nn.Sequential(("fc1", (Linear)plain[0]), ("norm", nn.BatchNorm1d(5, dtype: ScalarType.Float64)), ("fc2", (Linear)plain[2]));
+        Sequential model = nn.Sequential(("fc1", (Linear)plain[0]), ("norm", nn.BatchNorm1d(5, dtype: ScalarType.Float64)), ("fc2", (Linear)plain[2])).to(Here);
         var network = QuantizableNetwork.Of(model);
         using var activations = QuantizedActivations.Calibrate(network, [x]);
         var objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(x, y)]);
@@ -79,7 +79,7 @@ public class ActivationSensitivityTests
         model.eval();
         Assert.Equal(Traces(), training);
 
-        Linear alone = nn.Linear(4, 3, dtype: ScalarType.Float64);
+        Linear alone = nn.Linear(4, 3, dtype: ScalarType.Float64).to(Here);
         var single = QuantizableNetwork.Of(alone);
         using var ranges = QuantizedActivations.Calibrate(single, [x]);
         var ofAlone = Objective.Supervised(alone, new MeanSquaredError(), [new Batch(x, y)]);
@@ -89,7 +89,7 @@ public class ActivationSensitivityTests
     private static (Sequential Model, Tensor X, Tensor Y) Regression()
     {
         manual_seed(6);
-        Sequential model = nn.Sequential(("fc1", nn.Linear(4, 5, dtype: ScalarType.Float64)), ("relu", nn.ReLU()), ("fc2", nn.Linear(5, 3, dtype: ScalarType.Float64)));
-        return (model, randn(20, 4, ScalarType.Float64), randn(20, 3, ScalarType.Float64));
+        Sequential model = nn.Sequential(("fc1", nn.Linear(4, 5, dtype: ScalarType.Float64)), ("relu", nn.ReLU()), ("fc2", nn.Linear(5, 3, dtype: ScalarType.Float64))).to(Here);
+        return (model, randn(20, 4, ScalarType.Float64).to(Here), randn(20, 3, ScalarType.Float64).to(Here));
     }
 }

@@ -60,10 +60,10 @@ public class AdaQuantTests
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(4);
-        Tensor codes = randint(-7, 8, new long[] { 5, 6 }, ScalarType.Float64);
+        Tensor codes = randint(-7, 8, new long[] { 5, 6 }, ScalarType.Float64).to(Here);
         codes.narrow(1, 0, 1).fill_(7); // the largest code of each channel: min-max finds the grid
-        Sequential model = nn.Sequential(("fc", nn.Linear(new Parameter(codes.mul(0.25)), new Parameter(randn(5, ScalarType.Float64)))));
-        Tensor[] inputs = [randn(64, 6, ScalarType.Float64)];
+        Sequential model = nn.Sequential(("fc", nn.Linear(new Parameter(codes.mul(0.25)), new Parameter(randn(5, ScalarType.Float64).to(Here))))).to(Here);
+        Tensor[] inputs = [randn(64, 6, ScalarType.Float64).to(Here)];
         var network = QuantizableNetwork.Of(model);
         QuantizedLayer layer = new AdaQuant().Calibrate(network, inputs, All(network, 4)).Single();
         Assert.Equal((0.0, 0.0, 0), (layer.StartError!.Value, layer.Error!.Value, layer.Steps));
@@ -146,8 +146,8 @@ public class AdaQuantTests
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(1);
-        Sequential model = nn.Sequential(("table", nn.Embedding(9, 4)), ("fc", nn.Linear(4, 3)), ("out", nn.Linear(3, 2)));
-        Tensor[] inputs = [tensor([.. Enumerable.Range(0, 64).Select(i => (long)(i % 9))])];
+        Sequential model = nn.Sequential(("table", nn.Embedding(9, 4)), ("fc", nn.Linear(4, 3)), ("out", nn.Linear(3, 2))).to(Here);
+        Tensor[] inputs = [tensor([.. Enumerable.Range(0, 64).Select(i => (long)(i % 9))], device: Here)];
         var network = QuantizableNetwork.Of(model);
         IReadOnlyList<QuantizedLayer> layers = new AdaQuant { Steps = 10 }.CalibrateEach(network, inputs, [4, 2]);
         Assert.Equal([("table", 4), ("table", 2), ("fc", 4), ("fc", 2), ("out", 4), ("out", 2)], layers.Select(layer => (layer.Name, layer.Bits)));
@@ -168,8 +168,8 @@ public class AdaQuantTests
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(2);
-        Sequential model = nn.Sequential(("fc", nn.Linear(new Parameter(rand(4, 8, ScalarType.Float64).add(-0.3)))));
-        Tensor[] inputs = [randn(128, 8, ScalarType.Float64)];
+        Sequential model = nn.Sequential(("fc", nn.Linear(new Parameter(rand(4, 8, ScalarType.Float64).to(Here).add(-0.3))))).to(Here);
+        Tensor[] inputs = [randn(128, 8, ScalarType.Float64).to(Here)];
         var network = QuantizableNetwork.Of(model);
         Quantizer shifted = new() { Bits = 4, Symmetric = false, Range = new ShiftedRange(-0.3) };
         AffineCodes[] start = [.. shifted.Quantize(network["fc"].Weight).Channels];
@@ -186,11 +186,11 @@ public class AdaQuantTests
         using DisposeScope scope = NewDisposeScope();
         manual_seed(8);
         const int Copies = 1 << 15; // gradients in V are as much smaller
-        Tensor weight = randn(2, 3, ScalarType.Float64), repeated = weight.repeat(Copies, 1), x = randn(16, 3, ScalarType.Float64);
+        Tensor weight = randn(2, 3, ScalarType.Float64).to(Here), repeated = weight.repeat(Copies, 1), x = randn(16, 3, ScalarType.Float64).to(Here);
         AdaQuant adaQuant = new() { Steps = 12, BatchSize = 8, Looks = 1, WeightRangeRate = 5e-3, Quantizer = bits => Quantizer.HawqWeights(bits) with { Range = new WiderRange(1.06) } };
         QuantizedLayer Calibrated(Tensor W)
         {
-            var network = QuantizableNetwork.Of(nn.Sequential(("fc", nn.Linear(new Parameter(W)))));
+            var network = QuantizableNetwork.Of(nn.Sequential(("fc", nn.Linear(new Parameter(W)))).to(Here));
             return adaQuant.Calibrate(network, [x], All(network, 3)).Single();
         }
 
@@ -203,8 +203,8 @@ public class AdaQuantTests
     public void Widths_that_make_no_sense_are_refused_before_any_work_and_outputs_that_are_not_finite_named()
     {
         using DisposeScope scope = NewDisposeScope();
-        Sequential model = nn.Sequential(("fc", nn.Linear(4, 3)), ("out", nn.Linear(3, 2)));
-        Tensor[] inputs = [randn(8, 4)];
+        Sequential model = nn.Sequential(("fc", nn.Linear(4, 3)), ("out", nn.Linear(3, 2))).to(Here);
+        Tensor[] inputs = [randn(8, 4).to(Here)];
         var network = QuantizableNetwork.Of(model);
         using var activations = QuantizedActivations.Calibrate(network, inputs);
         int calls = 0;
@@ -230,7 +230,7 @@ public class AdaQuantTests
     internal static Dictionary<string, int> All(QuantizableNetwork network, int bits) => network.Layers.ToDictionary(layer => layer.Name, _ => bits);
 
     private static Tensor Quantized(Tensor x, AffineCodes grid) =>
-        tensor([.. CalibrationNetworks.Values(x).Select(v => grid.Value(grid.Code(v)))]).reshape(x.shape).to(x.dtype);
+        tensor([.. CalibrationNetworks.Values(x).Select(v => grid.Value(grid.Code(v)))], device: Here).reshape(x.shape).to(x.dtype);
 
     private static (Tensor Input, Func<Tensor, Tensor, Tensor?, Tensor> Function, Tensor Weight, Tensor? Bias) Exact(Sequential model, string name, Tensor x)
     {

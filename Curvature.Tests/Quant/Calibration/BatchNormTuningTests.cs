@@ -75,7 +75,7 @@ public class BatchNormTuningTests
         Assert.Equal(before, State(model));
         Assert.Contains("no calibration inputs", Assert.Throws<CurvatureException>(() => BatchNormTuning.Apply(model, [])).Message, StringComparison.Ordinal);
         Assert.Equal(before, State(model));
-        using LoadedModel script = Checkpoint.Load(Repository.File("Curvature.Tests/Fixtures/torchscript/tiny.pt"));
+        using LoadedModel script = Checkpoint.Load(Repository.File("Curvature.Tests/Fixtures/torchscript/tiny.pt"), device: Here);
         Assert.Contains("TorchScript", Assert.Throws<CurvatureException>(() => BatchNormTuning.Apply(script.Module, [])).Message, StringComparison.Ordinal);
     }
 
@@ -83,12 +83,12 @@ public class BatchNormTuningTests
     public void Statistics_that_are_not_finite_and_inputs_that_do_not_fit_are_refused()
     {
         using DisposeScope scope = NewDisposeScope();
-        Sequential model = nn.Sequential(("fc", nn.Linear(4, 3)), ("bn", nn.BatchNorm1d(3)));
+        Sequential model = nn.Sequential(("fc", nn.Linear(4, 3)), ("bn", nn.BatchNorm1d(3))).to(Here);
         double[] before = State(model);
-        CurvatureException single = Assert.ThrowsAny<CurvatureException>(() => BatchNormTuning.Apply(model, CalibrationNetworks.Batches(randn(5, 4), 2))); // 2, 2 and 1
+        CurvatureException single = Assert.ThrowsAny<CurvatureException>(() => BatchNormTuning.Apply(model, CalibrationNetworks.Batches(randn(5, 4).to(Here), 2))); // 2, 2 and 1
         Assert.Equal(before, State(model));
-        Assert.Contains("'bn'", Assert.Throws<NonFiniteException>(() => BatchNormTuning.Apply(model, [full([2, 4], double.NaN)])).Message, StringComparison.Ordinal);
-        Assert.Contains("rejected calibration batch 0", Assert.Throws<CurvatureException>(() => BatchNormTuning.Apply(model, [randn(5, 7)])).Message, StringComparison.Ordinal);
+        Assert.Contains("'bn'", Assert.Throws<NonFiniteException>(() => BatchNormTuning.Apply(model, [full([2, 4], double.NaN, device: Here)])).Message, StringComparison.Ordinal);
+        Assert.Contains("rejected calibration batch 0", Assert.Throws<CurvatureException>(() => BatchNormTuning.Apply(model, [randn(5, 7).to(Here)])).Message, StringComparison.Ordinal);
         Assert.Equal(before, State(model));
         Assert.Contains(single is NonFiniteException ? "two samples or more" : "more than 1 value per channel", single.Message, StringComparison.Ordinal); // some engines refuse such a batch themselves
     }

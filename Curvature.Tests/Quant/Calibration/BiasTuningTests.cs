@@ -48,7 +48,7 @@ public class BiasTuningTests
             Assert.Equal((0.0, 0.0), (Math.Round(same.StartDivergence, 12), Math.Round(same.Divergence, 12)));
         }
 
-        Tensor other = exact.add(randn([60, 3], ScalarType.Float64));
+        Tensor other = exact.add(randn([60, 3], ScalarType.Float64).to(Here));
         double[] Tuned(BiasTuning settings)
         {
             using TunedBiases tuned = settings.Tune(model, x, other);
@@ -65,17 +65,17 @@ public class BiasTuningTests
     public void What_cannot_be_tuned_is_said_and_cancelling_leaves_the_biases_as_they_were()
     {
         using DisposeScope scope = NewDisposeScope();
-        Sequential model = nn.Sequential(("fc", nn.Linear(4, 3, hasBias: false)));
-        Tensor x = randn(10, 4);
-        Assert.Contains("'bias'", Assert.Throws<CurvatureException>(() => new BiasTuning().Tune(model, x, zeros(10, 3))).Message, StringComparison.Ordinal);
-        Assert.Contains("[10, C]", Assert.Throws<CurvatureException>(() => new BiasTuning().Tune(model, x, zeros(10, 1))).Message, StringComparison.Ordinal);
+        Sequential model = nn.Sequential(("fc", nn.Linear(4, 3, hasBias: false))).to(Here);
+        Tensor x = randn(10, 4).to(Here);
+        Assert.Contains("'bias'", Assert.Throws<CurvatureException>(() => new BiasTuning().Tune(model, x, zeros(10, 3, device: Here))).Message, StringComparison.Ordinal);
+        Assert.Contains("[10, C]", Assert.Throws<CurvatureException>(() => new BiasTuning().Tune(model, x, zeros(10, 1, device: Here))).Message, StringComparison.Ordinal);
 
-        Sequential biased = nn.Sequential(("fc", nn.Linear(4, 3)));
+        Sequential biased = nn.Sequential(("fc", nn.Linear(4, 3))).to(Here);
         double[] before = [.. biased.parameters().SelectMany(CalibrationNetworks.Values)];
-        Assert.Contains("not finite", Assert.Throws<NonFiniteException>(() => new BiasTuning().Tune(biased, x, full([10, 3], double.NaN))).Message, StringComparison.Ordinal);
+        Assert.Contains("not finite", Assert.Throws<NonFiniteException>(() => new BiasTuning().Tune(biased, x, full([10, 3], double.NaN, device: Here))).Message, StringComparison.Ordinal);
         Assert.Equal(before, biased.parameters().SelectMany(CalibrationNetworks.Values));
         using var cancel = new CancellationTokenSource();
-        Assert.Throws<OperationCanceledException>(() => new BiasTuning { BatchSize = 5 }.Tune(biased, x, randn(10, 3), new Cancelling(cancel), cancel.Token));
+        Assert.Throws<OperationCanceledException>(() => new BiasTuning { BatchSize = 5 }.Tune(biased, x, randn(10, 3).to(Here), new Cancelling(cancel), cancel.Token));
         Assert.Equal(before, biased.parameters().SelectMany(CalibrationNetworks.Values));
         Assert.All(biased.parameters(), parameter => Assert.True(parameter.requires_grad && parameter.grad is null));
     }

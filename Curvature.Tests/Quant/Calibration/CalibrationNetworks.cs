@@ -10,7 +10,7 @@ namespace Curvature.Tests.Quant.Calibration;
 internal static class CalibrationNetworks
 {
     /// <summary>The trained digits network, <c>fc2 tanh(fc1 x)</c>: inputs of fc1 are not negative, those of fc2 are of both signs.</summary>
-    public static LoadedModel Digits() => Checkpoint.Load(Repository.File("data/digits-mlp.safetensors"), "digits-mlp");
+    public static LoadedModel Digits() => Checkpoint.Load(Repository.File("data/digits-mlp.safetensors"), "digits-mlp", device: Here);
 
     public static Dataset DigitsData(int count, int seed = 0)
     {
@@ -30,7 +30,7 @@ internal static class CalibrationNetworks
             ("bn2", nn.BatchNorm2d(6, dtype: dtype)),
             ("relu2", nn.ReLU()),
             ("flat", nn.Flatten()),
-            ("fc", nn.Linear(6 * 4 * 4, 3, dtype: dtype)));
+            ("fc", nn.Linear(6 * 4 * 4, 3, dtype: dtype))).to(Here);
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         for (int i = 0; i < 30; i++)
@@ -45,7 +45,7 @@ internal static class CalibrationNetworks
     public static Tensor Images(long count, int seed, ScalarType dtype = ScalarType.Float32)
     {
         using var generator = new Generator((ulong)seed);
-        using Tensor noise = randn([count, 1, 8, 8], dtype, generator: generator);
+        using Tensor noise = randn([count, 1, 8, 8], dtype, generator: generator).to(Here);
         return noise.abs();
     }
 
@@ -58,6 +58,6 @@ internal static class CalibrationNetworks
     public static double[] Values(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        return x.detach().reshape(-1).to(ScalarType.Float64).data<double>().ToArray();
+        return x.detach().reshape(-1).to(ScalarType.Float64).cpu().data<double>().ToArray();
     }
 }

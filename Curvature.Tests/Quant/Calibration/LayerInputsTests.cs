@@ -16,7 +16,7 @@ public class LayerInputsTests
         manual_seed(3);
         using var model = new Folded();
         var network = QuantizableNetwork.Of(model);
-        Tensor x = randn(10, 4);
+        Tensor x = randn(10, 4).to(Here);
         Tensor[] batches = CalibrationNetworks.Batches(x, 4);
         Dictionary<string, Tensor> found = LayerInputs.Capture(network, [network["first"]], batches, default);
         Assert.Equal(CalibrationNetworks.Values(x), CalibrationNetworks.Values(found["first"]));
@@ -31,7 +31,7 @@ public class LayerInputsTests
     /// <summary>Calls its second layer with rows, and with rows that have a dimension more.</summary>
     private sealed class Folded : nn.Module<Tensor, Tensor>
     {
-        private readonly Linear _first = nn.Linear(4, 4), _second = nn.Linear(4, 2);
+        private readonly Linear _first = nn.Linear(4, 4).to(Here), _second = nn.Linear(4, 2).to(Here);
 
         public Folded() : base(nameof(Folded))
         {

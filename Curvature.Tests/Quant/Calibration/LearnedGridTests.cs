@@ -17,7 +17,7 @@ public class LearnedGridTests
         using DisposeScope scope = NewDisposeScope();
         const double Rate = 0.1;
         AffineCodes[] start = [new(0.5, 2, 0, 7), new(0.25, 5, 0, 7)];
-        using var grid = new LearnedGrid(start, 2, ScalarType.Float64, CPU, Rate);
+        using var grid = new LearnedGrid(start, 2, ScalarType.Float64, Here, Rate);
         Parameter[] learned = [.. grid.Parameters];
         using (no_grad())
         {
@@ -27,7 +27,7 @@ public class LearnedGridTests
 
         double[][] rows = [[-3.1, -0.6, 0.1, 1.3, 9], [-4, -1.1, -0.3, 0.1, 2.2]]; // each clips below and above, and not between
         double[][] weights = [[1, -2, 3, 0.5, 4], [2, 0.7, -1, 3, -0.4]];
-        Tensor x = tensor(rows.SelectMany(row => row).ToArray()).reshape(2, 5).requires_grad_(), g = tensor(weights.SelectMany(row => row).ToArray()).reshape(2, 5);
+        Tensor x = tensor(rows.SelectMany(row => row).ToArray(), device: Here).reshape(2, 5).requires_grad_(), g = tensor(weights.SelectMany(row => row).ToArray(), device: Here).reshape(2, 5);
         Tensor y = grid.Quantize(x);
         y.mul(g).sum().backward();
 

@@ -192,16 +192,16 @@ public class PostTrainingQuantizationTests
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(5);
-        Tensor x = randn(9, 4);
-        Refused("two classes", nn.Linear(4, 1));
-        Refused("'bias'", nn.Linear(4, 3, hasBias: false));
-        Refused("", nn.Linear(4, 3), nn.BatchNorm1d(3)); // the last batch is one sample, by whoever says it
+        Tensor x = randn(9, 4).to(Here);
+        Refused("two classes", nn.Linear(4, 1).to(Here));
+        Refused("'bias'", nn.Linear(4, 3, hasBias: false).to(Here));
+        Refused("", nn.Linear(4, 3).to(Here), nn.BatchNorm1d(3).to(Here)); // the last batch is one sample, by whoever says it
 
         void Refused(string why, params nn.Module<Tensor, Tensor>[] modules)
         {
-            Sequential model = nn.Sequential(modules);
+            Sequential model = nn.Sequential(modules).to(Here);
             var told = new List<string>();
-            Batch[] batches = [.. CalibrationNetworks.Batches(x, 4).Select(inputs => new Batch(inputs, zeros(inputs.shape[0], ScalarType.Int64)))];
+            Batch[] batches = [.. CalibrationNetworks.Batches(x, 4).Select(inputs => new Batch(inputs, zeros(inputs.shape[0], ScalarType.Int64, device: Here)))];
             Assert.Contains(why, Assert.ThrowsAny<CurvatureException>(() => new PostTrainingQuantization { Bits = [4] }.Run(QuantizableNetwork.Of(model), batches, Loss, [], new Told(told.Add))).Message, StringComparison.Ordinal);
             Assert.Equal(["ranges of inputs"], told);
         }

@@ -20,8 +20,8 @@ public class QuantizedActivationsTests
         using DisposeScope scope = NewDisposeScope();
         manual_seed(bits);
         // fc1 sees both signs, fc2 what comes out of a ReLU.
-        Sequential model = nn.Sequential(("fc1", nn.Linear(7, 5, dtype: ScalarType.Float64)), ("relu", nn.ReLU()), ("fc2", nn.Linear(5, 3, dtype: ScalarType.Float64)));
-        Tensor x = randn(40, 7, ScalarType.Float64);
+        Sequential model = nn.Sequential(("fc1", nn.Linear(7, 5, dtype: ScalarType.Float64)), ("relu", nn.ReLU()), ("fc2", nn.Linear(5, 3, dtype: ScalarType.Float64))).to(Here);
+        Tensor x = randn(40, 7, ScalarType.Float64).to(Here);
         var network = QuantizableNetwork.Of(model);
         using var activations = QuantizedActivations.Calibrate(network, CalibrationNetworks.Batches(x, 16), new ActivationOptions { Range = new MinMaxRange() });
         using IDisposable noGrad = no_grad();
@@ -35,7 +35,7 @@ public class QuantizedActivationsTests
         Tensor before = nn.functional.linear(x, fc1.weight, fc1.bias).relu(); // ranges are those of the network in floating point
         QuantizedTensor grid = Quantizer.HawqActivations(bits).Quantize(before);
         AffineCodes codes = grid.Channels[0];
-        Tensor quantized = tensor([.. CalibrationNetworks.Values(hidden).Select(v => codes.Value(codes.Code(v)))]).reshape(hidden.shape);
+        Tensor quantized = tensor([.. CalibrationNetworks.Values(hidden).Select(v => codes.Value(codes.Code(v)))], device: Here).reshape(hidden.shape);
         Assert.True(y.allclose(nn.functional.linear(quantized, fc2.weight, fc2.bias), 1e-13, 1e-13));
         Assert.Equal(codes, activations.Grid("fc2", bits));
         Assert.Equal(bits == 8 ? -128 : 0, activations.Grid("fc2", bits).Lowest);
@@ -47,12 +47,12 @@ public class QuantizedActivationsTests
     public void Ties_go_to_even_and_what_is_outside_of_the_range_is_clipped()
     {
         using DisposeScope scope = NewDisposeScope();
-        Sequential model = nn.Sequential(("fc", nn.Linear(new Parameter(eye(4, dtype: ScalarType.Float64)))));
+        Sequential model = nn.Sequential(("fc", nn.Linear(new Parameter(eye(4, dtype: ScalarType.Float64, device: Here))))).to(Here);
         var network = QuantizableNetwork.Of(model);
-        using var activations = QuantizedActivations.Calibrate(network, [tensor([0, 15.0, 0, 0]).unsqueeze(0)], new ActivationOptions { Range = new MinMaxRange() });
+        using var activations = QuantizedActivations.Calibrate(network, [tensor([0, 15.0, 0, 0], device: Here).unsqueeze(0)], new ActivationOptions { Range = new MinMaxRange() });
         activations.Apply(new Dictionary<string, int> { ["fc"] = 4 }); // unsigned, scale 1
         using IDisposable noGrad = no_grad();
-        Assert.Equal([0.0, 2, 2, 15], CalibrationNetworks.Values(model.call(tensor([0.5, 1.5, 2.5, 99]).unsqueeze(0))));
+        Assert.Equal([0.0, 2, 2, 15], CalibrationNetworks.Values(model.call(tensor([0.5, 1.5, 2.5, 99], device: Here).unsqueeze(0))));
     }
 
     [Fact]
@@ -81,9 +81,9 @@ public class QuantizedActivationsTests
     public void Extremes_come_together_as_asked()
     {
         using DisposeScope scope = NewDisposeScope();
-        Sequential model = nn.Sequential(("fc", nn.Linear(2, 1, dtype: ScalarType.Float64)));
+        Sequential model = nn.Sequential(("fc", nn.Linear(2, 1, dtype: ScalarType.Float64))).to(Here);
         var network = QuantizableNetwork.Of(model);
-        Tensor[] batches = [tensor(new[,] { { -1.0, 2 }, { 0, 6 } }), tensor(new[,] { { -4.0, 1 } })];
+        Tensor[] batches = [tensor(new[,] { { -1.0, 2 }, { 0, 6 } }, device: Here), tensor(new[,] { { -4.0, 1 } }, device: Here)];
         (double Low, double High) Of(ActivationOptions options)
         {
             using var activations = QuantizedActivations.Calibrate(network, batches, options with { Range = new MinMaxRange() });
@@ -100,9 +100,9 @@ public class QuantizedActivationsTests
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(0);
-        Sequential model = nn.Sequential(("fc", nn.Linear(50, 1, dtype: ScalarType.Float64)));
+        Sequential model = nn.Sequential(("fc", nn.Linear(50, 1, dtype: ScalarType.Float64))).to(Here);
         var network = QuantizableNetwork.Of(model);
-        Tensor x = randn(200, 50, ScalarType.Float64);
+        Tensor x = randn(200, 50, ScalarType.Float64).to(Here);
         x.narrow(0, 0, 1).narrow(1, 0, 1).fill_(40); // an outlier
         double Error(IQuantizationRange range)
         {
@@ -121,11 +121,11 @@ public class QuantizedActivationsTests
     public void Gradients_pass_straight_through_what_is_not_clipped()
     {
         using DisposeScope scope = NewDisposeScope();
-        Sequential model = nn.Sequential(("fc", nn.Linear(new Parameter(tensor(new[,] { { 1.0, 2, 3 } })))));
+        Sequential model = nn.Sequential(("fc", nn.Linear(new Parameter(tensor(new[,] { { 1.0, 2, 3 } }, device: Here))))).to(Here);
         var network = QuantizableNetwork.Of(model);
-        using var activations = QuantizedActivations.Calibrate(network, [tensor(new[,] { { 0.0, 1, 3 } })], new ActivationOptions { Range = new MinMaxRange() });
+        using var activations = QuantizedActivations.Calibrate(network, [tensor(new[,] { { 0.0, 1, 3 } }, device: Here)], new ActivationOptions { Range = new MinMaxRange() });
         activations.Apply(new Dictionary<string, int> { ["fc"] = 2 }); // codes 0 to 3
-        Tensor x = tensor(new[,] { { 0.4, 1.5, 7 } }, requires_grad: true);
+        Tensor x = tensor(new[,] { { 0.4, 1.5, 7 } }, requires_grad: true, device: Here);
         Tensor y = model.call(x);
         y.sum().backward();
         Assert.Equal(0 + (2 * 2) + (3 * 3), y.ToDouble());
@@ -136,21 +136,21 @@ public class QuantizedActivationsTests
     public void What_cannot_be_quantized_is_said()
     {
         using DisposeScope scope = NewDisposeScope();
-        using LoadedModel script = Checkpoint.Load(Repository.File("Curvature.Tests/Fixtures/torchscript/tiny.pt"));
-        string weightsOnly = Assert.Throws<CurvatureException>(() => QuantizedActivations.Calibrate(QuantizableNetwork.Of(script.Module), [zeros(1, 64)])).Message;
+        using LoadedModel script = Checkpoint.Load(Repository.File("Curvature.Tests/Fixtures/torchscript/tiny.pt"), device: Here);
+        string weightsOnly = Assert.Throws<CurvatureException>(() => QuantizedActivations.Calibrate(QuantizableNetwork.Of(script.Module), [zeros(1, 64, device: Here)])).Message;
         Assert.Contains("weights only", weightsOnly, StringComparison.Ordinal);
 
-        Sequential model = nn.Sequential(("table", nn.Embedding(5, 4)), ("fc", nn.Linear(4, 2)));
+        Sequential model = nn.Sequential(("table", nn.Embedding(5, 4)), ("fc", nn.Linear(4, 2))).to(Here);
         var network = QuantizableNetwork.Of(model);
-        using var activations = QuantizedActivations.Calibrate(network, [tensor(new long[] { 1, 2, 3 })]);
+        using var activations = QuantizedActivations.Calibrate(network, [tensor(new long[] { 1, 2, 3 }, device: Here)]);
         Assert.Equal(["fc"], activations.Layers);
         activations.Apply(new Dictionary<string, int> { ["table"] = 4, ["fc"] = 4 }); // indices have no grid: the table is passed over
-        using Tensor y = model.call(tensor(new long[] { 1 }));
+        using Tensor y = model.call(tensor(new long[] { 1 }, device: Here));
         Assert.Contains("2 to 8 bits", Assert.Throws<CurvatureException>(() => activations.Apply(new Dictionary<string, int> { ["fc"] = 9 })).Message, StringComparison.Ordinal);
         Assert.Contains("'fc'", Assert.Throws<CurvatureException>(() => activations.Grid("other", 4)).Message, StringComparison.Ordinal);
         Assert.Contains("no calibration inputs", Assert.Throws<CurvatureException>(() => QuantizedActivations.Calibrate(network, [])).Message, StringComparison.Ordinal);
 
-        Sequential broken = nn.Sequential(("fc", nn.Linear(2, 2)));
-        Assert.Contains("'fc'", Assert.Throws<NonFiniteException>(() => QuantizedActivations.Calibrate(QuantizableNetwork.Of(broken), [full(1, 2, double.NaN, ScalarType.Float32)])).Message, StringComparison.Ordinal);
+        Sequential broken = nn.Sequential(("fc", nn.Linear(2, 2))).to(Here);
+        Assert.Contains("'fc'", Assert.Throws<NonFiniteException>(() => QuantizedActivations.Calibrate(QuantizableNetwork.Of(broken), [full(1, 2, double.NaN, ScalarType.Float32, device: Here)])).Message, StringComparison.Ordinal);
     }
 }

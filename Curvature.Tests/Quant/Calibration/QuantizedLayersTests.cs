@@ -14,8 +14,8 @@ public class QuantizedLayersTests
     {
         using DisposeScope scope = NewDisposeScope();
         manual_seed(3);
-        var bias = new Parameter(randn(4));
-        Sequential model = nn.Sequential(("fc1", nn.Linear(new Parameter(randn(4, 4)), bias)), ("fc2", nn.Linear(new Parameter(randn(4, 4)), bias)));
+        var bias = new Parameter(randn(4).to(Here));
+        Sequential model = nn.Sequential(("fc1", nn.Linear(new Parameter(randn(4, 4).to(Here)), bias)), ("fc2", nn.Linear(new Parameter(randn(4, 4).to(Here)), bias)));
         var network = QuantizableNetwork.Of(model);
         double[] before = CalibrationNetworks.Values(bias);
         using (QuantizedLayers.Apply(network, [With(network["fc1"], 5), With(network["fc2"], 7)]))
@@ -26,5 +26,5 @@ public class QuantizedLayersTests
         Assert.Equal(before, CalibrationNetworks.Values(bias));
     }
 
-    private static QuantizedLayer With(WeightLayer layer, double bias) => new(layer.Name, 4, layer.Weight.detach().clone(), []) { Bias = full(4, bias) };
+    private static QuantizedLayer With(WeightLayer layer, double bias) => new(layer.Name, 4, layer.Weight.detach().clone(), []) { Bias = full(4, bias, device: Here) };
 }

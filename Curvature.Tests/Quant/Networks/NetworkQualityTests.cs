@@ -36,16 +36,16 @@ public sealed class NetworkQualityTests : IDisposable
     [Fact]
     public void Is_in_evaluation_mode_and_puts_modes_back()
     {
-        Linear fc = nn.Linear(4, 2);
+        Linear fc = nn.Linear(4, 2).to(Here);
         Dropout dropout = nn.Dropout(0.9);
-        using Sequential model = nn.Sequential(("dropout", dropout), ("fc", fc));
+        using Sequential model = nn.Sequential(("dropout", dropout), ("fc", fc)).to(Here);
         model.train();
         fc.eval();
-        Batch[] batches = [new Batch(randn(8, 4), zeros(8, ScalarType.Int64))];
+        Batch[] batches = [new Batch(randn(8, 4).to(Here), zeros(8, ScalarType.Int64, device: Here))];
         Assert.Equal(NetworkQuality.Of(model, batches, new CrossEntropy()), NetworkQuality.Of(model, batches, new CrossEntropy()));
         Assert.True(dropout.training && !fc.training);
         Assert.Contains(
-            "The model rejected batch 0: inputs of shape [8, 3]", Assert.Throws<CurvatureException>(() => NetworkQuality.Of(model, [new Batch(randn(8, 3), zeros(8, ScalarType.Int64))], new CrossEntropy())).Message, StringComparison.Ordinal);
+            "The model rejected batch 0: inputs of shape [8, 3]", Assert.Throws<CurvatureException>(() => NetworkQuality.Of(model, [new Batch(randn(8, 3).to(Here), zeros(8, ScalarType.Int64, device: Here))], new CrossEntropy())).Message, StringComparison.Ordinal);
         Assert.Contains("no loss terms", Assert.Throws<CurvatureException>(() => NetworkQuality.Of(model, [], new CrossEntropy())).Message, StringComparison.Ordinal);
     }
 

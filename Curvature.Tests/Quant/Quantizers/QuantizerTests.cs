@@ -12,7 +12,7 @@ public class QuantizerTests
     {
         // Reach 7 over n = 7 at 4 bits: scale 1, ties to even, codes from -8 to 7.
         using DisposeScope scope = NewDisposeScope();
-        Tensor w = tensor([-7.0, -2.5, -1.5, -0.5, 0, 0.5, 1.5, 2.5, 3.2]);
+        Tensor w = tensor([-7.0, -2.5, -1.5, -0.5, 0, 0.5, 1.5, 2.5, 3.2], device: Here);
         Quantizer four = new() { Bits = 4, PerChannel = false };
         Assert.Equal([-7, -2, -2, 0, 0, 0, 2, 2, 3], Codes(four, w));
         Assert.Equal((6 * 0.25) + 0.04, four.Quantize(w).SquaredError, 1e-12); // six halves and a fifth
@@ -35,7 +35,7 @@ public class QuantizerTests
     {
         // From -1 to 2 in 15 steps of 0.2; 0 has the code 5, or -3 where codes are signed.
         using DisposeScope scope = NewDisposeScope();
-        Tensor x = tensor([-1.0, -0.31, 0, 0.1, 0.3, 2.0]);
+        Tensor x = tensor([-1.0, -0.31, 0, 0.1, 0.3, 2.0], device: Here);
         Quantizer affine = new() { Bits = 4, Symmetric = false, HasSign = false, PerChannel = false };
         AffineCodes grid = affine.Quantize(x).Channels[0];
         Assert.Equal((5, 0, 15), (grid.Zero, grid.Lowest, grid.Highest));
@@ -54,10 +54,10 @@ public class QuantizerTests
     {
         manual_seed(bits);
         using DisposeScope scope = NewDisposeScope();
-        Tensor w = randn([5, 3, 2, 2], ScalarType.Float64);
-        double[] values = w.data<double>().ToArray();
+        Tensor w = randn([5, 3, 2, 2], ScalarType.Float64).to(Here);
+        double[] values = w.cpu().data<double>().ToArray();
         QuantizedTensor quantized = Quantizer.HawqWeights(bits).Quantize(w);
-        double[] result = quantized.Dequantize().data<double>().ToArray();
+        double[] result = quantized.Dequantize().cpu().data<double>().ToArray();
         double n = Math.Pow(2, bits - 1) - 1, error = 0;
         for (int i = 0; i < values.Length; i++)
         {
@@ -75,10 +75,10 @@ public class QuantizerTests
     public void HAWQ_quantizes_activations_as_one_tensor_below_8_bits_without_a_sign()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor x = tensor([0.0, 0.4, 1.0, 3.0]);
+        Tensor x = tensor([0.0, 0.4, 1.0, 3.0], device: Here);
         Assert.Equal([0, 2, 5, 15], Codes(Quantizer.HawqActivations(4), x));
         Assert.Equal([0, 17, 42, 127], Codes(Quantizer.HawqActivations(8), x));
-        Assert.Equal(1e-8 / 15, Quantizer.HawqActivations(4).Quantize(zeros(3)).Channels[0].Scale, 1e-22);
+        Assert.Equal(1e-8 / 15, Quantizer.HawqActivations(4).Quantize(zeros(3, device: Here)).Channels[0].Scale, 1e-22);
     }
 
     [Fact]
@@ -86,7 +86,7 @@ public class QuantizerTests
     {
         manual_seed(1);
         using DisposeScope scope = NewDisposeScope();
-        Tensor w = randn([4, 50]);
+        Tensor w = randn([4, 50]).to(Here);
         foreach (Quantizer quantizer in from bits in Enumerable.Range(2, 7)
                                         from symmetric in new[] { true, false }
                                         from signed in new[] { true, false }
@@ -109,14 +109,14 @@ public class QuantizerTests
     {
         manual_seed(2);
         using DisposeScope scope = NewDisposeScope();
-        Tensor w = randn([3, 40], ScalarType.Float64);
+        Tensor w = randn([3, 40], ScalarType.Float64).to(Here);
         foreach (IQuantizationRange range in (IQuantizationRange[])[new MinMaxRange(), new PercentileRange(95), new LeastSquaresRange()])
         {
             Quantizer quantizer = new() { Bits = 3, Range = range };
             Assert.Equal(Codes(quantizer, w), Codes(quantizer, w.mul(Math.Pow(2, -300))));
         }
 
-        Assert.Equal([0, 0], Codes(new Quantizer(), zeros(2, 1)));
+        Assert.Equal([0, 0], Codes(new Quantizer(), zeros(2, 1, device: Here)));
     }
 
     [Fact]
@@ -137,9 +137,9 @@ public class QuantizerTests
     {
         manual_seed(3);
         using DisposeScope scope = NewDisposeScope();
-        Tensor w = randn([1, 2000], ScalarType.Float64);
+        Tensor w = randn([1, 2000], ScalarType.Float64).to(Here);
         Quantizer plain = new() { Bits = bits }, best = plain with { Range = new LeastSquaresRange() };
-        double[] values = w.data<double>().ToArray();
+        double[] values = w.cpu().data<double>().ToArray();
         (double low, double high) = new MinMaxRange().Of(values, plain.Grid);
         double search = Enumerable.Range(1, 20_000).Min(i => plain.Grid(low * i / 20_000, high * i / 20_000).SquaredError(values));
         double found = best.Quantize(w).SquaredError;
@@ -151,9 +151,9 @@ public class QuantizerTests
     public void What_cannot_be_quantized_is_an_error()
     {
         using DisposeScope scope = NewDisposeScope();
-        Assert.Contains("2 to 8 bits, got 9", Message(() => new Quantizer { Bits = 9 }.Quantize(ones(1))), StringComparison.Ordinal);
-        Assert.Contains("not finite", Message(() => new Quantizer().Quantize(tensor([1.0, double.NaN]))), StringComparison.Ordinal);
-        Assert.Contains("got the shape [0, 3]", Message(() => new Quantizer().Quantize(zeros(0, 3))), StringComparison.Ordinal);
+        Assert.Contains("2 to 8 bits, got 9", Message(() => new Quantizer { Bits = 9 }.Quantize(ones(1, device: Here))), StringComparison.Ordinal);
+        Assert.Contains("not finite", Message(() => new Quantizer().Quantize(tensor([1.0, double.NaN], device: Here))), StringComparison.Ordinal);
+        Assert.Contains("got the shape [0, 3]", Message(() => new Quantizer().Quantize(zeros(0, 3, device: Here))), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -164,26 +164,26 @@ public class QuantizerTests
     {
         manual_seed(4);
         using DisposeScope scope = NewDisposeScope();
-        TorchSharp.Modules.BatchNorm norm = convolution ? nn.BatchNorm2d(3) : nn.BatchNorm1d(3);
+        TorchSharp.Modules.BatchNorm norm = convolution ? nn.BatchNorm2d(3).to(Here) : nn.BatchNorm1d(3).to(Here);
         using IDisposable noGrad = no_grad();
         foreach (Tensor statistic in (Tensor[])[norm.weight!, norm.bias!, norm.running_mean!, norm.running_var!])
         {
-            statistic.copy_(rand(3).add(0.5));
+            statistic.copy_(rand(3).to(Here).add(0.5));
         }
 
         norm.eval();
-        Tensor weight = convolution ? randn(3, 2, 3, 3) : randn(3, 4), offset = randn(3), x = convolution ? randn(2, 2, 6, 6) : randn(5, 4);
+        Tensor weight = convolution ? randn(3, 2, 3, 3).to(Here) : randn(3, 4).to(Here), offset = randn(3).to(Here), x = convolution ? randn(2, 2, 6, 6).to(Here) : randn(5, 4).to(Here);
         Tensor Layer(Tensor w, Tensor? b) => convolution ? nn.functional.conv2d(x, w, b) : nn.functional.linear(x, w, b);
         (Tensor folded, Tensor shift) = BatchNormFolding.Fold(weight, bias ? offset : null, norm);
         Tensor expected = ((nn.Module<Tensor, Tensor>)norm).call(Layer(weight, bias ? offset : null));
         Assert.InRange(Layer(folded, shift).sub(expected).abs().max().ToDouble(), 0, 1e-5);
-        Assert.Contains("over the layer's 2 outputs, got one over 3", Message(() => BatchNormFolding.Fold(randn(2, 4), null, norm)), StringComparison.Ordinal);
+        Assert.Contains("over the layer's 2 outputs, got one over 3", Message(() => BatchNormFolding.Fold(randn(2, 4).to(Here), null, norm)), StringComparison.Ordinal);
     }
 
     private static int[] Codes(Quantizer quantizer, Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        return quantizer.Quantize(x).Codes().data<int>().ToArray();
+        return quantizer.Quantize(x).Codes().cpu().data<int>().ToArray();
     }
 
     private static string Message(Action action) => Assert.Throws<CurvatureException>(action).Message;

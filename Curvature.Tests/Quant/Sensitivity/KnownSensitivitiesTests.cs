@@ -63,9 +63,9 @@ public sealed class KnownSensitivitiesTests : IDisposable
     public void Kronecker_forms_are_exact_where_the_factors_are()
     {
         // One sample and one layer: the block is the outer product of input and output gradients' moments.
-        using Linear model = nn.Linear(4, 3, hasBias: false, dtype: ScalarType.Float64);
+        using Linear model = nn.Linear(4, 3, hasBias: false, dtype: ScalarType.Float64).to(Here);
         manual_seed(3);
-        Tensor x = randn([1, 4], ScalarType.Float64), y = zeros([1], ScalarType.Int64);
+        Tensor x = randn([1, 4], ScalarType.Float64).to(Here), y = zeros([1], ScalarType.Int64, device: Here);
         using var problem = new SensitivityProblem(QuantizableNetwork.Of(model), new CrossEntropy(), [new Batch(x, y)], Widths);
         LayerTable kfac = new KroneckerSensitivity().Measure(problem), form = new QuadraticSensitivity { Matrix = "ggn" }.Measure(problem);
         Assert.All(Widths, bits => Assert.Equal(form.Layers[0].SensitivityAt(bits)!.Value, kfac.Layers[0].SensitivityAt(bits)!.Value, 1e-12));
@@ -77,8 +77,8 @@ public sealed class KnownSensitivitiesTests : IDisposable
     {
         using var model = new TwoPaths();
         manual_seed(4);
-        Batch[] batches = [new Batch(randn([6, 5], ScalarType.Float64), randn([6, 2], ScalarType.Float64)), new Batch(randn([3, 5], ScalarType.Float64), randn([3, 2], ScalarType.Float64))];
-        var network = QuantizableNetwork.Of(model, zeros([1, 5], ScalarType.Float64));
+        Batch[] batches = [new Batch(randn([6, 5], ScalarType.Float64).to(Here), randn([6, 2], ScalarType.Float64).to(Here)), new Batch(randn([3, 5], ScalarType.Float64).to(Here), randn([3, 2], ScalarType.Float64).to(Here))];
+        var network = QuantizableNetwork.Of(model, zeros([1, 5], ScalarType.Float64, device: Here));
         using var problem = new SensitivityProblem(network, new MeanSquaredError(), batches, Widths);
         QuadraticModel quadratic = new QuadraticSensitivity { WithSlope = true }.Model(problem);
         double before = NetworkQuality.Of(model, batches, new MeanSquaredError()).Loss;
@@ -178,7 +178,7 @@ public sealed class KnownSensitivitiesTests : IDisposable
     /// <summary><c>A x_1 + B x_2</c>: its squared error is quadratic in both weights together.</summary>
     private sealed class TwoPaths : nn.Module<Tensor, Tensor>
     {
-        private readonly Linear a = nn.Linear(3, 2, dtype: ScalarType.Float64), b = nn.Linear(2, 2, hasBias: false, dtype: ScalarType.Float64);
+        private readonly Linear a = nn.Linear(3, 2, dtype: ScalarType.Float64).to(Here), b = nn.Linear(2, 2, hasBias: false, dtype: ScalarType.Float64).to(Here);
 
         public TwoPaths() : base(nameof(TwoPaths)) => RegisterComponents();
 

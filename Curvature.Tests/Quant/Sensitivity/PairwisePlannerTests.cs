@@ -77,8 +77,8 @@ public sealed class PairwisePlannerTests : IDisposable
     private static QuadraticModel Model(int seed)
     {
         manual_seed(seed);
-        var weights = new ParameterSpace([("a.weight", randn([3, 4], ScalarType.Float64)), ("b.weight", randn([2, 3], ScalarType.Float64)), ("c.weight", randn([4, 2], ScalarType.Float64)), ("d.weight", randn([5, 2], ScalarType.Float64))]);
-        Tensor root = randn([weights.Count, weights.Count], ScalarType.Float64);
+        var weights = new ParameterSpace([("a.weight", randn([3, 4], ScalarType.Float64).to(Here)), ("b.weight", randn([2, 3], ScalarType.Float64).to(Here)), ("c.weight", randn([4, 2], ScalarType.Float64).to(Here)), ("d.weight", randn([5, 2], ScalarType.Float64).to(Here))]);
+        Tensor root = randn([weights.Count, weights.Count], ScalarType.Float64).to(Here);
         using WeightErrors errors = WeightErrors.Of(weights, Widths);
         using var matrix = new MatrixOperator(root.mm(root.t()));
         return QuadraticModel.Of(errors, matrix);

@@ -26,9 +26,9 @@ public sealed class QuadraticModelTests : IDisposable
     {
         manual_seed(1);
         _weights = new ParameterSpace([("a.weight", Leaf(3, 4)), ("b.weight", Leaf(2, 3)), ("c.weight", Leaf(1, 2))]);
-        Tensor root = randn([20, 20], ScalarType.Float64);
-        (_hessian, _pull) = (root.add(root.t()), randn([20], ScalarType.Float64));
-        Tensor x = zeros([1, 1], ScalarType.Float64);
+        Tensor root = randn([20, 20], ScalarType.Float64).to(Here);
+        (_hessian, _pull) = (root.add(root.t()), randn([20], ScalarType.Float64).to(Here));
+        Tensor x = zeros([1, 1], ScalarType.Float64, device: Here);
         _objective = Objective.FromClosure(_weights, new Dataset(x, x, "nothing").Batches(1), _ => Loss(), _ => 1);
     }
 
@@ -104,7 +104,7 @@ public sealed class QuadraticModelTests : IDisposable
 
     public void Dispose() => _scope.Dispose();
 
-    private static Tensor Leaf(long rows, long columns) => randn([rows, columns], ScalarType.Float64).requires_grad_();
+    private static Tensor Leaf(long rows, long columns) => randn([rows, columns], ScalarType.Float64).to(Here).requires_grad_();
 
     private Tensor Loss()
     {

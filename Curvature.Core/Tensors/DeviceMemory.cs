@@ -1,0 +1,94 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Curvature.Tensors;
+
+/// <summary>
+/// Memory of the device that tensors lie on: main memory for the CPU, for CUDA what its runtime says (<c>cudaMemGetInfo</c>, asked of the library that libtorch has loaded; TorchSharp reports none).
+/// libtorch keeps what its tensors have given back for later ones, and the runtime counts that as taken: what is free here can be less than what can be had, never more.
+/// </summary>
+internal static class DeviceMemory
+{
+    private static readonly Lazy<Runtime?> Cuda = new(Find);
+
+    /// <summary>Bytes that are free, within the container's limit; null on a device that does not tell.</summary>
+    public static long? Free(Device device) => device.type == DeviceType.CPU ? HostMemory.Free() : Ask(device)?.Free;
+
+    /// <summary>Bytes that are taken, by whomever; null on a device that does not tell. For the CPU see <see cref="HostMemory.InUse"/>, which counts this process's tensors.</summary>
+    public static long? Taken(Device device) => device.type == DeviceType.CPU ? HostMemory.InUse() : Ask(device) is var (free, total) ? total - free : null;
+
+    /// <summary>Bytes above which nothing can fit: what is free of main memory, all of a GPU's, since libtorch may hold what seems taken; null on a device that does not tell.</summary>
+    public static long? AtMost(Device device) => device.type == DeviceType.CPU ? HostMemory.Free() : Ask(device)?.Total;
+
+    /// <summary>How many of the processes on this machine share a device of this kind.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="processes">How many there are; on GPUs they are spread evenly (<c>cuda:local</c>).</param>
+    public static int Sharers(Device device, int processes) => device.type == DeviceType.CPU ? processes : (processes + Math.Max(cuda.device_count(), 1) - 1) / Math.Max(cuda.device_count(), 1);
+
+    /// <summary>Refuses vectors that could never fit, before the process runs out of memory.</summary>
+    /// <param name="vectors">How many.</param>
+    /// <param name="length">Entries of each.</param>
+    /// <param name="dtype">Their dtype.</param>
+    /// <param name="device">Where they are to lie.</param>
+    /// <param name="remedy">What to ask for instead.</param>
+    /// <param name="kind">What they are.</param>
+    public static void RequireVectors(long vectors, long length, ScalarType dtype, Device device, string remedy, string kind = "Krylov")
+    {
+        double bytes = (double)vectors * length * (dtype == ScalarType.Float64 ? 8 : 4);
+        if (AtMost(device) is { } most && bytes > most)
+        {
+            throw new CurvatureException(FormattableString.Invariant($"{vectors} {kind} vectors of {length} entries take {bytes / (1L << 30):f1} GiB; {Tell(device, most)}. {remedy}"));
+        }
+    }
+
+    /// <summary>What <see cref="AtMost"/> said, for a message.</summary>
+    public static string Tell(Device device, long most) =>
+        FormattableString.Invariant(device.type == DeviceType.CPU ? (FormattableString)$"{most / (double)(1L << 30):f2} GiB are free" : $"the device has {most / (double)(1L << 30):f2} GiB");
+
+    private static (long Free, long Total)? Ask(Device device)
+    {
+        if (device.type != DeviceType.CUDA || Cuda.Value is not { } runtime || runtime.Get(out int current) != 0)
+        {
+            return null;
+        }
+
+        try
+        {
+            return runtime.Set(Math.Max(device.index, 0)) == 0 && runtime.Memory(out nuint free, out nuint total) == 0 ? ((long)free, (long)total) : null;
+        }
+        finally
+        {
+            _ = runtime.Set(current);
+        }
+    }
+
+    // The runtime in use is the one that is loaded already, under whichever name its package gave it.
+    private static Runtime? Find()
+    {
+        const string Maps = "/proc/self/maps";
+        IEnumerable<string> loaded = File.Exists(Maps)
+            ? File.ReadLines(Maps).Select(line => line[(line.IndexOf('/') + 1)..]).Where(path => Path.GetFileName(path).StartsWith("libcudart", StringComparison.Ordinal)).Select(path => "/" + path).Distinct()
+            : [];
+        foreach (string name in loaded.Concat(["libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0", "cudart64_13.dll", "cudart64_12.dll", "cudart64_110.dll"]))
+        {
+            if (NativeLibrary.TryLoad(name, out nint library)
+                && NativeLibrary.TryGetExport(library, "cudaMemGetInfo", out nint memory)
+                && NativeLibrary.TryGetExport(library, "cudaGetDevice", out nint get)
+                && NativeLibrary.TryGetExport(library, "cudaSetDevice", out nint set))
+            {
+                return new(Marshal.GetDelegateForFunctionPointer<MemoryFunction>(memory), Marshal.GetDelegateForFunctionPointer<GetFunction>(get), Marshal.GetDelegateForFunctionPointer<SetFunction>(set));
+            }
+        }
+
+        return null;
+    }
+
+    private delegate int MemoryFunction(out nuint free, out nuint total);
+
+    private delegate int GetFunction(out int device);
+
+    private delegate int SetFunction(int device);
+
+    private sealed record Runtime(MemoryFunction Memory, GetFunction Get, SetFunction Set);
+}

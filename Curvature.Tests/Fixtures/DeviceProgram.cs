@@ -1,0 +1,124 @@
+using System.Text.Json;
+using Curvature.Estimators;
+using Curvature.Krylov;
+using Curvature.Objectives;
+using Curvature.Operators;
+using Curvature.Optimizers;
+using Curvature.Tests.Core.Optimizers;
+using Curvature.Tests.Distributed;
+using Curvature.Tests.Reference;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Fixtures;
+
+/// <summary>
+/// What the tests run in a process of its own, whose device is the pretended one: <c>dotnet Curvature.Tests.dll device FILE</c>. The numbers of <see cref="RankBattery"/>, and how often the host waits for the device in a unit of
+/// each inner loop: a product, an iteration, a step.
+/// </summary>
+internal static class DeviceProgram
+{
+    /// <summary>What is written to the file.</summary>
+    /// <param name="Numbers">By quantity.</param>
+    /// <param name="Waits">Waits of a unit, by what is measured.</param>
+    /// <param name="Kinds">What they were, over all units, for messages.</param>
+    public sealed record Findings(Dictionary<string, double[]> Numbers, Dictionary<string, double> Waits, Dictionary<string, string> Kinds);
+
+    public static int Run(string file)
+    {
+        Findings findings = new(RankBattery.MeasureEstimators(OneRank.Instance, null), [], []);
+        Products(findings);
+        Iterations(findings);
+        Steps(findings);
+        File.WriteAllText(file, JsonSerializer.Serialize(findings));
+        return 0;
+    }
+
+    private static void Products(Findings findings)
+    {
+        foreach (string problem in (string[])["silu-mlp weighted, ignored", "conv, batch norm in eval mode", "attention, tied head, masked targets", "tanh-mlp bce of three"])
+        {
+            foreach (string matrix in KnownOperators.Names)
+            {
+                foreach (long? memory in (long?[])[null, 0])
+                {
+                    using DisposeScope scope = NewDisposeScope();
+                    Objective objective = Problems.Create(problem).Objective(4, 3);
+                    using CurvatureOperator a = KnownOperators.Create(matrix, objective, new CurvatureOptions { GraphMemory = memory });
+                    Tensor v = ones(a.Columns, ScalarType.Float64, device: Here);
+                    Count(findings, $"{(memory is null ? "kept" : "fresh")} product: {matrix}, {problem}", 4, _ => a.Apply(v).Dispose(), warm: 2);
+                }
+            }
+        }
+    }
+
+    private static void Iterations(Findings findings)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using MatrixOperator a = Matrices.OperatorWithSpectrum([.. Enumerable.Range(1, 60).Select(i => i + (0.1 * i * i))]);
+        Tensor b = arange(60, ScalarType.Float64, device: Here).sin();
+        foreach (string name in KnownSolvers.Names)
+        {
+            Difference(findings, $"iteration: {name}", products => KnownSolvers.Create(name, new LinearSolverOptions { Tolerance = 1e-14, MaxProducts = products }).Solve(a, b).Dispose());
+        }
+
+        foreach (string name in KnownEigensolvers.Names)
+        {
+            Difference(findings, $"product of eigenpairs: {name}", products => KnownEigensolvers.Create(name, new EigensolverOptions { Count = 2, Which = name == "lobpcg" ? Spectrum.Largest : Spectrum.Magnitude, Tolerance = 1e-14, MaxProducts = products }).Solve(a).Dispose());
+        }
+
+        foreach (string name in KnownTraceEstimators.Names)
+        {
+            Difference(findings, $"product of a trace: {name}", products => KnownTraceEstimators.Create(name, new EstimatorOptions { Products = products, MinProbes = 4 }).Estimate(a));
+        }
+
+        Difference(findings, "product of a density", products => new StochasticLanczosQuadrature { Steps = products / 2, Runs = 2 }.Estimate(a));
+    }
+
+    private static void Steps(Findings findings)
+    {
+        foreach (string name in KnownOptimizers.Names)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Descent descent = Descent.Create("linear layers", ScalarType.Float32);
+            using OptimizerHelper optimizer = KnownOptimizers.Get(name).Create(descent.Model, descent.Parameters, 1e-3, null);
+            Count(findings, $"step: {name}", 20, _ => ((ICurvatureOptimizer)optimizer).Step(descent.Forward, descent.Targets, Descent.Loss), warm: 20);
+        }
+    }
+
+    private static void Difference(Findings findings, string what, Action<int> run)
+    {
+        const int Few = 20, Many = 40;
+        run(Few);
+        TestDevice.Waits();
+        run(Few);
+        IReadOnlyDictionary<string, int> few = TestDevice.Waits();
+        run(Many);
+        IReadOnlyDictionary<string, int> many = TestDevice.Waits();
+        Note(findings, what, (many.Values.Sum() - few.Values.Sum()) / (double)(Many - Few), many);
+    }
+
+    private static void Count(Findings findings, string what, int units, Action<int> unit, int warm)
+    {
+        for (int i = 0; i < warm + units; i++)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            if (i == warm)
+            {
+                TestDevice.Waits();
+            }
+
+            unit(i);
+        }
+
+        IReadOnlyDictionary<string, int> waits = TestDevice.Waits();
+        Note(findings, what, waits.Values.Sum() / (double)units, waits);
+    }
+
+    private static void Note(Findings findings, string what, double waits, IReadOnlyDictionary<string, int> kinds)
+    {
+        findings.Waits[what] = waits;
+        findings.Kinds[what] = string.Join(", ", kinds.Select(kind => $"{kind.Key} {kind.Value}"));
+    }
+}

@@ -1,0 +1,191 @@
+using Curvature.Bench.Networks;
+using Curvature.Estimators;
+using Curvature.MatrixFree;
+using Curvature.Objectives;
+using Curvature.Operators;
+using Curvature.Optimizers;
+using Curvature.Tensors;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Curvature.Bench;
+
+/// <summary>
+/// What a GPU is to show: products of a ResNet-18 at batch 256 x 3 x 32 x 32 and of a GPT of 124 million parameters at batch 4 x 1,024 in gradients of the same objective; a step of the M-FAC window beside what the device's
+/// memory allows; steps of optimizers in AdamW steps. The device has done its work when a number that depends on it has been read: each time includes one such wait. On the CPU the same, of toy sizes: it shows that
+/// it runs.
+/// </summary>
+internal static class GpuSection
+{
+    private static readonly CrossEntropy Loss = new();
+
+    public static void Run(BenchOptions options, TextWriter output)
+    {
+        if (options.Device != "cpu" && !cuda.is_available())
+        {
+            output.WriteLine("skipped: this libtorch finds no CUDA device (gpu --device cpu runs it with toy sizes)");
+            return;
+        }
+
+        Device device = ComputeDevice.Open(options.Device);
+        bool toy = device.type == DeviceType.CPU;
+        output.WriteLine($"device {device}{(toy ? ", toy sizes" : "")}; TF32 {(ComputeDevice.AllowsTF32 ? "on" : "off")}; float32");
+        (string Name, Func<Workload> Make)[] workloads =
+        [
+            ("ResNet-18", () => Make("ResNet-18", new ResNet18(toy ? 8 : 64), randn(toy ? 4 : 256, 3, toy ? 16 : 32, toy ? 16 : 32), randint(10, [toy ? 4 : 256]), device)),
+            ("GPT", () => Language(toy ? new GptSize(64, 16, 32, 4, 2) : GptSize.Small, toy ? 2 : 4, device)),
+        ];
+        output.WriteLine($"{"network",-10} {"parameters",12} {"gradient ms",16} {"fresh HVP",14} {"kept-graph HVP",16} {"fresh GGN",14} {"kept-graph GGN",16}   (medians; spread = interquartile range / median)");
+        foreach ((string name, Func<Workload> make) in workloads)
+        {
+            Attempt(name, output, () => Products(make(), options.Quick, output));
+        }
+
+        output.WriteLine();
+        output.WriteLine($"{"m",5} {"d",12} {"storage",8} {"window MiB",11} {"copy GB/s",10} {"step ms",16} {"step / 2 reads",15}");
+        foreach (ScalarType storage in (ScalarType[])[ScalarType.Float32, ScalarType.BFloat16])
+        {
+            Attempt($"M-FAC {storage}", output, () => Window(toy ? 20_000 : 11_173_962, storage, device, options.Quick, output));
+        }
+
+        output.WriteLine();
+        output.WriteLine($"{"network",-10} {"optimizer",-12} {"step",16}   (AdamW: ms; others: AdamW steps; the mean over whole update intervals)");
+        foreach ((string name, Func<Workload> make) in workloads)
+        {
+            Attempt(name, output, () => Optimizers(make(), options.Quick, output));
+        }
+    }
+
+    private static Workload Language(GptSize size, long batch, Device device)
+    {
+        Tensor tokens = randint(size.Symbols, [batch, size.Positions + 1]);
+        return Make("GPT", new Gpt(size), tokens.narrow(1, 0, size.Positions).contiguous(), tokens.narrow(1, 1, size.Positions).contiguous(), device);
+    }
+
+    private static Workload Make(string name, nn.Module<Tensor, Tensor> model, Tensor inputs, Tensor targets, Device device) =>
+        new(name, model.to(device), inputs.to(device), targets.to(device), batches: 1);
+
+    private static void Products(Workload workload, bool quick, TextWriter output)
+    {
+        Tensor v = randn(workload.Objective.Parameters.Count).to(workload.Objective.Parameters.Device);
+        using HessianOperator fresh = new(workload.Objective, new CurvatureOptions { GraphMemory = 0 });
+        using GgnOperator freshGgn = new(workload.Objective, new CurvatureOptions { GraphMemory = 0 });
+        Timing[] timings = Timing.Interleaved(quick, Of(v, () => workload.Objective.Gradient().Dispose()), Of(v, () => fresh.Apply(v).Dispose()), Of(v, () => freshGgn.Apply(v).Dispose()));
+
+        // One kept graph at a time: that of the GPT takes much of a device's memory.
+        Timing[] Kept(CurvatureOperator a)
+        {
+            using (a)
+            {
+                return Timing.Interleaved(quick, Of(v, () => workload.Objective.Gradient().Dispose()), Of(v, () => a.Apply(v).Dispose()));
+            }
+        }
+
+        Timing[] hessian = Kept(new HessianOperator(workload.Objective)), ggn = Kept(new GgnOperator(workload.Objective));
+        output.WriteLine(
+            $"{workload.Name,-10} {v.numel(),12:N0} {$"{timings[0].Median * 1e3:F1} ({timings[0].Spread:P0})",16} {Ratio(timings[1], timings[0]),14} {Ratio(hessian[1], hessian[0]),16} {Ratio(timings[2], timings[0]),14} {Ratio(ggn[1], ggn[0]),16}");
+    }
+
+    /// <summary>A step reads the window twice; what a copy of it moves in a second, read and written, says how long that takes at the best.</summary>
+    private static void Window(long d, ScalarType storage, Device device, bool quick, TextWriter output)
+    {
+        using IDisposable noGrad = no_grad();
+        Tensor x = randn(d).to(device);
+        double free = ProductBudget.FreeBytes(new ParameterSpace([("x", x)]));
+        long m = device.type == DeviceType.CPU ? 64 : ((long[])[1024, 512, 256, 128]).FirstOrDefault(m => 2.5 * m * d * storage.ElementSize() < free, 64);
+        using MfacWindow window = new(m, d, ScalarType.Float32, device, new MfacWindowOptions { Storage = storage });
+        using (DisposeScope filling = NewDisposeScope())
+        {
+            window.LoadStateDict(new Dictionary<string, Tensor>
+            {
+                ["window"] = empty([m, d], storage, device).normal_(),
+                ["gram"] = eye(m, dtype: ScalarType.Float64).mul(d),
+                ["factor"] = zeros(m, m, ScalarType.Float64),
+                ["insertions"] = tensor(m),
+            });
+        }
+
+        Tensor half = window.StateDict()["window"].narrow(0, 0, m / 4), other = empty([m / 4, d], storage, device);
+        Timing[] times = Timing.Interleaved(quick, Of(x, () => other.copy_(half)), Of(x, () => window.Step(x).Dispose()));
+        double bytes = (double)m * d * storage.ElementSize(), speed = 2 * bytes / 4 / times[0].Median;
+        output.WriteLine(
+            $"{m,5} {d,12:N0} {(storage == ScalarType.BFloat16 ? "bf16" : "float32"),8} {bytes / (1 << 20),11:F0} {speed / 1e9,10:F0} {$"{times[1].Median * 1e3:F2} ({times[1].Spread:P0})",16} {times[1].Median / (2 * bytes / speed),15:F2}");
+    }
+
+    private static void Optimizers(Workload workload, bool quick, TextWriter output)
+    {
+        const double Rate = 1e-7; // so small that the networks stay what they are
+        Parameter[] parameters = [.. workload.Model.parameters()];
+        (Tensor x, Tensor y) = (workload.Batch.Inputs, workload.Batch.Targets);
+        Tensor number = parameters[0].detach();
+        Tensor Value() => Loss.Value(workload.Model.call(x), y);
+        void Each(int steps, Action step)
+        {
+            for (int i = 0; i < steps; i++)
+            {
+                using DisposeScope scope = NewDisposeScope();
+                step();
+            }
+        }
+
+        using AdamW adamW = optim.AdamW(parameters, Rate);
+        Func<double> plain = Of(number, () => Each(1, () =>
+        {
+            adamW.zero_grad();
+            Value().backward();
+            adamW.step();
+        }));
+        (string Name, int Steps, Func<ICurvatureOptimizer> Make)[] others =
+        [
+            ("AdaHessian", 1, () => new AdaHessian(parameters, new AdaHessianOptions { LearningRate = Rate })),
+            ("Sophia-G", 10, () => new SophiaG(parameters, new SophiaOptions { LearningRate = Rate })),
+            ("Sophia-H", 10, () => new SophiaH(parameters, new SophiaOptions { LearningRate = Rate })),
+            ("KFAC", 10, () => new KfacOptimizer(workload.Model, new KfacOptimizerOptions { LearningRate = Rate }, new KfacSettings { InverseInterval = 10, LargestBlock = 4096 })),
+            ("MKOR", 10, () => new MkorOptimizer(workload.Model, new MkorOptimizerOptions { LearningRate = Rate })),
+        ];
+        bool first = true;
+        foreach ((string name, int steps, Func<ICurvatureOptimizer> make) in others)
+        {
+            Attempt($"{workload.Name} {name}", output, () =>
+            {
+                ICurvatureOptimizer optimizer = make();
+                using (optimizer as IDisposable)
+                {
+                    Timing[] timings = Timing.Interleaved(quick, plain, Of(number, () => Each(steps, () => optimizer.Step(() => workload.Model.call(x), y, Loss))));
+                    if (first)
+                    {
+                        output.WriteLine($"{workload.Name,-10} {"AdamW",-12} {$"{timings[0].Median * 1e3:F1} ({timings[0].Spread:P0})",16}");
+                        first = false;
+                    }
+
+                    output.WriteLine($"{workload.Name,-10} {name,-12} {$"{timings[1].Median / steps / timings[0].Median:F2}x ({timings[1].Spread:P0})",16}");
+                }
+            });
+        }
+    }
+
+    private static string Ratio(Timing timing, Timing unit) => $"{timing.Median / unit.Median:F2}x ({timing.Spread:P0})";
+
+    /// <summary>The action and what it left to the device: reading a number from there waits for all that was asked before.</summary>
+    private static Func<double> Of(Tensor there, Action action) => Timing.Of(() =>
+    {
+        action();
+        using DisposeScope scope = NewDisposeScope();
+        _ = there.reshape(-1)[0].ToDouble();
+    });
+
+    /// <summary>What does not fit, or is not for this network, is told in its line; the others go on.</summary>
+    private static void Attempt(string name, TextWriter output, Action measure)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        try
+        {
+            measure();
+        }
+        catch (Exception error) when (error is CurvatureException or System.Runtime.InteropServices.ExternalException)
+        {
+            output.WriteLine($"{name}: {error.Message.Split('\n')[0]}");
+        }
+    }
+}
