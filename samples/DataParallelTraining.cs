@@ -4,6 +4,7 @@ using Curvature.Distributed;
 using Curvature.Objectives;
 using Curvature.Optimizers;
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Curvature.Samples;
@@ -40,6 +41,7 @@ internal static class DataParallelTraining
                 }
             }
 
+            Save(optimizer, options.Out ?? Path.Combine(Path.GetTempPath(), "digits-kfac.state"), ranks);
             return 0;
         });
         #endregion
@@ -48,4 +50,14 @@ internal static class DataParallelTraining
             throw new CurvatureException($"The ranks ended with the code {code}.");
         }
     }
+
+    #region saving
+    /// <summary>Every rank calls; rank 0 writes the file.</summary>
+    private static void Save(OptimizerHelper optimizer, string file, IRanks ranks)
+    {
+        using Stream stream = ranks.Rank == 0 ? File.Create(file) : Stream.Null;
+        using BinaryWriter writer = new(stream);
+        optimizer.save_state_dict(writer);
+    }
+    #endregion
 }

@@ -1,4 +1,5 @@
 using Curvature.Data;
+using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Tensors;
 using TorchSharp;
@@ -21,6 +22,10 @@ namespace Curvature.MatrixFree;
 /// Passes are in float64 arithmetic whatever the storage, so that the error of a product is a rounding unit of the vectors' dtype plus one of float64 times the condition
 /// number (<see cref="Solve"/> returns it). Cost: an insertion and a product O(dm + m^2) each. Memory: m d entries and 16 m^2 bytes.
 /// </para>
+/// <para>
+/// Several ranks hold it together, each the entries of its share of the parameters in all m gradients, <c>m d / r</c> of them: an insertion then sums m numbers over the ranks, and a product m numbers more and sends d. (By rows, a gradient a rank, the memory
+/// would be the same, but a product would add up d numbers of every rank where now each sends its own, and while the window fills a step would be the work of few.) Every rank makes the same calls with the same vectors.
+/// </para>
 /// </summary>
 public sealed class MfacWindow : LinearOperator
 {
@@ -30,20 +35,22 @@ public sealed class MfacWindow : LinearOperator
     private readonly GradientWindow _window;
     private readonly WindowGram _gram;
     private readonly Tensor? _kept; // indices of the parameters that take part
+    private readonly IRanks _ranks;
 
     /// <param name="gradients">m, the window's capacity.</param>
     /// <param name="parameters">d.</param>
     /// <param name="dtype">Of the vectors: float32 or float64.</param>
     /// <param name="device">Null is the CPU.</param>
     /// <param name="options">Null for the defaults.</param>
-    /// <exception cref="CurvatureException">Sizes below 1, a damping that is not positive, a dtype or mask that does not fit, or too large for the memory.</exception>
-    public MfacWindow(long gradients, long parameters, ScalarType dtype, Device? device = null, MfacWindowOptions? options = null)
-        : this(gradients, parameters, dtype, device, options, rows: null)
+    /// <param name="ranks">Those who hold it together; null: this process alone.</param>
+    /// <exception cref="CurvatureException">Sizes below 1, a damping that is not positive, a dtype or mask that does not fit, or too large for the memory, of any of the ranks; fewer parameters than ranks.</exception>
+    public MfacWindow(long gradients, long parameters, ScalarType dtype, Device? device = null, MfacWindowOptions? options = null, IRanks? ranks = null)
+        : this(gradients, parameters, dtype, device, options, ranks ?? OneRank.Instance, rows: null)
     {
     }
 
     /// <summary>The same over rows that are there, of a state that is about to be loaded: where they fit, no others are made.</summary>
-    internal MfacWindow(long gradients, long parameters, ScalarType dtype, Device? device, MfacWindowOptions? options, Tensor? rows)
+    internal MfacWindow(long gradients, long parameters, ScalarType dtype, Device? device, MfacWindowOptions? options, IRanks ranks, Tensor? rows)
         : base(parameters, parameters, isSymmetric: true, dtype, device ?? CPU)
     {
         _options = options ?? new MfacWindowOptions();
@@ -52,14 +59,16 @@ public sealed class MfacWindow : LinearOperator
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         _kept = Kept(_options.Mask)?.DetachFromDisposeScope();
-        (Capacity, Taking) = (gradients, _kept?.shape[0] ?? parameters);
-        bool fits = rows is not null && rows.dtype == storage && rows.shape.SequenceEqual([gradients, Taking]) && rows.is_contiguous();
-        if (!fits)
+        (Capacity, Taking, _ranks) = (gradients, _kept?.shape[0] ?? parameters, ranks);
+        bool fits = rows is not null && rows.dtype == storage && rows.shape.SequenceEqual([gradients, OwnParameters]) && rows.is_contiguous();
+        ranks.Together(() =>
         {
-            RequireMemory(storage);
-        }
-
-        _window = new GradientWindow(gradients, Taking, storage, Device, fits ? rows : null);
+            if (!fits)
+            {
+                RequireMemory(storage);
+            }
+        });
+        _window = new GradientWindow(gradients, OwnParameters, storage, Device, fits ? rows : null);
         _gram = new WindowGram((int)gradients, Damping, _options.Divisor);
     }
 
@@ -77,6 +86,9 @@ public sealed class MfacWindow : LinearOperator
 
     /// <summary>n, what the sum of squares is divided by.</summary>
     public long Divisor => _gram.Divisor;
+
+    /// <summary>Parameters whose entries of the gradients are held here: all that take part, or of several ranks this one's share.</summary>
+    public long OwnParameters => First(_ranks.Rank + 1) - First(_ranks.Rank);
 
     /// <inheritdoc/>
     /// <remarks><c>tr F^{-1} = (d - tr M^{-1} S) / lambda</c>, and <c>M^{-1} S = I - n lambda M^{-1}</c>.</remarks>
@@ -101,8 +113,8 @@ public sealed class MfacWindow : LinearOperator
         Tensor g = Compress(gradient.detach());
         BatchGradients.RequireFinite(g, Insertions);
         int place = _gram.Next;
-        _window.Set(place, g);
-        _gram.Insert(_window.Products(_window.Row(place))); // of the gradient as it is stored
+        _window.Set(place, Own(g));
+        _gram.Insert(InnerProducts(_window.Row(place))); // of the gradient as it is stored
     }
 
     /// <summary>
@@ -133,8 +145,8 @@ public sealed class MfacWindow : LinearOperator
 
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor w = _gram.Solve(coefficients.detach().to(ScalarType.Float64, CPU)).mul(Divisor);
-        return Expand(_window.AddCombination(w, zeros(Taking, ScalarType.Float64, Device))).MoveToOuterDisposeScope();
+        Tensor w = Solved(coefficients.detach().to(ScalarType.Float64, CPU)).mul(Divisor);
+        return Expand(_window.AddCombination(w, zeros(OwnParameters, ScalarType.Float64, Device))).MoveToOuterDisposeScope();
     }
 
     /// <summary>One product with its error.</summary>
@@ -150,7 +162,7 @@ public sealed class MfacWindow : LinearOperator
     }
 
     /// <summary>
-    /// The state that a run goes on from, bit for bit: <c>window [m, d]</c> (kept parameters only), <c>gram [m, m]</c>, <c>factor [m, m]</c> (zero where it was not asked for) and
+    /// The state that a run goes on from, bit for bit: <c>window [m, d]</c> (kept parameters only, and of several ranks this one's), <c>gram [m, m]</c>, <c>factor [m, m]</c> (zero where it was not asked for) and
     /// <c>insertions</c>. The window and the Gram matrix are live: write them out before the next insertion. The handles are the caller's. Options are not in it; another lambda makes the factor anew.
     /// </summary>
     public IReadOnlyDictionary<string, Tensor> StateDict() => new Dictionary<string, Tensor>(StringComparer.Ordinal)
@@ -162,14 +174,17 @@ public sealed class MfacWindow : LinearOperator
     };
 
     /// <summary>Takes over such a state, copied.</summary>
-    /// <param name="state">As <see cref="StateDict"/> gave it, on any device.</param>
+    /// <param name="state">As <see cref="StateDict"/> gave it, on any device; with several ranks also that of a process alone, of which each takes its columns.</param>
     /// <exception cref="CurvatureException">A tensor is missing, or of another shape or type; the window is as before.</exception>
     /// <exception cref="NonFiniteException">A tensor holds NaN or infinity; the window is as before.</exception>
     public void LoadStateDict(IReadOnlyDictionary<string, Tensor> state)
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor window = Required(state, "window", _window.Rows.dtype, _window.Rows.shape);
+        bool isWhole = _ranks.Count > 1 && state.TryGetValue("window", out Tensor? all) && all.dim() == 2 && all.shape[1] == Taking;
+        Tensor window = isWhole
+            ? Required(state, "window", _window.Rows.dtype, [Capacity, Taking]).narrow(1, First(_ranks.Rank), OwnParameters)
+            : Required(state, "window", _window.Rows.dtype, _window.Rows.shape);
         Tensor gram = Required(state, "gram", ScalarType.Float64, _gram.S.shape), factor = Required(state, "factor", ScalarType.Float64, _gram.S.shape);
         long insertions = Required(state, "insertions", ScalarType.Int64, []).ToInt64();
         if (insertions is < 0 or > long.MaxValue / 2)
@@ -190,8 +205,8 @@ public sealed class MfacWindow : LinearOperator
         for (long k = 0; k < V.shape[1]; k++)
         {
             using DisposeScope scope = NewDisposeScope();
-            Tensor x = Compress(V.select(1, k)).to(ScalarType.Float64, copy: true);
-            Tensor w = _gram.Solve(_window.Products(x)); // M^{-1} G x
+            Tensor x = Own(Compress(V.select(1, k))).to(ScalarType.Float64, copy: true);
+            Tensor w = Solved(InnerProducts(x)); // M^{-1} G x
             Y.select(0, k).copy_(Expand(_window.AddCombination(w.div(-Damping), x.div_(Damping))));
         }
 
@@ -250,17 +265,68 @@ public sealed class MfacWindow : LinearOperator
 
     private void RequireMemory(ScalarType storage)
     {
-        double bytes = ((double)Capacity * Taking * storage.ElementSize()) + (16.0 * Capacity * Capacity) + (24.0 * Taking);
-        long? most = DeviceMemory.AtMost(Device);
-        if (bytes > most || (Device.type == DeviceType.CPU && Taking * sizeof(double) > int.MaxValue))
+        if (OwnParameters == 0)
+        {
+            throw new CurvatureException($"A window is divided by parameters: {Taking} of them are too few for {_ranks.Count} ranks.");
+        }
+
+        // Ranks of one machine take their shares of the same memory.
+        bool isHost = Device.type == DeviceType.CPU;
+        double bytes = ((double)Capacity * OwnParameters * storage.ElementSize()) + (16.0 * Capacity * Capacity) + (24.0 * OwnParameters);
+        long? most = DeviceMemory.AtMost(Device) / DeviceMemory.Sharers(Device, _ranks.OnThisMachine);
+        if (bytes > most || (isHost && OwnParameters * sizeof(double) > int.MaxValue))
         {
             throw new CurvatureException(FormattableString.Invariant(
-                $"A window of {Capacity} gradients of {Taking} parameters takes {bytes / (1L << 30):f2} GiB; {DeviceMemory.Tell(Device, most!.Value)}, and a vector in float64 has at most 2 GiB. ")
-                + "Use fewer gradients, or BFloat16 storage.");
+                $"A window of {Capacity} gradients of {OwnParameters} parameters takes {bytes / (1L << 30):f2} GiB; {DeviceMemory.Tell(Device, most!.Value)}, and a vector in float64 has at most 2 GiB. ")
+                + "Use fewer gradients, BFloat16 storage, or more ranks on other machines.");
         }
+    }
+
+    /// <summary>Where a rank's share of the parameters begins.</summary>
+    private long First(int rank) => rank * Taking / _ranks.Count;
+
+    /// <summary>This rank's entries of a vector over the parameters that take part.</summary>
+    private Tensor Own(Tensor x) => _ranks.Count == 1 ? x : x.narrow(0, First(_ranks.Rank), OwnParameters);
+
+    /// <summary><c>G x</c> of this rank's entries of x, summed over the ranks.</summary>
+    private Tensor InnerProducts(Tensor x)
+    {
+        Tensor products = _window.Products(x);
+        _ranks.Sum(products);
+        return products;
+    }
+
+    /// <summary><c>M^{-1} b</c>, the same bits on all ranks whatever their Cholesky factors' last ones.</summary>
+    private Tensor Solved(Tensor b)
+    {
+        Tensor w = _gram.Solve(b);
+        _ranks.Broadcast(w);
+        return w;
+    }
+
+    /// <summary>All ranks' entries of a vector over the parameters that take part.</summary>
+    private Tensor Gathered(Tensor own)
+    {
+        if (_ranks.Count == 1)
+        {
+            return own;
+        }
+
+        Tensor all = zeros(Taking, own.dtype, own.device);
+        Own(all).copy_(own);
+        for (int rank = 0; rank < _ranks.Count; rank++)
+        {
+            _ranks.Broadcast(all.narrow(0, First(rank), First(rank + 1) - First(rank)), rank);
+        }
+
+        return all;
     }
 
     private Tensor Compress(Tensor x) => _kept is null ? x : x.index_select(0, _kept);
 
-    private Tensor Expand(Tensor y) => _kept is null ? y.to(DType) : zeros(Columns, DType, Device).index_add_(0, _kept, y.to(DType), 1);
+    private Tensor Expand(Tensor y)
+    {
+        Tensor all = Gathered(y.to(DType));
+        return _kept is null ? all : zeros(Columns, DType, Device).index_add_(0, _kept, all, 1);
+    }
 }

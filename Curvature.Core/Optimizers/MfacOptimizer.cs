@@ -16,7 +16,8 @@ namespace Curvature.Optimizers;
 /// gradient descent of that rate: lambda is in the unit of a squared gradient, and lr / lambda the rate at the end.
 /// <para>
 /// It needs the gradient alone: <c>loss.backward(); step()</c> as well as the forms that take the loss. Cost: two passes over the window beside the gradient. State: m d entries, made at the first step,
-/// and 16 m^2 bytes. Frantar, Kurtic, Alistarh 2021, M-FAC: Efficient Matrix-Free Approximations of Second-Order Information, section 3.2.
+/// and 16 m^2 bytes. With several <see cref="ICurvatureOptimizer.Ranks"/> each holds m d / r entries of the window (<see cref="MfacWindow"/>); every rank then calls <c>save_state_dict</c>, which writes the whole window, a
+/// row after the other, to each rank's writer: give all but one <c>Stream.Null</c>. Frantar, Kurtic, Alistarh 2021, M-FAC: Efficient Matrix-Free Approximations of Second-Order Information, section 3.2.
 /// </para>
 /// </summary>
 /// <remarks>
@@ -67,6 +68,9 @@ public sealed class MfacOptimizer : CurvatureOptimizer<MfacOptimizerOptions>
 
     /// <inheritdoc/>
     protected override bool TakesGradients => true;
+
+    /// <inheritdoc/>
+    private protected override void Divide() => State(0).Divided = (Prefix + "window", Ranks);
 
     /// <inheritdoc/>
     /// <exception cref="CurvatureException">The window does not fit the memory or the state that was loaded, or groups were added after the first step.</exception>
@@ -131,7 +135,7 @@ public sealed class MfacOptimizer : CurvatureOptimizer<MfacOptimizerOptions>
         if (_window is null || !ReferenceEquals(rows, _rows))
         {
             _window?.Dispose();
-            _window = new MfacWindow(_gradients, space.Count, space.DType, space.Device, _windowOptions with { Mask = Mask(space) }, rows);
+            _window = new MfacWindow(_gradients, space.Count, space.DType, space.Device, _windowOptions with { Mask = Mask(space) }, Ranks, rows);
             if (rows is not null)
             {
                 _window.LoadStateDict(new Dictionary<string, Tensor>

@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -20,6 +21,9 @@ public sealed class NamedState : OptimizerState, IDisposable
 
     /// <summary>Names of the tensors.</summary>
     public IEnumerable<string> Names => _tensors.Keys;
+
+    /// <summary>The matrix that ranks hold together, each some of its columns, by its name; null: there is none. It is saved whole, by all of them at once, and each loads its own.</summary>
+    internal (string Name, IRanks Ranks)? Divided { get; set; }
 
     /// <summary>A counter; 0 before it is set.</summary>
     /// <param name="counter">Its name.</param>
@@ -78,6 +82,12 @@ public sealed class NamedState : OptimizerState, IDisposable
         foreach ((string name, Tensor value) in _tensors)
         {
             writer.Write(name);
+            if (RanksOf(name) is { } ranks)
+            {
+                DividedColumns.Write(writer, value, ranks);
+                continue;
+            }
+
             using Tensor rows = value.contiguous(); // TorchSharp writes no other
             SaveConditionalStateTensor(writer, rows);
         }
@@ -100,7 +110,15 @@ public sealed class NamedState : OptimizerState, IDisposable
         {
             string name = reader.ReadString();
             Tensor value = null!;
-            LoadConditionalStateTensor(reader, ref value, _parameter.device);
+            if (RanksOf(name) is { } ranks)
+            {
+                value = DividedColumns.Read(reader, ranks, _parameter.device)!;
+            }
+            else
+            {
+                LoadConditionalStateTensor(reader, ref value, _parameter.device);
+            }
+
             if (value is not null)
             {
                 Keep(name, value);
@@ -162,6 +180,8 @@ public sealed class NamedState : OptimizerState, IDisposable
 
         _tensors[name] = value.DetachFromDisposeScope();
     }
+
+    private IRanks? RanksOf(string name) => Divided is ({ } divided, { Count: > 1 } ranks) && divided == name ? ranks : null;
 
     private static int Entries(BinaryReader reader) => reader.ReadInt32() is >= 0 and <= MostEntries and int count
         ? count

@@ -17,6 +17,7 @@ namespace Curvature.Tests.Distributed;
 internal static class OptimizerBattery
 {
     private const int Steps = 5;
+    private const string DividedWindow = "mfac.window"; // of which each rank has its columns
 
     private static readonly Lock Making = new();
 
@@ -82,7 +83,38 @@ internal static class OptimizerBattery
     public static IEnumerable<(string Key, double[] Values)> Remembered(OptimizerHelper optimizer)
     {
         NamedState[] states = [.. optimizer.state_dict().State.Cast<NamedState>()];
-        return states.SelectMany((state, i) => state.Names.Select(name => ($"{i} {name}", Numbers(state.Find(name)!))));
+        return states.SelectMany((state, i) => state.Names.Where(name => name != DividedWindow).Select(name => ($"{i} {name}", Numbers(state.Find(name)!))));
+    }
+
+    /// <summary>Takes some steps from where a run left off, and leaves it again: parameters and state, as they are saved.</summary>
+    /// <param name="ranks">The ranks.</param>
+    /// <param name="name">What is trained.</param>
+    /// <param name="steps">From which to which.</param>
+    /// <param name="saved">Null: the beginning.</param>
+    public static (double[] Parameters, byte[] State) Continue(IRanks ranks, string name, Range steps, (double[] Parameters, byte[] State)? saved = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Create("conv", ranks);
+        using OptimizerHelper optimizer = Make(name, problem.Model);
+        ((ICurvatureOptimizer)optimizer).Ranks = ranks;
+        if (saved is var (parameters, state))
+        {
+            using MemoryStream file = new(state);
+            problem.Parameters.Assign(tensor(parameters));
+            optimizer.load_state_dict(new BinaryReader(file));
+        }
+
+        for (int t = steps.Start.Value; t < steps.End.Value; t++)
+        {
+            using DisposeScope inner = NewDisposeScope();
+            (long first, long rows) = Share(problem.Inputs.shape[0], t, ranks);
+            Batch part = new(problem.Inputs.narrow(0, first, rows), problem.Targets.narrow(0, first, rows));
+            ((ICurvatureOptimizer)optimizer).Step(() => problem.Model.call(part.Inputs), part.Targets, (ICurvatureLoss)problem.Loss);
+        }
+
+        using MemoryStream stream = new();
+        optimizer.save_state_dict(new BinaryWriter(stream));
+        return (Numbers(ParametersOf(problem.Model)), stream.ToArray());
     }
 
     /// <summary>A rank's rows of a batch: of a single rank all, else two to the first and the others to the last, or the other way round at every second step; none to those between.</summary>

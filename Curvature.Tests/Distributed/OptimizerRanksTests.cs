@@ -82,10 +82,10 @@ public sealed class OptimizerRanksTests
         {
             using MfacOptimizer optimizer = One(ranks, out Parameter w, rate: 1);
             optimizer.Step(ranks.Rank == 1 ? [] : [() => w.mul(ranks.Rank == 0 ? 1 : 3).sum()]);
-            return w.item<double>();
+            return w[0].item<double>();
         });
         Assert.Equal([theta[0], theta[0], theta[0]], theta);
-        Assert.Equal(5 - (2 / (1e-2 + 4)), theta[0], 1e-12); // g = (1 + 3) / 2
+        Assert.Equal(5 - (2 / (1e-2 + 12)), theta[0], 1e-12); // g = (1 + 3) / 2, three times
     }
 
     [Theory]
@@ -130,6 +130,46 @@ public sealed class OptimizerRanksTests
         });
         long parameters = Problems.Create("conv").Parameters.Count, count = Problems.Create("conv").Model.parameters().Count();
         Assert.All(sums, own => Assert.Equal([16, parameters + count + 2, parameters], own));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_state_saved_by_some_ranks_goes_on_on_any_other_number_of_them(string name)
+    {
+        (double[] Parameters, byte[] State) Run(int count, Range steps, (double[], byte[])? saved = null)
+        {
+            (double[] Parameters, byte[] State)[] all = count == 1 ? [OptimizerBattery.Continue(OneRank.Instance, name, steps, saved)] : ThreadRanks.Run(count, ranks => OptimizerBattery.Continue(ranks, name, steps, saved));
+            Assert.All(all, rank => Assert.Equal(all[0].Parameters, rank.Parameters));
+            Assert.All(all, rank => Assert.Equal(all[0].State, rank.State));
+            return all[0];
+        }
+
+        (double[] Parameters, byte[] State) straight = Run(1, 0..6);
+        foreach ((int from, int to) in ((int, int)[])[(3, 1), (1, 3), (2, 3)])
+        {
+            (double[] Parameters, byte[] State) resumed = Run(to, 3..6, Run(from, 0..3));
+            Assert.True(RankBattery.Difference(straight.Parameters, resumed.Parameters) <= 1e-12, $"from {from} to {to} ranks");
+            Assert.Equal(straight.State.Length, resumed.State.Length);
+        }
+    }
+
+    [Fact]
+    public void Ranks_that_are_told_after_a_state_was_loaded_take_their_columns_of_the_window()
+    {
+        (double[] Parameters, byte[] State) saved = OptimizerBattery.Continue(OneRank.Instance, "mfac", 0..3);
+        long[][] held = ThreadRanks.Run(3, ranks =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Problem problem = OptimizerBattery.Create("conv", ranks);
+            using OptimizerHelper optimizer = OptimizerBattery.Make("mfac", problem.Model);
+            using MemoryStream file = new(saved.State);
+            optimizer.load_state_dict(new BinaryReader(file));
+            ((ICurvatureOptimizer)optimizer).Ranks = ranks;
+            ((ICurvatureOptimizer)optimizer).Step(() => problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
+            return ((NamedState)optimizer.state_dict().State[0]).Find("mfac.window")!.shape;
+        });
+        long parameters = Problems.Create("conv").Parameters.Count;
+        Assert.All(held, (shape, rank) => Assert.Equal([64, ((rank + 1) * parameters / 3) - (rank * parameters / 3)], shape));
     }
 
     [Fact]
@@ -212,7 +252,7 @@ public sealed class OptimizerRanksTests
             w.add_(1e-3);
         })));
         Says("Ranks take the same steps: rank 1 has taken 0 and skipped 0 at learning rates of 0.5", Refused((ranks, optimizer, _) => On(ranks, () => optimizer.ParamGroups.First().LearningRate = 0.5)));
-        Says("Rank 1 has 2 parameters of 3 entries, and rank 0 1 of 1", Refused((ranks, optimizer, _) => On(ranks, () => optimizer.add_param_group(new ParamGroup { Parameters = [new Parameter(zeros(2, ScalarType.Float64))], Options = new OptimizerOptions { LearningRate = 0 } }))));
+        Says("Rank 1 has 2 parameters of 5 entries, and rank 0 1 of 3", Refused((ranks, optimizer, _) => On(ranks, () => optimizer.add_param_group(new ParamGroup { Parameters = [new Parameter(zeros(2, ScalarType.Float64))], Options = new OptimizerOptions { LearningRate = 0 } }))));
         Says("no parts of a batch to step on, on none of the 2 ranks", Refused((_, _, _) => { }, (_, optimizer, _) => optimizer.Step(losses: [])));
         Says("Some ranks give ShardTerms and others do not", Refused((ranks, optimizer, _) => On(ranks, () => optimizer.ShardTerms = 3)));
         Says("before the first", Refused((_, optimizer, w) => optimizer.Step(() => w.sum()), (ranks, optimizer, _) =>
@@ -242,10 +282,10 @@ public sealed class OptimizerRanksTests
         Assert.True(RankBattery.Difference(alone, all[0]) < 1e-12);
     }
 
-    /// <summary>One parameter at 5, of M-FAC.</summary>
+    /// <summary>One parameter of three entries at 5, of M-FAC.</summary>
     private static MfacOptimizer One(IRanks ranks, out Parameter w, double rate = 0.1)
     {
-        w = new Parameter(full(1, 5.0, ScalarType.Float64));
+        w = new Parameter(full(3, 5.0, ScalarType.Float64));
         return new MfacOptimizer([w], 2, new MfacOptimizerOptions { LearningRate = rate }) { Ranks = ranks };
     }
 
