@@ -53,20 +53,20 @@ internal sealed class KrylovBasis : IDisposable
         using DisposeScope scope = NewDisposeScope();
         int j = Length++;
         Tensor w = _a.Apply(_q.select(0, j)).clone();
-        double before = Precision.Norm(w);
+        Tensor before = w.square().sum();
         Tensor basis = _q.narrow(0, 0, j + 1);
         Orthogonalise(w, _locked);
         Tensor h = Orthogonalise(w, basis);
         Orthogonalise(w, _locked);
-        h = h.add(Orthogonalise(w, basis)).to(ScalarType.Float64).cpu();
-        double[] column = h.data<double>().ToArray();
+        h = h.add(Orthogonalise(w, basis));
+        double[] column = cat([h, stack([before, w.square().sum()])]).to(ScalarType.Float64).cpu().data<double>().ToArray(); // one wait for the device
         for (int i = 0; i <= j; i++)
         {
             _t[i, j] = _t[j, i] = column[i];
         }
 
-        double beta = Precision.Norm(w);
-        _scale = Math.Max(_scale, before);
+        double beta = Math.Sqrt(column[j + 2]);
+        _scale = Math.Max(_scale, Math.Sqrt(column[j + 1]));
         bool exhausted = Length + _locked.shape[0] >= _a.Columns;
         Beta = exhausted || beta <= 10 * Precision.Epsilon(_a.DType) * _scale ? 0 : beta;
         if (!IsInvariant)

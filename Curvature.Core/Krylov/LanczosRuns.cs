@@ -1,3 +1,4 @@
+using Curvature.Data;
 using Curvature.Operators;
 using Curvature.Tensors;
 using TorchSharp;
@@ -65,10 +66,10 @@ public sealed record LanczosRuns(IReadOnlyList<double[]> Alphas, IReadOnlyList<d
             products += runs;
 
             Tensor basis = Q.narrow(1, 0, j + 1);                                   // [runs, j + 1, P]
-            double[] alpha = ToDoubles(w.mul(q).sum(1));
+            Tensor forms = w.mul(q).sum(1);
             Orthogonalise(w, basis);
             Orthogonalise(w, basis);
-            double[] beta = ToDoubles(Precision.RowNorms(w));
+            double[] both = ToDoubles(cat([forms, Precision.RowNorms(w).squeeze(1)])), alpha = both[..runs], beta = both[runs..]; // one wait for the device
             double[] next = new double[runs];
             for (int r = 0; r < runs; r++)
             {
@@ -88,7 +89,7 @@ public sealed record LanczosRuns(IReadOnlyList<double[]> Alphas, IReadOnlyList<d
             }
 
             // A run that has ended goes on with the zero vector, which costs its share of the pass and nothing else.
-            q.copy_(w.mul_(tensor(next, a.DType, a.Device).unsqueeze(1)));
+            q.copy_(w.mul_(DeviceCopy.To(tensor(next, a.DType), a.DType, a.Device).unsqueeze(1)));
             progress?.Report(new ProductProgress("density", products, runs * steps));
             if (Array.TrueForAll(ended, e => e))
             {

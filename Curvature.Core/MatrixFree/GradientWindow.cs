@@ -1,3 +1,4 @@
+using Curvature.Data;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -65,7 +66,7 @@ internal sealed class GradientWindow : IDisposable
         }
 
         using DisposeScope scope = NewDisposeScope();
-        Tensor weights = w.narrow(0, 0, Filled).to(Rows.device);
+        Tensor weights = DeviceCopy.To(w.narrow(0, 0, Filled), ScalarType.Float64, Rows.device);
         foreach ((long first, long count) in ColumnStretches.Of(Math.Max(1, Filled), Rows.shape[1]))
         {
             using DisposeScope inner = NewDisposeScope();

@@ -139,6 +139,11 @@ internal sealed class BatchGraphs : IDisposable
     /// </summary>
     private void FollowParameters()
     {
+        if (_objective.Parameters.Device.type != DeviceType.CPU && FollowsUnseen())
+        {
+            return;
+        }
+
         IReadOnlyList<Tensor> now = Parameters;
         int[] changed = HaveMoved() ? [.. Enumerable.Range(0, now.Count).Where(i => !SameBits(_theta[i], now[i]))] : [];
         int mode = _objective.Mode;
@@ -161,6 +166,32 @@ internal sealed class BatchGraphs : IDisposable
         {
             _theta[i].copy_(now[i].detach());
         }
+    }
+
+    /// <summary>
+    /// Follows the parameters without a look at their values, for which the host would wait: on a GPU nobody writes past libtorch, whose counters tell of every write. Not where graphs are in use that a write has spoilt, nor
+    /// where an operator that is <c>Frozen</c> has none whose counters would tell.
+    /// </summary>
+    private bool FollowsUnseen()
+    {
+        int mode = _objective.Mode;
+        if (!_kept.IsEmpty)
+        {
+            return mode == _mode && _sentinel!.IsIntact();
+        }
+
+        if (_options.Frozen)
+        {
+            return false;
+        }
+
+        _mode = mode;
+        foreach ((Tensor copy, Tensor parameter) in _theta.Zip(Parameters))
+        {
+            copy.copy_(parameter.detach());
+        }
+
+        return true;
     }
 
     /// <summary>Whether any parameter differs from its copy. On a GPU all are compared first, for one synchronisation.</summary>

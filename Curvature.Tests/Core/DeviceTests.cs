@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Curvature.Objectives;
+using Curvature.Operators;
+using Curvature.Tests.Distributed;
+using Curvature.Tests.Fixtures;
+using Xunit;
+
+namespace Curvature.Tests.Core;
+
+/// <summary>
+/// What every change must hold on a device that is not the CPU, in a process of its own with the pretended one: the numbers, no operator over tensors of two devices, and how often inner loops wait for it. The whole
+/// battery runs there by <c>eng/test-device.sh pretended</c>.
+/// </summary>
+[Trait("Engine", "StandIn")]
+public sealed class DeviceTests(DeviceTests.Child child) : IClassFixture<DeviceTests.Child>
+{
+    [DeviceFact]
+    public void Estimators_and_solvers_give_the_numbers_of_the_CPU()
+    {
+        foreach ((string name, double[] expected) in RankBattery.MeasureEstimators(OneRank.Instance, null))
+        {
+            Assert.True(RankBattery.Difference(expected, child.Findings.Numbers[name]) <= RankBattery.Tolerance(name), name);
+        }
+    }
+
+    [DeviceFact]
+    public void The_host_waits_once_a_product_for_its_check_and_not_for_the_parameters()
+    {
+        foreach (string matrix in KnownOperators.Names)
+        {
+            foreach ((string what, double waits) in Waits($"product: {matrix},"))
+            {
+                // Differences: two gradients of two batches, each with a loss that is looked at, and the check.
+                Assert.True(waits <= (matrix.StartsWith("finite", StringComparison.Ordinal) ? 5 : 1), $"{what}: {waits} ({child.Findings.Kinds[what]})");
+            }
+        }
+    }
+
+    [DeviceTheory]
+    [InlineData("iteration: cg", 2)]
+    [InlineData("iteration: minres", 2)]
+    [InlineData("iteration: lsmr", 1)]
+    [InlineData("iteration: neumann", 1)]
+    [InlineData("product of eigenpairs: lanczos", 1.1)]
+    [InlineData("product of a trace: hutchinson", 0.2)]
+    [InlineData("product of a density", 0.5)]
+    [InlineData("step: adahessian", 1)]
+    [InlineData("step: sophia-h", 1)]
+    [InlineData("step: sophia-g", 1)]
+    [InlineData("step: kfac", 1.5)]
+    [InlineData("step: ekfac", 2)]
+    [InlineData("step: mkor", 3)]
+    [InlineData("step: mfac", 3)]
+    public void Beside_its_products_an_inner_loop_waits_no_more_than_is_told(string loop, double most)
+    {
+        KeyValuePair<string, double> found = Assert.Single(Waits(loop), wait => wait.Key == loop);
+        Assert.True(found.Value <= most, $"{found.Value} ({child.Findings.Kinds[loop]})");
+    }
+
+    private IEnumerable<KeyValuePair<string, double>> Waits(string what) => child.Findings.Waits.Where(wait => wait.Key.Contains(what, StringComparison.Ordinal));
+
+    /// <summary>The library, built where it is not up to date, and the process that measures.</summary>
+    public sealed class Child
+    {
+        private readonly Lazy<DeviceProgram.Findings> _findings = new(Measure);
+
+        internal DeviceProgram.Findings Findings => _findings.Value;
+
+        private static DeviceProgram.Findings Measure()
+        {
+            string build = Path.Combine(AppContext.BaseDirectory, "pretended-cuda");
+            Run("cmake", ["-S", Repository.File("Curvature.Tests/Fixtures/device"), "-B", build, "-DCMAKE_BUILD_TYPE=Release"], null);
+            Run("cmake", ["--build", build], null);
+            using TemporaryFolder folder = new();
+            string file = folder.File("findings.json");
+            Run("dotnet", [typeof(DeviceTests).Assembly.Location, "device", file], Path.Combine(build, "libcudart_pretended.so"));
+            return JsonSerializer.Deserialize<DeviceProgram.Findings>(File.ReadAllText(file))!;
+        }
+
+        private static void Run(string program, string[] arguments, string? library)
+        {
+            ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+            start.Environment["OMP_NUM_THREADS"] = "1";
+            start.Environment["CURVATURE_TEST_DEVICE"] = "cuda";
+            start.Environment["CURVATURE_PRETENDED_CUDA"] = library ?? "";
+            using Process process = Process.Start(start)!;
+            Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
+            process.WaitForExit();
+            Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)}: {output.Result}{error.Result}");
+        }
+    }
+}
