@@ -91,7 +91,7 @@ public static class CurvatureCommand
 
     /// <summary>Whether several ranks do a command together: what goes over the data.</summary>
     private static bool IsShared(ParseResult parse) => parse.Action is not HelpAction
-        && (parse.CommandResult.Command.Name is "report" or "quantize" || (parse.CommandResult.Command.Name == "plan" && !PlanCommand.IsOfTable(parse)) || parse.CommandResult.Parent is CommandResult { Command.Name: "measure" });
+        && (parse.CommandResult.Command.Name is "report" or "quantize" || (parse.CommandResult.Command.Name == "prune" && !PruneCommand.IsOfBlocks(parse)) || (parse.CommandResult.Command.Name == "plan" && !PlanCommand.IsOfTable(parse)) || parse.CommandResult.Parent is CommandResult { Command.Name: "measure" });
 
     private static RootCommand Root(Terminal terminal) =>
         new("Curvature of neural networks: sharpness reports and measurements of a checkpoint, with error bars; pruning; bit-width plans and quantization.")

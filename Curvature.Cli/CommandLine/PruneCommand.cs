@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Curvature.Cli.Output;
 using Curvature.Cli.Work;
 using Curvature.Pruning;
@@ -17,6 +18,11 @@ internal static class PruneCommand
         ["none"] = PruningUpdate.None,
     };
 
+    private const string BlockSize = "--block-size";
+
+    /// <summary>Whether a command line takes the matrix in blocks, which one process holds.</summary>
+    public static bool IsOfBlocks(ParseResult parse) => parse.CommandResult.Children.OfType<OptionResult>().Any(option => !option.Implicit && option.Option.Name == BlockSize);
+
     public static Command Create(Terminal terminal)
     {
         var work = new WorkOptions(WorkKind.Prune);
@@ -27,7 +33,7 @@ internal static class PruneCommand
         Option<int?> each = Choices.Count("--gradient-samples", "samples of one gradient [16, or as many as there are for all]");
         Option<int?> steps = Choices.Count("--steps", "steps to the sparsity, each with gradients of its own [16]", most: 10_000);
         Option<double?> damping = Choices.Real("--damping", "LAMBDA", "added to the diagonal of the matrix [1e-5]", "a number above 0", lambda => lambda > 0);
-        Option<int?> block = Choices.Count("--block-size", "only curvature within blocks of N parameters [the whole matrix]");
+        Option<int?> block = Choices.Count(BlockSize, "only curvature within blocks of N parameters [the whole matrix]");
         Option<string?> update = Choices.Word("--update", "how other weights make up for those that go [joint]", Updates.Keys);
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
         (sparsity.Required, file.Required) = (true, true);

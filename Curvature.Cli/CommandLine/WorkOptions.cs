@@ -89,7 +89,7 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
             Option[] kept = kind switch
             {
                 WorkKind.Measure => checkpoints ? [] : [_checkpoint, _estimate],
-                WorkKind.Prune => [_matrix, _fisherSamples, _budget, _checkpoint, _estimate, _rankTimeout],
+                WorkKind.Prune => [_matrix, _fisherSamples, _budget, _checkpoint, _estimate],
                 _ => [_matrix, _fisherSamples, _budget, _checkpoint, _estimate, _parameters, _trainMode, _l2],
             };
             return all.Except(kept);

@@ -1,6 +1,7 @@
 using Curvature.Cli.Output;
 using Curvature.Data;
 using Curvature.Estimators;
+using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Quant.Calibration;
 using Curvature.Quant.Networks;
@@ -46,8 +47,10 @@ internal sealed class NetworkPlanRun
     /// <summary>Does what the request says.</summary>
     public static PlanReport Run(PlanRequest request, NetworkPlanRequest of, EnvironmentReport environment, Terminal terminal)
     {
-        LayerTable? costs = of.Layers is null ? null : LayerTable.ReadCosts(of.Layers);
-        using var work = Workspace.Open(of.Work, Team.Join(of.Work.RankTimeout));
+        IRanks ranks = Team.Join(of.Work.RankTimeout);
+        LayerTable? costs = null;
+        ranks.Together(() => costs = of.Layers is null ? null : LayerTable.ReadCosts(of.Layers));
+        using var work = Workspace.Open(of.Work, ranks);
         using SampleSet samples = work.Data.Choose(Math.Min(of.Work.Samples ?? UsualSamples, work.Data.Count), of.Work.Seed);
         using SampleSet? test = of.Test is null ? null : work.Read(of.Test);
         PlanReport report = new NetworkPlanRun(request, of, work, samples, test, costs, terminal).Run();
@@ -67,12 +70,12 @@ internal sealed class NetworkPlanRun
     private PlanReport Run()
     {
         using var problem = new SensitivityProblem(_network, _work.Loss, _work.Share(_samples), _request.Bits ?? UsualBits, ranks: _work.Ranks);
-        Foresee(problem);
+        _work.Ranks.Together(() => Foresee(problem));
         using QuantizedActivations? activations = _of.Activations.Count == 0 ? null : _work.Named(() => QuantizedActivations.Calibrate(_network, Inputs(), cancellation: _terminal.Cancellation));
         if (activations is not null)
         {
             _inputs = _work.Named(() => new ActivationPlanning(_work, _network, _samples, _of, _costs, _terminal).Bits(activations));
-            Foresee(problem);
+            _work.Ranks.Together(() => Foresee(problem));
         }
 
         var trial = new PlanTrial(_work, _network, activations, _inputs?.Bits ?? new Dictionary<string, int>(), _terminal.Cancellation);

@@ -1,6 +1,5 @@
 using Curvature.Checkpoints;
 using Curvature.Cli.Output;
-using Curvature.Data;
 using Curvature.MatrixFree;
 using Curvature.Objectives;
 using Curvature.Pruning;
@@ -28,9 +27,13 @@ internal sealed class PruneRun
     public static PruneReport Run(PruneRequest request, Terminal terminal)
     {
         var environment = new EnvironmentReport();
-        using var work = Workspace.Open(request.Work);
-        CheckpointWriter.Check(work.Loaded, request.Out);
-        InputFiles.Refuse(request.Out, request.Work.Data, request.Test); // a model may replace the one it was made of
+        using var work = Workspace.Open(request.Work, Team.Join(request.Work.RankTimeout));
+        if (Team.Leads)
+        {
+            CheckpointWriter.Check(work.Loaded, request.Out);
+            InputFiles.Refuse(request.Out, request.Work.Data, request.Test); // a model may replace the one it was made of
+        }
+
         using SampleSet samples = work.Data.Choose(Math.Min(request.Work.Samples ?? long.MaxValue, work.Data.Count), request.Work.Seed);
         using SampleSet? test = request.Test is null ? null : work.Read(request.Test);
         return new PruneRun(request, work, samples, test, terminal).Run(environment);
@@ -49,13 +52,16 @@ internal sealed class PruneRun
 
         int gradients = (int)Math.Min(_request.Gradients, _samples.Count);
         int each = _request.GradientSamples ?? (int)Math.Clamp(_samples.Count / gradients, 1, MostSamples);
-        using Dataset chosen = InRandomOrder(Math.Min((long)gradients * each, _samples.Count));
-        Objective objective = _work.Over(chosen.Batches(each));
+        using SampleSet chosen = InRandomOrder(Math.Min((long)gradients * each, _samples.Count));
+        Objective objective = _work.Over(chosen, batchSize: each);
         gradients = (int)((chosen.Count + each - 1) / each);
         _terminal.Say($"OBS: {Format.Count(gradients)} gradients of {Format.Count(each)} samples in each of {_request.Steps} steps.");
         using PruningResult result = Prune(Obs(), objective);
         PruneOutcome obs = Measure("obs");
-        CheckpointWriter.Write(_work.Loaded, _request.Out);
+        if (Team.Leads)
+        {
+            CheckpointWriter.Write(_work.Loaded, _request.Out);
+        }
 
         environment.Add("samples", _samples.Count);
         environment.Add("samples_available", _work.Data.Count);
@@ -74,13 +80,11 @@ internal sealed class PruneRun
     }
 
     /// <summary>A seeded choice of the samples: a file may be sorted by class, and a gradient is to see several.</summary>
-    private Dataset InRandomOrder(long count)
+    private SampleSet InRandomOrder(long count)
     {
         using DisposeScope scope = NewDisposeScope();
         using var generator = new Generator((ulong)(uint)_request.Work.Seed);
-        Dataset all = _samples.All();
-        Tensor order = randperm(all.Count, generator: generator).narrow(0, 0, count);
-        return all.Select(order.data<long>().ToArray());
+        return _samples.Select(randperm(_samples.Count, generator: generator).narrow(0, 0, count).data<long>().ToArray());
     }
 
     private ObsPruner Obs() => new()

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Curvature.Checkpoints;
 using Curvature.Cli.Output;
+using Curvature.Objectives;
 using Curvature.Quant.Networks;
 using Curvature.Quant.Planning;
 using Curvature.Sharpness;
@@ -16,10 +17,13 @@ internal static class QuantizeRun
     public static QuantizeReport Run(QuantizeRequest request, Terminal terminal)
     {
         var environment = new EnvironmentReport();
-        var plan = PlanFile.Read(request.Plan);
+        IRanks ranks = Team.Join(request.Work.RankTimeout);
+        PlanFile? read = null;
+        ranks.Together(() => read = PlanFile.Read(request.Plan));
+        PlanFile plan = read!;
         string loss = request.Work.Loss.Length > 0 ? request.Work.Loss : plan.Loss
             ?? throw new CurvatureException($"{request.Plan}: it does not say which loss it was made with. Name one (--loss).");
-        using var work = Workspace.Open(request.Work with { Loss = loss }, Team.Join(request.Work.RankTimeout));
+        using var work = Workspace.Open(request.Work with { Loss = loss }, ranks);
         if (Team.Leads)
         {
             CheckOutputs(request);
@@ -27,8 +31,11 @@ internal static class QuantizeRun
         }
 
         var network = QuantizableNetwork.Of(work.Model);
-        plan.RequireFits(network);
-        QuantizedModel.Check(request, network);
+        ranks.Together(() =>
+        {
+            plan.RequireFits(network);
+            QuantizedModel.Check(request, network);
+        });
         using SampleSet samples = work.Data.Choose(Math.Min(request.Work.Samples ?? long.MaxValue, work.Data.Count), request.Work.Seed);
         using SampleSet? test = request.Test is null ? null : work.Read(request.Test);
         environment.AddEngine(Blas.Measure());

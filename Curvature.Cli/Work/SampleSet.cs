@@ -12,9 +12,10 @@ internal sealed class SampleSet : IDisposable
     private readonly Func<IReadOnlyList<long>, Dataset> _read; // by their places in the file, in the model's dtype and on its device
     private readonly IReadOnlyList<long> _rows;
     private readonly Dictionary<(long First, long End), Dataset> _stretches = [];
+    private readonly bool _borrows; // what is all is another's
     private Dataset? _all;
 
-    private SampleSet(IReadOnlyList<long> rows, Func<IReadOnlyList<long>, Dataset> read, Dataset? all) => (_rows, _read, _all) = (rows, read, all);
+    private SampleSet(IReadOnlyList<long> rows, Func<IReadOnlyList<long>, Dataset> read, Dataset? all, bool borrows = false) => (_rows, _read, _all, _borrows) = (rows, read, all, borrows);
 
     /// <summary>How many there are.</summary>
     public long Count => _rows.Count;
@@ -63,7 +64,13 @@ internal sealed class SampleSet : IDisposable
     /// <summary>A seeded subset, the same as <see cref="Dataset.Sample"/> takes and on every rank; not read before it is asked for. To be disposed before these.</summary>
     /// <param name="count">How many; as many as there are, or more: all, in order.</param>
     /// <param name="seed">Chooses them.</param>
-    public SampleSet Choose(long count, int seed) => new([.. Dataset.Subset(Count, count, seed).Select(i => _rows[(int)i])], _read, null);
+    public SampleSet Choose(long count, int seed) => count >= Count && _all is not null
+        ? new(_rows, _read, _all, borrows: true)
+        : Select(Dataset.Subset(Count, count, seed));
+
+    /// <summary>Some of them, in the order asked for; not read before they are asked for. To be disposed before these.</summary>
+    /// <param name="places">Their places among these.</param>
+    public SampleSet Select(IEnumerable<long> places) => new([.. places.Select(i => _rows[(int)i])], _read, null);
 
     /// <summary>All of them, on this process; kept until these are disposed.</summary>
     public Dataset All() => _all ??= _read(_rows);
@@ -98,7 +105,11 @@ internal sealed class SampleSet : IDisposable
 
     public void Dispose()
     {
-        _all?.Dispose();
+        if (!_borrows)
+        {
+            _all?.Dispose();
+        }
+
         foreach (Dataset stretch in _stretches.Values)
         {
             stretch.Dispose();

@@ -12,10 +12,10 @@ namespace Curvature.Cli.Work;
 internal static class Team
 {
     // How long a rank lets one with a lower number speak for all, and then MPI try to end them.
-    private static readonly TimeSpan Precedence = TimeSpan.FromSeconds(0.7), Last = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan Precedence = TimeSpan.FromSeconds(2), Last = TimeSpan.FromSeconds(3);
 
     // Errors of many ranks at once are mostly one; where they are not, some are told twice.
-    private const int MostPrecedence = 4;
+    private const int MostPrecedence = 2;
 
     // mpirun asks politely and kills a second later.
     private static readonly TimeSpan Mercy = TimeSpan.FromSeconds(1.5);

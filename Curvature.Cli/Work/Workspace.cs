@@ -83,7 +83,8 @@ internal sealed class Workspace : IDisposable
     /// <summary>The loss over some samples, as a function of the parameters, or of those of one layer.</summary>
     /// <param name="samples">The samples.</param>
     /// <param name="layer">Null: all parameters looked at.</param>
-    public Objective Over(SampleSet samples, ParameterLayer? layer = null) => Over(Share(samples, _request.BatchSize), layer, Ranks);
+    /// <param name="batchSize">How many at once; null: as the request says.</param>
+    public Objective Over(SampleSet samples, ParameterLayer? layer = null, int? batchSize = null) => Over(Share(samples, batchSize ?? _request.BatchSize), layer, Ranks);
 
     /// <summary>The loss over some batches, which this process goes over alone.</summary>
     /// <param name="batches">The batches.</param>

@@ -47,7 +47,7 @@ public sealed record LogDeterminant
         {
             int below = rules.Max(r => r.Nodes.Count(x => x + damping <= 10 * epsilon * scale));
             throw new CurvatureException(FormattableString.Invariant(
-                $"The {quantity} needs a positive definite matrix; with damping {damping:g6} this one has {below} quadrature nodes at or below rounding, down to the eigenvalue {smallest:g6}, and there may be lower ones. Use a damping well above {Math.Max(0, -smallest) + (10 * epsilon * scale):g6}."));
+                $"The {quantity} needs a positive definite matrix; with damping {damping:g6} this one has {below} quadrature node{(below == 1 ? "" : "s")} at or below rounding, down to the eigenvalue {smallest:g6}, and there may be lower ones. Use a damping well above {Math.Max(0, -smallest) + (10 * epsilon * scale):g6}."));
         }
     }
 }

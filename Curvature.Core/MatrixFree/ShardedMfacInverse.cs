@@ -19,7 +19,7 @@ namespace Curvature.MatrixFree;
 /// Frantar, Kurtic, Alistarh 2021, M-FAC: Efficient Matrix-Free Approximations of Second-Order Information; the inverse by the matrix-inversion lemma in place of its recursion.
 /// </para>
 /// </summary>
-public sealed class ShardedMfacInverse : LinearOperator
+public sealed partial class ShardedMfacInverse : LinearOperator
 {
     /// <summary>Columns that are in float64 at a time.</summary>
     private const long Stretch = 1 << 16;
@@ -49,12 +49,27 @@ public sealed class ShardedMfacInverse : LinearOperator
     /// <returns>The caller's to dispose.</returns>
     /// <exception cref="CurvatureException">A damping that is not positive; no loss terms; gradients that do not fit into memory.</exception>
     /// <exception cref="NonFiniteException">A gradient is NaN or infinite.</exception>
-    public static ShardedMfacInverse FromBatches(Objective objective, double damping = 1e-3, CancellationToken cancellation = default)
+    public static ShardedMfacInverse FromBatches(Objective objective, double damping = 1e-3, CancellationToken cancellation = default) => FromBatches(objective, damping, mask: null, cancellation);
+
+    /// <summary>The same with some parameters left out, as weights that are pruned. Collective.</summary>
+    /// <param name="objective">As above.</param>
+    /// <param name="damping">lambda, positive.</param>
+    /// <param name="mask">Boolean <c>[P]</c>, the same on every rank: where it is false, gradients count as zero, and F is <c>lambda I</c> there. Null: nowhere.</param>
+    /// <param name="cancellation">Ends between two batches.</param>
+    /// <returns>The caller's to dispose.</returns>
+    /// <exception cref="CurvatureException">As above, or a mask of another shape or type.</exception>
+    /// <exception cref="NonFiniteException">A gradient is NaN or infinite.</exception>
+    public static ShardedMfacInverse FromBatches(Objective objective, double damping, Tensor? mask, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(objective);
         if (!double.IsFinite(damping) || damping <= 0)
         {
             throw new CurvatureException(FormattableString.Invariant($"The damping of an inverse is positive and finite; got {damping}."));
+        }
+
+        if (mask is not null && (mask.dtype != ScalarType.Bool || !mask.shape.SequenceEqual([objective.Parameters.Count])))
+        {
+            throw new CurvatureException($"The mask is a boolean vector [{objective.Parameters.Count}]; got [{string.Join(", ", mask.shape)}] of {mask.dtype}.");
         }
 
         using IDisposable noGrad = no_grad();
@@ -69,6 +84,11 @@ public sealed class ShardedMfacInverse : LinearOperator
             cancellation);
         Tensor gradients = empty([m, own], objective.Parameters.DType, objective.Parameters.Device);
         Gather(objective, counts, gradients, first, cancellation);
+        if (mask is not null)
+        {
+            gradients.mul_(mask.narrow(0, first, own).to(gradients.dtype));
+        }
+
         Tensor gram = zeros([m, m], ScalarType.Float64, gradients.device);
         ForEachStretch(gradients, (G, _) => gram.add_(G.mm(G.t())));
         ranks.Sum(gram);

@@ -1,5 +1,6 @@
 using Curvature.MatrixFree;
 using Curvature.Objectives;
+using Curvature.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,7 +13,8 @@ namespace Curvature.Pruning;
 /// in density (<see cref="PruningSchedule"/>), with new gradients and a new inverse at each: the quadratic model holds near the point it was made at.
 /// <para>
 /// Cost: a step takes m gradients, <c>O(d m^2)</c> twice, and m d entries of memory. Departures from the paper's code: the update is the exact one for all weights of a step
-/// (<see cref="PruningUpdate"/>), and gradients of pruned weights count as zero, so that what is gone stays out of the model. Deterministic.
+/// (<see cref="PruningUpdate"/>), and gradients of pruned weights count as zero, so that what is gone stays out of the model. Deterministic. Over several ranks each makes the gradients of its batches and holds its columns of all of them
+/// (<see cref="ShardedMfacInverse"/>), and all prune alike.
 /// </para>
 /// </summary>
 public sealed record ObsPruner : IPruner
@@ -43,7 +45,7 @@ public sealed record ObsPruner : IPruner
         {
             using DisposeScope inner = NewDisposeScope();
             Tensor alive = weights.Mask().logical_not(), theta = weights.Theta();
-            using MfacInverse inverse = MfacInverse.FromBatches(objective, Gradients, Matrix, alive, cancellation);
+            using LinearOperator inverse = Inverse(objective, alive, cancellation);
             weights.Take(Scores(theta, inverse), sparsity);
             (Tensor? change, double? increase) = Change(theta, weights.Mask(), alive, inverse);
             weights.Write(change);
@@ -54,18 +56,36 @@ public sealed record ObsPruner : IPruner
         return weights.Finish(steps);
     }
 
-    /// <summary><c>w_i^2 / (2 [F^{-1}]_ii)</c>.</summary>
-    private static Tensor Scores(Tensor w, MfacInverse inverse) => w.square().div(inverse.Diagonal().mul(2));
+    /// <summary>Of one process, or with the gradients spread over the ranks that share the data.</summary>
+    private LinearOperator Inverse(Objective objective, Tensor alive, CancellationToken cancellation)
+    {
+        if (objective.Ranks.Count == 1)
+        {
+            return MfacInverse.FromBatches(objective, Gradients, Matrix, alive, cancellation);
+        }
 
-    private (Tensor? Change, double? Increase) Change(Tensor w, Tensor gone, Tensor alive, MfacInverse inverse)
+        Matrix.Check();
+        return Gradients is null && Matrix.BlockSize is null
+            ? ShardedMfacInverse.FromBatches(objective, Matrix.Damping, alive, cancellation)
+            : throw new CurvatureException("Over several ranks the gradients are those of all batches and the inverse is of the whole matrix: leave Gradients and BlockSize out, or prune in one process.");
+    }
+
+    /// <summary><c>w_i^2 / (2 [F^{-1}]_ii)</c>.</summary>
+    private static Tensor Scores(Tensor w, LinearOperator inverse) => w.square().div(Diagonal(inverse).mul(2));
+
+    private static Tensor Diagonal(LinearOperator inverse) => inverse is ShardedMfacInverse sharded ? sharded.Diagonal() : ((MfacInverse)inverse).Diagonal();
+
+    private static MfacElimination Eliminate(LinearOperator inverse, Tensor w, Tensor gone) => inverse is ShardedMfacInverse sharded ? sharded.Eliminate(w, gone) : ((MfacInverse)inverse).Eliminate(w, gone);
+
+    private (Tensor? Change, double? Increase) Change(Tensor w, Tensor gone, Tensor alive, LinearOperator inverse)
     {
         switch (Update)
         {
             case PruningUpdate.Joint:
-                MfacElimination elimination = inverse.Eliminate(w, gone);
+                MfacElimination elimination = Eliminate(inverse, w, gone);
                 return (elimination.Change, elimination.Increase);
             case PruningUpdate.Independent:
-                Tensor asked = w.mul(gone.to(w.dtype)).div(inverse.Diagonal());
+                Tensor asked = w.mul(gone.to(w.dtype)).div(Diagonal(inverse));
                 return (inverse.Apply(asked).neg().mul(alive.to(w.dtype)), null);
             default:
                 return (null, null);

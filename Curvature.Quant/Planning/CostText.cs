@@ -21,6 +21,6 @@ public static class CostText
     {
         const double LongestWhole = 1e3;
         (double scale, string unit) = Math.Abs(value) < LongestWhole ? (1, "") : Array.Find(Thousands, thousand => Math.Abs(value) >= thousand.Scale);
-        return unit.Length == 0 ? value.ToString("N0", CultureInfo.InvariantCulture) : (value / scale).ToString(Math.Abs(value / scale) >= 1000 ? "F0" : "g4", CultureInfo.InvariantCulture) + unit;
+        return unit.Length == 0 ? value.ToString("N0", CultureInfo.InvariantCulture) : (value / scale).ToString(Math.Abs(value / scale) switch { >= 999.95 => "F0", >= 99.995 => "F1", >= 9.9995 => "F2", _ => "F3" }, CultureInfo.InvariantCulture) + unit;
     }
 }

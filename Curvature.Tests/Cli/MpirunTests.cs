@@ -67,6 +67,23 @@ public sealed class MpirunTests : IDisposable
     }
 
     [MpirunFact]
+    public void Ranks_prune_as_one_process_does()
+    {
+        string[] prune = ["prune", .. CommandRun.Digits, "--samples", "300", "--sparsity", "0.5", "--steps", "2", "--gradients", "40", "--dtype", "float64", "--json", "--threads", "1", "--out"];
+        JsonElement one = CommandRun.Of([.. prune, _folder.File("one.safetensors")]).Json();
+        using CommandProcess pair = CommandProcess.Mpirun(2, [.. prune, _folder.File("two.safetensors")]);
+        CommandRun run = pair.Finish();
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        JsonElement two = run.Json();
+        Assert.Equal(one.GetProperty("layers").GetRawText(), two.GetProperty("layers").GetRawText());
+        Assert.Equal(Loss(one, "magnitude"), Loss(two, "magnitude"));
+        Assert.Equal(Loss(one, "obs"), Loss(two, "obs"), 1e-8);
+        Assert.True(File.Exists(_folder.File("two.safetensors")));
+
+        static double Loss(JsonElement json, string how) => json.GetProperty("pruning").GetProperty(how).GetProperty("loss").GetDouble();
+    }
+
+    [MpirunFact]
     public void A_plan_ends_on_all_ranks_where_one_has_bad_data_and_an_error_of_all_is_told_once()
     {
         string[] plan = ["plan", .. CommandRun.Digits, "--samples", "200", "--limit", "avg-bits=3", "--probes", "8", "--threads", "1"];
@@ -80,6 +97,10 @@ public sealed class MpirunTests : IDisposable
         using CommandProcess absent = CommandProcess.Mpirun(3, [.. plan.Select(word => word == CommandRun.Digits[0] ? "absent.safetensors" : word)]);
         run = absent.Finish();
         Assert.Contains("absent.safetensors", Assert.Single(run.Error.Split('\n'), line => line.Contains("error: ", StringComparison.Ordinal)), StringComparison.Ordinal);
+
+        using CommandProcess dear = CommandProcess.Mpirun(2, [.. plan.Select(word => word == "avg-bits=3" ? "bops=1K" : word)]);
+        run = dear.Finish();
+        Assert.StartsWith("error: bops=1K is 1.000 K, and no plan", Assert.Single(run.Error.Split('\n'), line => line.Contains("error: ", StringComparison.Ordinal)), StringComparison.Ordinal);
     }
 
     [MpirunFact]

@@ -3,6 +3,7 @@ using Curvature.Data;
 using Curvature.MatrixFree;
 using Curvature.Objectives;
 using Curvature.Pruning;
+using Curvature.Tests.Distributed;
 using Curvature.Tests.Reference;
 using TorchSharp;
 using Xunit;
@@ -14,6 +15,28 @@ namespace Curvature.Tests.Core.Pruning;
 public sealed class PrunerTests
 {
     public static TheoryData<string> Names => [.. KnownPruners.Names];
+
+    [Theory]
+    [InlineData(PruningUpdate.Joint)]
+    [InlineData(PruningUpdate.Independent)]
+    public void Ranks_prune_alike_and_as_one_process_does(PruningUpdate update)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        ObsPruner pruner = new() { Sparsity = 0.6, Steps = 3, Update = update, Matrix = new MfacOptions { Damping = 1e-2 } };
+        Problem[] problems = [.. Enumerable.Range(0, 4).Select(_ => Problems.Create("tanh-mlp cross-entropy"))];
+        using PruningResult alone = pruner.Prune(problems[3].Objective(2, 1, 1, 3));
+        double[] expected = [.. problems[3].Parameters.Snapshot().data<double>(), .. alone.Steps.Select(step => step.PredictedIncrease ?? 0)];
+        double[][] got = ThreadRanks.Run(3, ranks =>
+        {
+            Problem problem = problems[ranks.Rank];
+            using PruningResult result = pruner.Prune(Objective.Supervised(problem.Model, problem.Loss, [.. RankBattery.Shard(problem.Batches(2, 1, 1, 3), ranks)], problem.Parameters, ranks: ranks));
+            return (double[])[.. problem.Parameters.Snapshot().data<double>(), .. result.Steps.Select(step => step.PredictedIncrease ?? 0)];
+        });
+        Assert.All(got, rank => Assert.Equal(got[0], rank));
+        Assert.InRange(RankBattery.Difference(expected, got[0]), 0, 1e-9);
+        Exception?[] errors = ThreadRanks.Try(2, ranks => (pruner with { Sparsity = 0.8, Gradients = 2 }).Prune(Objective.Supervised(problems[ranks.Rank].Model, problems[0].Loss, problems[0].Batches(2, 1, 1, 3), problems[ranks.Rank].Parameters, ranks: ranks))).Errors;
+        Assert.All(errors, error => Assert.Contains("leave Gradients and BlockSize out", error!.Message, StringComparison.Ordinal));
+    }
 
     [Theory]
     [InlineData(PruningUpdate.Joint)]
