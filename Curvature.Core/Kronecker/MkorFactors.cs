@@ -103,10 +103,8 @@ public sealed class MkorFactors : IDisposable
         {
             using DisposeScope inner = NewDisposeScope();
             MkorLayer layer = _layers[name].Layer;
-            Tensor G = gradient.detach().narrow(0, first, layer.Count), D = layer.Unpack(Sandwich(name, layer.Pack(G)));
-            double length = Precision.Norm(D);
-            double factor = !Options.Rescale ? ScaleOf(name) : length > 0 ? Precision.Norm(G) / length : 1;
-            direction.narrow(0, first, layer.Count).copy_(D.mul(factor));
+            Tensor G = gradient.detach().narrow(0, first, layer.Count);
+            direction.narrow(0, first, layer.Count).copy_(layer.Unpack(Direction(name, layer.Pack(G))));
             first += layer.Count;
         }
 
