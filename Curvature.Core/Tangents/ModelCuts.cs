@@ -10,6 +10,7 @@ namespace Curvature.Tangents;
 internal sealed class ModelCuts : IDisposable
 {
     private readonly Dictionary<nn.Module, IBilinearLayer> _layers = [];
+    private readonly Random _factors = new(1);
     private Tensor? _direction;
 
     /// <param name="space">The chosen parameters.</param>
@@ -55,7 +56,10 @@ internal sealed class ModelCuts : IDisposable
     /// <param name="input">Its input, without graph.</param>
     public BilinearCall Call(nn.Module layer, Tensor input) => _layers[layer].Call(layer, input, Space);
 
-    /// <summary>A direction without structure, in the shape of <paramref name="leaf"/>: one draw serves all leaves.</summary>
+    /// <summary>
+    /// A direction without structure, in the shape of <paramref name="leaf"/>, in the caller's scope: one draw z serves all leaves, each call scales it by a random factor of its own. Equal directions of two leaves would cancel in
+    /// <c>f(x - y)</c>; a bilinear form that vanishes at random <c>c (x) z</c> is zero.
+    /// </summary>
     public Tensor DirectionLike(Tensor leaf)
     {
         long entries = leaf.numel();
@@ -65,7 +69,7 @@ internal sealed class ModelCuts : IDisposable
             _direction = Probes.Draw(ProbeKind.Gaussian, entries, 0, 1, 0, leaf.dtype, leaf.device).reshape(-1).DetachFromDisposeScope();
         }
 
-        return _direction.narrow(0, 0, entries).view(leaf.shape);
+        return _direction.narrow(0, 0, entries).view(leaf.shape).mul(0.5 + _factors.NextDouble());
     }
 
     public void Dispose() => _direction?.Dispose();

@@ -35,6 +35,8 @@ internal static class Problems
         ["softmax regression"] = () => new Problem(nn.Linear(4, 3, dtype: ScalarType.Float64).to(Here), Inputs(4), Labels(3, Rows), "cross-entropy"),
         ["frozen and unused parameters"] = Frozen,
         ["tied weights"] = () => new Problem(new TiedNetwork(), Inputs(4), Inputs(4), "mse"),
+        ["difference of two layers"] = () => new Problem(new DifferenceNetwork(), Inputs(4), Inputs(2), "mse"),
+        ["siamese"] = () => new Problem(new SiameseNetwork(), Inputs(8), Inputs(2), "mse"),
         ["conv"] = () => Convolution(batchNorm: false),
         ["conv, batch norm in eval mode"] = () => Convolution(batchNorm: true),
         ["conv, batch norm in train mode"] = () => Convolution(batchNorm: true, train: true),
