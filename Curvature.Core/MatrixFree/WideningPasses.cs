@@ -27,7 +27,8 @@ internal sealed class WideningPasses<T, TLoad>(Tensor[] rows, int columns)
     public double[] Products(Tensor x)
     {
         double[] products = new double[rows.Length];
-        int groups = (rows.Length + Together - 1) / Together, threads = get_num_threads(), share = (groups + (4 * threads) - 1) / (4 * threads);
+        int threads = get_num_threads(), together = Math.Clamp((rows.Length + threads - 1) / threads, 1, Together); // no thread without rows
+        int groups = (rows.Length + together - 1) / together, share = (groups + (4 * threads) - 1) / (4 * threads);
         ForEach((groups + share - 1) / share, threads, part =>
         {
             for (int first = 0; first < columns; first += Stretch)
@@ -35,7 +36,7 @@ internal sealed class WideningPasses<T, TLoad>(Tensor[] rows, int columns)
                 ReadOnlySpan<double> piece = Numbers(x).Slice(first, Math.Min(Stretch, columns - first));
                 for (int group = part * share; group < Math.Min(groups, (part + 1) * share); group++)
                 {
-                    AddDots(group * Together, first, piece, products);
+                    AddDots(group * together, Math.Min((group + 1) * together, rows.Length) - 1, first, piece, products);
                 }
             }
         });
@@ -73,11 +74,10 @@ internal sealed class WideningPasses<T, TLoad>(Tensor[] rows, int columns)
         }
     }
 
-    /// <summary>Adds the products of eight rows with a piece of x to theirs; where fewer are left, the last one stands in for the missing.</summary>
+    /// <summary>Adds the products of up to eight rows with a piece of x to theirs; the last one stands in for the missing.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a pass is long enough to be slow the first time
-    private void AddDots(int row, int first, ReadOnlySpan<double> x, double[] products)
+    private void AddDots(int row, int last, int first, ReadOnlySpan<double> x, double[] products)
     {
-        int last = rows.Length - 1;
         ref T g0 = ref First(row, first), g1 = ref First(Math.Min(row + 1, last), first), g2 = ref First(Math.Min(row + 2, last), first), g3 = ref First(Math.Min(row + 3, last), first);
         ref T g4 = ref First(Math.Min(row + 4, last), first), g5 = ref First(Math.Min(row + 5, last), first), g6 = ref First(Math.Min(row + 6, last), first), g7 = ref First(Math.Min(row + 7, last), first);
         ref double from = ref MemoryMarshal.GetReference(x);
@@ -97,7 +97,7 @@ internal sealed class WideningPasses<T, TLoad>(Tensor[] rows, int columns)
         }
 
         ReadOnlySpan<double> sums = [Sum(s0), Sum(s1), Sum(s2), Sum(s3), Sum(s4), Sum(s5), Sum(s6), Sum(s7)];
-        for (int k = 0; k < Together && row + k <= last; k++)
+        for (int k = 0; row + k <= last; k++)
         {
             double sum = sums[k];
             ref T g = ref First(row + k, first);

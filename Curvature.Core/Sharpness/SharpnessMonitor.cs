@@ -79,12 +79,13 @@ public sealed class SharpnessMonitor : IDisposable
             return null;
         }
 
+        bool isFirst = _vector is null;
         MonitorRecord seen = See(step, cancellation);
         _observations++;
         double seconds = _options.Time.GetElapsedTime(now).TotalSeconds;
         _observing += seconds;
         seen = seen with { Seconds = seconds, Overhead = Overhead };
-        _expected = _observations == 1 ? AfterFirst(seconds, seen.Sharpness?.Converged ?? true) : seconds;
+        _expected = isFirst && seen.Sharpness is { } sharpness ? AfterFirst(seconds, sharpness.Converged) : seconds;
         _file?.Add(seen, _objective.Parameters.Count);
         _left = _options.Time.GetTimestamp();
         return seen;
@@ -134,9 +135,9 @@ public sealed class SharpnessMonitor : IDisposable
     /// <summary>Whether another observation, like the last one or of all products after the first, fits into the overhead allowed. What takes longer than expected is charged all the same, and the next one waits for it.</summary>
     private bool IsAffordable() => _observing + _expected <= _options.MaxOverhead * _training;
 
-    /// <summary>Seconds of the second observation: those of the first and of the products that were left out, or as many products as it may come to, if that is less: the first one compiles and loads what is used.</summary>
+    /// <summary>Seconds of the observation after the first that found an eigenvector: those of the first and of the products that were left out, or as many products as it may come to, if that is less: the first one compiles and loads what is used.</summary>
     private double AfterFirst(double seconds, bool converged) =>
-        Math.Min(seconds + (converged ? 0 : (_options.MaxProducts - ShortProducts) * _product), (_options.MaxProducts + _options.TraceProbes + BesidesProducts) * _product);
+        Math.Min(seconds + (converged ? 0 : Math.Max(0, _options.MaxProducts - ShortProducts) * _product), (_options.MaxProducts + _options.TraceProbes + BesidesProducts) * _product);
 
     private MonitorRecord See(long step, CancellationToken cancellation)
     {
@@ -181,8 +182,8 @@ public sealed class SharpnessMonitor : IDisposable
     private (Eigenvalue Top, Tensor Vector, int Products) Sharpest(HessianOperator hessian, Tensor? direction, CancellationToken cancellation)
     {
         using IDisposable noGrad = no_grad();
-        bool isShort = _observations == 0 && _options.Interval is null;
-        int most = (int)Math.Min(hessian.Columns, isShort ? Math.Min(ShortProducts, _options.MaxProducts) : (_vector is null ? FirstTimes : 1) * _options.MaxProducts);
+        int most = _vector is not null ? _options.MaxProducts : _options.Interval is null ? Math.Min(ShortProducts, _options.MaxProducts) : FirstTimes * _options.MaxProducts;
+        most = (int)Math.Min(hessian.Columns, most);
         Tensor start = Probes.Draw(ProbeKind.Gaussian, hessian.Columns, (int)(_observations % int.MaxValue), 1, _options.Seed, hessian.DType, hessian.Device).squeeze(1);
         if ((_vector ?? direction) is { } before)
         {

@@ -152,6 +152,33 @@ public sealed class SharpnessMonitorTests
     }
 
     [Fact]
+    public void By_the_clock_observations_are_short_until_one_was_finite()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Clock clock = new();
+        Parameter theta = new(full([30], double.PositiveInfinity, ScalarType.Float64, device: Here));
+        Tensor curvature = tensor([.. Enumerable.Range(1, 30).Select(i => (double)i)], device: Here);
+        Objective objective = Objective.FromClosure(new Curvature.Tensors.ParameterSpace([("theta", theta)]), [1], _ =>
+        {
+            clock.Advance(1);
+            return theta.square().mul(curvature).sum().div(2);
+        }, terms: _ => 1);
+        using SharpnessMonitor monitor = new(objective, new MonitorOptions { MaxProducts = 40, TraceProbes = 0, MaxOverhead = 0.1, Time = clock });
+        Assert.NotNull(monitor.Observe(0)!.Problem);
+        clock.Advance(5);
+        Assert.Null(monitor.Observe(1)); // charged like any other
+        using (no_grad())
+        {
+            theta.fill_(1);
+        }
+
+        clock.Advance(1000);
+        Assert.Equal(4, monitor.Observe(2)!.Products);
+        clock.Advance(1000);
+        Assert.InRange(monitor.Observe(3)!.Products, 5, 40);
+    }
+
+    [Fact]
     public void By_the_clock_the_first_observation_is_short()
     {
         using DisposeScope scope = NewDisposeScope();
