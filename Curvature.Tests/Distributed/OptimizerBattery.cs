@@ -100,7 +100,7 @@ internal static class OptimizerBattery
         if (saved is var (parameters, state))
         {
             using MemoryStream file = new(state);
-            problem.Parameters.Assign(tensor(parameters));
+            problem.Parameters.Assign(tensor(parameters, device: Here));
             optimizer.load_state_dict(new BinaryReader(file));
         }
 
@@ -137,9 +137,9 @@ internal static class OptimizerBattery
         return problem;
     }
 
-    public static Tensor ParametersOf(nn.Module model) => cat([.. model.parameters().Select(p => p.detach().reshape(-1)), zeros(0, ScalarType.Float64)]);
+    public static Tensor ParametersOf(nn.Module model) => cat([.. model.parameters().Select(p => p.detach().reshape(-1)), zeros(0, ScalarType.Float64, device: Here)]);
 
-    public static double[] Numbers(Tensor values) => values.detach().to(ScalarType.Float64).contiguous().data<double>().ToArray();
+    public static double[] Numbers(Tensor values) => values.detach().to(ScalarType.Float64).contiguous().cpu().data<double>().ToArray();
 
     private static KfacOptimizer Kfac(nn.Module model, KfacSettings settings) =>
         new(model, new KfacOptimizerOptions { LearningRate = 0.01 }, settings with { FactorInterval = 2, InverseInterval = 4 });

@@ -252,7 +252,7 @@ public sealed class OptimizerRanksTests
             w.add_(1e-3);
         })));
         Says("Ranks take the same steps: rank 1 has taken 0 and skipped 0 at learning rates of 0.5", Refused((ranks, optimizer, _) => On(ranks, () => optimizer.ParamGroups.First().LearningRate = 0.5)));
-        Says("Rank 1 has 2 parameters of 5 entries, and rank 0 1 of 3", Refused((ranks, optimizer, _) => On(ranks, () => optimizer.add_param_group(new ParamGroup { Parameters = [new Parameter(zeros(2, ScalarType.Float64))], Options = new OptimizerOptions { LearningRate = 0 } }))));
+        Says("Rank 1 has 2 parameters of 5 entries, and rank 0 1 of 3", Refused((ranks, optimizer, _) => On(ranks, () => optimizer.add_param_group(new ParamGroup { Parameters = [new Parameter(zeros(2, ScalarType.Float64, device: Here))], Options = new OptimizerOptions { LearningRate = 0 } }))));
         Says("no parts of a batch to step on, on none of the 2 ranks", Refused((_, _, _) => { }, (_, optimizer, _) => optimizer.Step(losses: [])));
         Says("Some ranks give ShardTerms and others do not", Refused((ranks, optimizer, _) => On(ranks, () => optimizer.ShardTerms = 3)));
         Says("before the first", Refused((_, optimizer, w) => optimizer.Step(() => w.sum()), (ranks, optimizer, _) =>
@@ -285,7 +285,7 @@ public sealed class OptimizerRanksTests
     /// <summary>One parameter of three entries at 5, of M-FAC.</summary>
     private static MfacOptimizer One(IRanks ranks, out Parameter w, double rate = 0.1)
     {
-        w = new Parameter(full(3, 5.0, ScalarType.Float64));
+        w = new Parameter(full(3, 5.0, ScalarType.Float64, device: Here));
         return new MfacOptimizer([w], 2, new MfacOptimizerOptions { LearningRate = rate }) { Ranks = ranks };
     }
 

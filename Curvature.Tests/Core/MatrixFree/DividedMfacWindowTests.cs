@@ -25,16 +25,16 @@ public sealed class DividedMfacWindowTests
     public void Is_the_window_of_one_process_with_a_share_of_its_memory_on_each_rank(ScalarType dtype, ScalarType? storage, bool isMasked, MfacDivisor divisor)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor gradients = randn([12, Parameters], dtype), V = randn([Parameters, 2], dtype);
-        MfacWindowOptions options = new() { Damping = 0.1, Divisor = divisor, Storage = storage, Mask = isMasked ? arange(Parameters).remainder(4).ne(1) : null };
+        Tensor gradients = randn([12, Parameters], dtype).to(Here), V = randn([Parameters, 2], dtype).to(Here);
+        MfacWindowOptions options = new() { Damping = 0.1, Divisor = divisor, Storage = storage, Mask = isMasked ? arange(Parameters, device: Here).remainder(4).ne(1) : null };
         long taking = isMasked ? options.Mask!.sum().ToInt64() : Parameters;
-        using MfacWindow alone = new(Capacity, Parameters, dtype, options: options);
+        using MfacWindow alone = new(Capacity, Parameters, dtype, Here, options: options);
         double[] expected = Slide(alone, gradients, V);
         foreach (int count in (int[])[1, 2, 3])
         {
             (double[] Numbers, long Own, long Held, List<long> Sums)[] got = ThreadRanks.Run(count, ranks =>
             {
-                using MfacWindow window = new(Capacity, Parameters, dtype, options: options, ranks: ranks);
+                using MfacWindow window = new(Capacity, Parameters, dtype, Here, options: options, ranks: ranks);
                 double[] numbers = Slide(window, gradients, V);
                 ranks.Sums.Clear();
                 window.Step(gradients[0]);
@@ -56,10 +56,10 @@ public sealed class DividedMfacWindowTests
     public void A_gradient_that_is_not_finite_is_refused_on_all_ranks_and_the_window_goes_on()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor gradients = randn([3, Parameters], ScalarType.Float64);
+        Tensor gradients = randn([3, Parameters], ScalarType.Float64).to(Here);
         double[][] steps = ThreadRanks.Run(3, ranks =>
         {
-            using MfacWindow window = new(Capacity, Parameters, ScalarType.Float64, ranks: ranks);
+            using MfacWindow window = new(Capacity, Parameters, ScalarType.Float64, Here, ranks: ranks);
             window.Step(gradients[0]);
             Tensor bad = gradients[1].clone();
             bad.select(0, 0).fill_(double.NaN); // an entry of rank 0 alone
@@ -86,7 +86,7 @@ public sealed class DividedMfacWindowTests
         }
 
         numbers.AddRange(OptimizerBattery.Numbers(window.Apply(V)));
-        numbers.AddRange(OptimizerBattery.Numbers(window.ApplyToWindow(arange(Capacity, ScalarType.Float64))));
+        numbers.AddRange(OptimizerBattery.Numbers(window.ApplyToWindow(arange(Capacity, ScalarType.Float64, device: Here))));
         numbers.Add(window.ExactTrace!.Value);
         window.LoadStateDict(window.StateDict());
         numbers.AddRange(OptimizerBattery.Numbers(window.Step(gradients[1])));

@@ -50,10 +50,10 @@ public sealed class ShardedMfacInverseTests
         using DisposeScope scope = NewDisposeScope();
         Problem whole = Problems.Create(name);
         int[] places = [.. Enumerable.Range(0, (int)whole.Parameters.Count)];
-        Tensor alive = tensor(places.Select(i => i % 7 != 3).ToArray()), gone = tensor(places.Select(i => i % 7 == 3 || i % 5 == 1).ToArray()), w = whole.Parameters.Snapshot().mul(alive.to(ScalarType.Float64));
+        Tensor alive = tensor(places.Select(i => i % 7 != 3).ToArray(), device: Here), gone = tensor(places.Select(i => i % 7 == 3 || i % 5 == 1).ToArray(), device: Here), w = whole.Parameters.Snapshot().mul(alive.to(ScalarType.Float64));
         using MfacInverse expected = MfacInverse.FromBatches(whole.Objective(2, 1, 1, 3), options: new MfacOptions { Damping = Damping }, mask: alive);
         MfacElimination elimination = expected.Eliminate(w, gone);
-        double[] exact = [.. expected.Diagonal().data<double>(), .. elimination.Change.data<double>(), elimination.Increase];
+        double[] exact = [.. expected.Diagonal().cpu().data<double>(), .. elimination.Change.cpu().data<double>(), elimination.Increase];
         foreach (int count in (int[])[1, 3])
         {
             Problem[] problems = [.. Enumerable.Range(0, count).Select(_ => Problems.Create(name))];
@@ -61,7 +61,7 @@ public sealed class ShardedMfacInverseTests
             {
                 using ShardedMfacInverse inverse = ShardedMfacInverse.FromBatches(Sharded(problems[ranks.Rank], ranks), Damping, alive);
                 MfacElimination own = inverse.Eliminate(w, gone);
-                return (double[])[.. inverse.Diagonal().data<double>(), .. own.Change.data<double>(), own.Increase];
+                return (double[])[.. inverse.Diagonal().cpu().data<double>(), .. own.Change.cpu().data<double>(), own.Increase];
             });
             Assert.All(got, rank => Assert.Equal(got[0], rank));
             Assert.InRange(RankBattery.Difference(exact, got[0]), 0, 1e-10);

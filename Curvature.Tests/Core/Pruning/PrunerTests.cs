@@ -25,12 +25,12 @@ public sealed class PrunerTests
         ObsPruner pruner = new() { Sparsity = 0.6, Steps = 3, Update = update, Matrix = new MfacOptions { Damping = 1e-2 } };
         Problem[] problems = [.. Enumerable.Range(0, 4).Select(_ => Problems.Create("tanh-mlp cross-entropy"))];
         using PruningResult alone = pruner.Prune(problems[3].Objective(2, 1, 1, 3));
-        double[] expected = [.. problems[3].Parameters.Snapshot().data<double>(), .. alone.Steps.Select(step => step.PredictedIncrease ?? 0)];
+        double[] expected = [.. problems[3].Parameters.Snapshot().cpu().data<double>(), .. alone.Steps.Select(step => step.PredictedIncrease ?? 0)];
         double[][] got = ThreadRanks.Run(3, ranks =>
         {
             Problem problem = problems[ranks.Rank];
             using PruningResult result = pruner.Prune(Objective.Supervised(problem.Model, problem.Loss, [.. RankBattery.Shard(problem.Batches(2, 1, 1, 3), ranks)], problem.Parameters, ranks: ranks));
-            return (double[])[.. problem.Parameters.Snapshot().data<double>(), .. result.Steps.Select(step => step.PredictedIncrease ?? 0)];
+            return (double[])[.. problem.Parameters.Snapshot().cpu().data<double>(), .. result.Steps.Select(step => step.PredictedIncrease ?? 0)];
         });
         Assert.All(got, rank => Assert.Equal(got[0], rank));
         Assert.InRange(RankBattery.Difference(expected, got[0]), 0, 1e-9);
