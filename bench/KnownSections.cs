@@ -8,7 +8,7 @@ internal static class KnownSections
         new("engine", "Engine: cost of one operator call, and matrix products (square, side 1024)", EngineSection.Run),
         new("products", "Products with the Hessian and the Gauss-Newton matrix, in gradients of the same objective", ProductsSection.Run),
         new("trace", "A trace by many probes over several batches, beside as many products made one by one", TraceSection.Run),
-        new("ranks", "A trace by two ranks of MPI with a thread each, beside one process with two threads", RanksSection.Run),
+        new("ranks", "A trace, and steps of optimizers, by two ranks of MPI with a thread each, beside one process with two threads", RanksSection.Run),
         new("pytorch", "The same kept-graph products here and in PyTorch, in turns", PyTorchSection.Run),
         new("layer-traces", "Layer traces of a LeNet from per-sample gradients, in gradients of the same objective", LayerTracesSection.Run),
         new("factors", "Kronecker factors, their inverses and products, in gradients of the same objective", FactorsSection.Run),

@@ -3,9 +3,9 @@ using Curvature.Bench;
 using TorchSharp;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-if (args is ["ranks-worker", string samples, string probes])
+if (args is ["ranks-worker", string samples, string probes, string what])
 {
-    return RanksSection.Work(int.Parse(samples, CultureInfo.InvariantCulture), int.Parse(probes, CultureInfo.InvariantCulture));
+    return RanksSection.Work(int.Parse(samples, CultureInfo.InvariantCulture), int.Parse(probes, CultureInfo.InvariantCulture), withSteps: what == "steps");
 }
 
 BenchOptions? options = BenchOptions.Parse(args, Console.Error);
