@@ -40,6 +40,16 @@ public sealed class MpirunTests
     }
 
     [MpirunFact]
+    public void A_rank_that_fails_in_a_training_step_ends_all_with_its_message()
+    {
+        (int exitCode, string output, TimeSpan time) = Mpirun.Run(2, ["fail-training"]);
+        Assert.NotEqual(0, exitCode);
+        Assert.Contains("The file x.npz is damaged.", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
+        Assert.True(time < TimeSpan.FromSeconds(30), $"{time}");
+    }
+
+    [MpirunFact]
     public void A_rank_that_is_killed_ends_all()
     {
         (int exitCode, string output, TimeSpan time) = Mpirun.Run(3, ["kill"]);

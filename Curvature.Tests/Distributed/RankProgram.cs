@@ -2,12 +2,15 @@ using System.Diagnostics;
 using System.Text.Json;
 using Curvature.Distributed;
 using Curvature.Objectives;
+using Curvature.Optimizers;
+using Curvature.Tests.Reference;
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Curvature.Tests.Distributed;
 
-/// <summary>What the tests run under mpirun: <c>dotnet Curvature.Tests.dll ranks battery FILE | estimators FILE | optimizers FILE | fail | kill</c>.</summary>
+/// <summary>What the tests run under mpirun: <c>dotnet Curvature.Tests.dll ranks battery FILE | estimators FILE | optimizers FILE | fail | fail-training | kill</c>.</summary>
 internal static class RankProgram
 {
     public static int Run(string[] arguments) => Communicator.Run(ranks => arguments switch
@@ -16,6 +19,7 @@ internal static class RankProgram
         ["estimators", string file] => Battery(ranks, file, ranks => RankBattery.MeasureEstimators(ranks, null)),
         ["optimizers", string file] => Battery(ranks, file, OptimizerBattery.Measure),
         ["fail"] => Fail(ranks),
+        ["fail-training"] => FailTraining(ranks),
         ["kill"] => Kill(ranks),
         _ => 2,
     });
@@ -82,6 +86,19 @@ internal static class RankProgram
 
         ranks.Barrier();
         return 0;
+    }
+
+    /// <summary>An error in one rank's part of a training step.</summary>
+    private static int FailTraining(IRanks ranks)
+    {
+        Problem problem = OptimizerBattery.Create("conv", ranks);
+        using OptimizerHelper optimizer = OptimizerBattery.Make("kfac", problem.Model);
+        ((ICurvatureOptimizer)optimizer).Ranks = ranks;
+        for (int step = 0; ; step++)
+        {
+            bool fails = step == 3 && ranks.Rank == 1;
+            ((ICurvatureOptimizer)optimizer).Step(() => fails ? throw new CurvatureException("The file x.npz is damaged.") : problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
+        }
     }
 
     private static int Kill(IRanks ranks)
