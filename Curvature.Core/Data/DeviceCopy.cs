@@ -9,12 +9,17 @@ namespace Curvature.Data;
 /// </summary>
 internal static class DeviceCopy
 {
-    /// <summary>The values in that type on that device, in the caller's scope; a second handle where nothing changes. On the way to a GPU the type is changed on the side where the values take less room.</summary>
+    /// <summary>The values, or where they are differentiated a copy that is part of the graph and waited for, in that type on that device, in the caller's scope; a second handle where nothing changes. On the way to a GPU the type is changed on the side where the values take less room.</summary>
     public static Tensor To(Tensor t, ScalarType dtype, Device device)
     {
         if (t.device.type != DeviceType.CPU || device.type != DeviceType.CUDA)
         {
             return t.dtype == dtype && t.device.type == device.type && (t.device.index == device.index || device.index < 0) ? t.alias() : t.to(dtype, device);
+        }
+
+        if (t.requires_grad)
+        {
+            return t.to(dtype, device);
         }
 
         using DisposeScope scope = NewDisposeScope();

@@ -20,7 +20,7 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
     // Slower products than the first of these, in seconds, are timed twice, for the faster of both times; slower ones than the second once.
     private const double Slow = 0.3, VerySlow = 5;
 
-    /// <value>Bytes a sample of a kept graph, as far as they can be seen: 0 on a GPU and for the smallest networks.</value>
+    /// <value>Bytes a sample of a kept graph, as far as they can be seen: 0 for the smallest networks, and on a GPU that does not tell of its memory.</value>
     public double GraphBytes { get; init; }
 
     /// <summary>The cost on a machine that is slower by <paramref name="factor"/>.</summary>
@@ -64,13 +64,15 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
 
     /// <summary>
     /// How many graphs fit, and the bytes of one sample's. From the growth of the process while it keeps one batch's graph for the first time; what else grows then makes the answer smaller. On a
-    /// GPU that does not tell of its memory one batch is kept, see <see cref="CurvatureOptions.GraphMemory"/>.
+    /// GPU that does not tell of its memory one batch is kept, see <see cref="CurvatureOptions.GraphMemory"/>; and that is all that is sure where a GPU's memory does not grow, in what libtorch had of it already.
     /// </summary>
     private static (long Kept, double BytesEach) SamplesKept(Func<CurvatureOptions, CurvatureOperator> make, long samples, CancellationToken cancellation)
     {
         long before = Environment.WorkingSet;
         using CurvatureOperator keeping = make(new CurvatureOptions { Cancellation = cancellation });
         using Tensor v = ones(keeping.Columns, keeping.DType, keeping.Device);
+        bool isHost = keeping.Device.type == DeviceType.CPU;
+        _ = isHost ? null : DeviceMemory.FreeAfterRelease(keeping.Device);
         long? taken = DeviceMemory.Taken(keeping.Device);
         keeping.Apply(v).Dispose();
         if (DeviceMemory.Free(keeping.Device) is not { } free || taken is null)
@@ -79,7 +81,12 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
         }
 
         double graphs = Math.Max(0, DeviceMemory.Taken(keeping.Device)!.Value - taken.Value);
-        double grown = Math.Max(keeping.Device.type == DeviceType.CPU ? Environment.WorkingSet - before : graphs, 1);
+        if (!isHost && graphs == 0)
+        {
+            return (samples, 0);
+        }
+
+        double grown = Math.Max(isHost ? Environment.WorkingSet - before : graphs, 1);
         return ((long)Math.Min(free / 2 / grown * samples, long.MaxValue / 2), graphs / samples);
     }
 

@@ -29,7 +29,12 @@ public sealed record MfacMemory(long Window, long Page, long Factors, long Work,
         double window = (double)gradients * parameters * size;
         double factors = (double)blocks * (block > gradients ? gradients * gradients : block * block) * sizeof(double);
         double work = (2.0 * gradients * gradients * sizeof(double)) + (3.0 * ColumnStretches.Bytes) + ((double)parameters * size);
-        double limit = options.MemoryLimit ?? (DeviceMemory.Free(device) ?? double.PositiveInfinity);
+        double limit = options.MemoryLimit ?? DeviceMemory.Free(device) ?? double.PositiveInfinity;
+        if (options.MemoryLimit is null && device.type != DeviceType.CPU && window + factors + work > limit)
+        {
+            limit = DeviceMemory.FreeAfterRelease(device)!.Value; // libtorch may hold what seems taken
+        }
+
         double row = (double)parameters * size;
         int pages = options.Pages ?? 1;
         if (options.Pages is null && device.type != DeviceType.CPU && window + factors + work > limit)

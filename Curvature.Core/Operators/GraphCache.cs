@@ -7,7 +7,8 @@ namespace Curvature.Operators;
 
 /// <summary>
 /// The linearizations kept between products, by batch, up to a memory budget. Memory is measured, not guessed: what the process has
-/// allocated since the cache was empty; on a GPU what libtorch has taken of the device since then, and where the device does not tell, one batch is kept unless a budget was named.
+/// allocated since the cache was empty; on a GPU what libtorch has taken of the device since then, and where the device does not tell, one batch is kept unless a budget was named. There libtorch
+/// keeps what dropped graphs give back, and those that are made in their place take nothing that is seen: as many as were kept before are kept again, and none beyond them once the budget was found full.
 /// </summary>
 /// <param name="budget">Bytes; null: half of what is free, divided by the processes that share it.</param>
 /// <param name="device">Whose memory it is.</param>
@@ -19,6 +20,7 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     private readonly bool _measures = DeviceMemory.Free(device) is not null;
     private long _before;
     private long _largest;
+    private int _again;
     private bool _full;
 
     /// <summary>Whether all of the first <paramref name="batches"/> batches are kept, so that a pass need not touch the data.</summary>
@@ -38,7 +40,7 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     /// </summary>
     public void BeforeBatch()
     {
-        if (_kept.Count == 0 && !_full && CanKeep && _measures)
+        if (_kept.Count == 0 && _again == 0 && !_full && CanKeep && _measures)
         {
             _before = Measure();
         }
@@ -49,6 +51,12 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     /// </summary>
     public bool TryKeep(int batch, BatchGraph linearization)
     {
+        if (_kept.Count < _again)
+        {
+            _kept.Add(batch, linearization);
+            return true;
+        }
+
         if (_full || _budget == 0)
         {
             return false;
@@ -83,8 +91,16 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
             linearization.Dispose();
         }
 
+        if (device.type == DeviceType.CPU)
+        {
+            (_full, _largest) = (false, 0);
+        }
+        else
+        {
+            _again = Math.Max(_again, _kept.Count);
+        }
+
         _kept.Clear();
-        (_full, _largest) = (false, 0);
     }
 
     public void Dispose() => Clear();

@@ -15,6 +15,24 @@ internal static class DeviceMemory
     /// <summary>Bytes that are free, within the container's limit; null on a device that does not tell.</summary>
     public static long? Free(Device device) => device.type == DeviceType.CPU ? HostMemory.Free() : Ask(device)?.Free;
 
+    /// <summary>As <see cref="Free"/>, after libtorch has given back to a GPU what it keeps of tensors that are gone; later tensors are slow to get theirs for a while.</summary>
+    public static long? FreeAfterRelease(Device device)
+    {
+        if (Ask(device) is var (_, total))
+        {
+            try
+            {
+                // libtorch gives back all it keeps before it says that there is not so much.
+                empty([total], ScalarType.Byte, device).Dispose();
+            }
+            catch (ExternalException)
+            {
+            }
+        }
+
+        return Free(device);
+    }
+
     /// <summary>Bytes that are taken, by whomever; null on a device that does not tell. For the CPU see <see cref="HostMemory.InUse"/>, which counts this process's tensors.</summary>
     public static long? Taken(Device device) => device.type == DeviceType.CPU ? HostMemory.InUse() : Ask(device) is var (free, total) ? total - free : null;
 
@@ -53,14 +71,20 @@ internal static class DeviceMemory
             return null;
         }
 
-        try
+        int index = Math.Max(device.index, 0);
+        if (index == current)
         {
-            return runtime.Set(Math.Max(device.index, 0)) == 0 && runtime.Memory(out nuint free, out nuint total) == 0 ? ((long)free, (long)total) : null;
+            return Memory();
         }
-        finally
-        {
-            _ = runtime.Set(current);
-        }
+
+        // From CUDA 12 on setting a device makes a context on it, which takes hundreds of MiB: the device that is current here cannot be set again. On a thread of its own that is not needed.
+        (long, long)? found = null;
+        Thread asking = new(() => found = runtime.Set(index) == 0 ? Memory() : null);
+        asking.Start();
+        asking.Join();
+        return found;
+
+        (long, long)? Memory() => runtime.Memory(out nuint free, out nuint total) == 0 ? ((long)free, (long)total) : null;
     }
 
     // The runtime in use is the one that is loaded already, under whichever name its package gave it.

@@ -4,6 +4,7 @@ using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Tests.Distributed;
 using Curvature.Tests.Fixtures;
+using Curvature.Tests.Reference;
 using Xunit;
 
 namespace Curvature.Tests.Core;
@@ -56,6 +57,51 @@ public sealed class DeviceTests(DeviceTests.Child child) : IClassFixture<DeviceT
     {
         KeyValuePair<string, double> found = Assert.Single(Waits(loop), wait => wait.Key == loop);
         Assert.True(found.Value <= most, $"{found.Value} ({child.Findings.Kinds[loop]})");
+    }
+
+    [DeviceFact]
+    public void Batches_in_main_memory_go_there_without_a_wait() =>
+        Assert.Equal(1, Assert.Single(Waits("over five batches")).Value); // the product's check
+
+    [DeviceFact]
+    public void Inputs_in_main_memory_that_are_hyperparameters_have_their_derivative()
+    {
+        double[] expected = DeviceProgram.InAnInput(TorchSharp.torch.CPU);
+        Assert.All(expected, value => Assert.NotEqual(0, value));
+        Assert.Equal(expected, child.Findings.Numbers[DeviceProgram.MixedProduct], (a, b) => Math.Abs(a - b) < 1e-12);
+    }
+
+    [DeviceFact]
+    public void Graphs_kept_anew_after_each_change_of_the_parameters_take_no_more_than_the_first()
+    {
+        double[] held = child.Findings.Numbers[DeviceMemoryProgram.HeldByGeneration];
+        Assert.InRange(held[0], 20 * NativeHeap.MiB, 48 * NativeHeap.MiB);
+        Assert.All(held.Skip(1), bytes => Assert.InRange(bytes, 0.9 * held[0], 1.1 * held[0]));
+    }
+
+    [DeviceFact]
+    public void The_bytes_of_a_graph_are_seen_whatever_libtorch_keeps_of_tensors_that_are_gone()
+    {
+        double[] found = child.Findings.Numbers[DeviceMemoryProgram.Cost];
+        Assert.InRange(found[0], 4 * 1024, 1 << 20); // a sample has 1024 hidden values of 4 bytes
+        Assert.InRange(found[1], 1, found[2] / found[0]);
+    }
+
+    [DeviceFact]
+    public void An_inverse_that_fits_beside_what_is_in_use_is_not_split_into_pages()
+    {
+        double[] pages = child.Findings.Numbers[DeviceMemoryProgram.Pages];
+        Assert.Equal(1, pages[0]);
+        Assert.InRange(pages[1], 2, 64);
+    }
+
+    [DeviceFact]
+    public void Asking_one_device_for_its_memory_makes_no_context_on_another()
+    {
+        double[] found = child.Findings.Numbers[DeviceMemoryProgram.Contexts];
+        Assert.Equal([0, 1, 1 << 1], found[..3]); // devices set for the one in use, pages there, devices set for another
+        Assert.InRange(found[3], 2, 10); // pages on the other, which is half as large
+        Assert.Equal(1, found[4]); // pages on the one in use, again
     }
 
     private IEnumerable<KeyValuePair<string, double>> Waits(string what) => child.Findings.Waits.Where(wait => wait.Key.Contains(what, StringComparison.Ordinal));

@@ -1,9 +1,12 @@
 using System.Text.Json;
+using Curvature.Data;
 using Curvature.Estimators;
+using Curvature.Implicit;
 using Curvature.Krylov;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Optimizers;
+using Curvature.Tensors;
 using Curvature.Tests.Core.Optimizers;
 using Curvature.Tests.Distributed;
 using Curvature.Tests.Reference;
@@ -19,6 +22,8 @@ namespace Curvature.Tests.Fixtures;
 /// </summary>
 internal static class DeviceProgram
 {
+    public const string MixedProduct = "mixed product in a batch's inputs";
+
     /// <summary>What is written to the file.</summary>
     /// <param name="Numbers">By quantity.</param>
     /// <param name="Waits">Waits of a unit, by what is measured.</param>
@@ -29,6 +34,8 @@ internal static class DeviceProgram
     {
         Findings findings = new(RankBattery.MeasureEstimators(OneRank.Instance, null), [], []);
         Products(findings);
+        Batches(findings);
+        DeviceMemoryProgram.Measure(findings.Numbers);
         Iterations(findings);
         Steps(findings);
         File.WriteAllText(file, JsonSerializer.Serialize(findings));
@@ -51,6 +58,36 @@ internal static class DeviceProgram
                 }
             }
         }
+    }
+
+    private static void Batches(Findings findings)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Sequential model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)).to(Here);
+        Batch[] batches = [.. Enumerable.Range(0, 5).Select(_ => new Batch(randn(6, 4), randint(2, [6])))];
+        using HessianOperator a = new(Objective.Supervised(model, new CrossEntropy(), batches), new CurvatureOptions { GraphMemory = 0 });
+        Tensor v = ones(a.Columns, device: Here);
+        Count(findings, "product over five batches in main memory", 4, _ => a.Apply(v).Dispose(), warm: 2);
+        findings.Numbers[MixedProduct] = InAnInput(Here);
+    }
+
+    /// <summary>The mixed product of a loss in a batch's inputs, which lie in main memory.</summary>
+    internal static double[] InAnInput(Device device)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Sequential model = nn.Sequential(nn.Linear(3, 1, dtype: ScalarType.Float64), nn.Tanh()).to(device);
+        using (no_grad())
+        {
+            foreach (Tensor p in model.parameters())
+            {
+                p.fill_(0.5);
+            }
+        }
+
+        Parameter inputs = new(arange(6, ScalarType.Float64).sin().reshape(2, 3));
+        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(inputs, ones(2, 1, ScalarType.Float64))]);
+        BilevelProblem problem = new(objective, objective, new ParameterSpace([("inputs", inputs)]));
+        return problem.MixedProduct(ones(objective.Parameters.Count, ScalarType.Float64, device: device)).cpu().data<double>().ToArray();
     }
 
     private static void Iterations(Findings findings)

@@ -11,7 +11,7 @@ namespace Curvature.Tests.Fixtures;
 /// <summary>
 /// The device that the tests of the library run on: <c>CURVATURE_TEST_DEVICE</c> (default cpu). Problems, models and data are made in main memory, of the same numbers for every device, and moved here; dense references are
 /// computed here or in float64 on the CPU, and numbers are read by way of <c>.cpu()</c>. Tests of file readers, of processes and of text know the CPU alone.
-/// <para>With <c>CURVATURE_PRETENDED_CUDA</c> (a library built of <c>device/pretended_cuda.cpp</c>) the device <c>cuda</c> is one that computes in main memory and counts how often the host waits for it.</para>
+/// <para>With <c>CURVATURE_PRETENDED_CUDA</c> (the library built of <c>device/</c>) the device <c>cuda</c> is one that computes in main memory and counts how often the host waits for it.</para>
 /// </summary>
 public static class TestDevice
 {
@@ -28,15 +28,25 @@ public static class TestDevice
     /// <summary>What the host has waited for since the last call: operators, copies from the device, copies to it of memory that is not pinned; with their counts.</summary>
     internal static IReadOnlyDictionary<string, int> Waits()
     {
-        byte[] text = new byte[4096];
-        int length = Function<WaitsFunction>("pretended_cuda_waits")(text, text.Length);
-        return Encoding.ASCII.GetString(text, 0, Math.Min(length, text.Length - 1)).Split('\n', StringSplitOptions.RemoveEmptyEntries)
+        WaitsFunction ask = Function<WaitsFunction>("pretended_cuda_waits");
+        byte[] text = new byte[1 << 12];
+        int length = ask(text, text.Length);
+        if (length > text.Length)
+        {
+            text = new byte[length];
+            length = ask(text, length);
+        }
+
+        return Encoding.ASCII.GetString(text, 0, length).Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Select(line => (Name: line[..line.LastIndexOf(' ')], Count: line[(line.LastIndexOf(' ') + 1)..]))
             .ToDictionary(wait => wait.Name, wait => int.Parse(wait.Count, CultureInfo.InvariantCulture));
     }
 
-    /// <summary>Makes every wait an error, which shows where it is asked for.</summary>
-    internal static void Forbid(bool on) => Function<ForbidFunction>("pretended_cuda_forbid")(on ? 1 : 0);
+    /// <summary>Bounds the device's memory, whose allocator from then on keeps what tensors give back until there is no more, as libtorch's does; 0 ends that.</summary>
+    internal static void Bound(long bytes) => Function<BoundFunction>("pretended_cuda_bound")((nuint)bytes);
+
+    /// <summary>The devices, by bits, that this process has set: each of them has a context then.</summary>
+    internal static int Contexts() => Function<ContextsFunction>("pretended_cuda_contexts")();
 
     private static T Function<T>(string name) where T : Delegate => Marshal.GetDelegateForFunctionPointer<T>(NativeLibrary.GetExport(NativeLibrary.Load(Pretended!), name));
 
@@ -53,5 +63,7 @@ public static class TestDevice
 
     private delegate int WaitsFunction(byte[] text, int size);
 
-    private delegate void ForbidFunction(int on);
+    private delegate void BoundFunction(nuint bytes);
+
+    private delegate int ContextsFunction();
 }

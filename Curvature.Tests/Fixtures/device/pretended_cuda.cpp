@@ -4,47 +4,18 @@
 // backward passes on another thread, and waits of the host for the device, which are counted by their operator.
 //
 // What it does not show: CUDA's own kernels, their rounding, streams, asynchronous errors, memory and speed.
-#include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
+#include "pretended_cuda.h"
+
 #include <ATen/core/dispatch/Dispatcher.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CPUAllocator.h>
-#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
 
-#include <malloc.h>
-
-#include <atomic>
-#include <cstring>
-#include <map>
-#include <mutex>
 #include <set>
-#include <string>
 
 namespace {
 
+using namespace pretended;
 using torch::jit::Stack;
-
-const c10::Device cuda0(c10::DeviceType::CUDA, 0);
-
-// ---- Waits of the host ----------------------------------------------------------------------------------------------------------------
-
-std::mutex lock;
-std::map<std::string, int64_t> waits;
-std::set<const void*> pinned;
-std::atomic<bool> forbidden{false};
-
-// The host waits for the device here, or copies to it from memory that is not pinned, which waits as well.
-void wait(const std::string& what) {
-  TORCH_CHECK(!forbidden, "The host waits for the device: ", what);
-  std::lock_guard<std::mutex> guard(lock);
-  waits[what]++;
-}
-
-bool is_pinned(const void* data) {
-  std::lock_guard<std::mutex> guard(lock);
-  return pinned.count(data) != 0;
-}
 
 // Operators whose CUDA kernels read a size or a flag back.
 const std::set<std::string> waiting = {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal", "aten::_unique2", "aten::unique_dim",
@@ -89,36 +60,6 @@ void adopt(const at::Tensor& tensor, const at::Tensor& memory) {
   tensor.unsafeGetTensorImpl()->set_sizes_and_strides(memory.sizes(), memory.strides(), memory.storage_offset());
 }
 
-// ---- Random numbers -------------------------------------------------------------------------------------------------------------------
-
-struct Generator final : c10::GeneratorImpl {
-  at::Generator own = at::detail::createCPUGenerator();
-
-  Generator() : GeneratorImpl(cuda0, c10::DispatchKeySet(c10::DispatchKey::CUDA)) {}
-  void set_current_seed(uint64_t seed) override { own.set_current_seed(seed); }
-  uint64_t current_seed() const override { return own.current_seed(); }
-  uint64_t seed() override { return own.seed(); }
-  void set_state(const c10::TensorImpl& state) override {
-    own.set_state(at::Tensor(c10::intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>::reclaim_copy(const_cast<c10::TensorImpl*>(&state))));
-  }
-  c10::intrusive_ptr<c10::TensorImpl> get_state() const override { return own.get_state().getIntrusivePtr(); }
-  Generator* clone_impl() const override {
-    auto* copy = new Generator();
-    copy->own = own.clone();
-    return copy;
-  }
-};
-
-const at::Generator& default_generator() {
-  static at::Generator generator = at::make_generator<Generator>();
-  return generator;
-}
-
-at::Generator inner(const at::Generator& generator) {
-  TORCH_CHECK(generator.device().is_cuda(), "Expected a 'cuda' device type for generator but found '", generator.device().type(), "'");
-  return static_cast<Generator*>(generator.unsafeGetGeneratorImpl())->own;
-}
-
 // ---- Operators ------------------------------------------------------------------------------------------------------------------------
 
 struct Place {
@@ -152,6 +93,10 @@ void run(const c10::OperatorHandle& op, Stack* stack) {
     return;
   }
   if (waiting.count(name)) wait(name);
+  if (name == "aten::empty" && (*stack)[begin].isIntList()) {
+    const auto dtype = (*stack)[begin + 1].isNone() ? at::kFloat : (*stack)[begin + 1].toScalarType();
+    require(c10::multiply_integers((*stack)[begin].toIntVector()) * c10::elementSize(dtype));
+  }
 
   auto take = [&](const at::Tensor& tensor, bool written) {
     if (!tensor.defined()) return tensor;
@@ -207,13 +152,9 @@ void run(const c10::OperatorHandle& op, Stack* stack) {
       return;
     }
     auto* owner = new at::Tensor(memory.clone(at::MemoryFormat::Contiguous));
-    {
-      std::lock_guard<std::mutex> guard(lock);
-      pinned.insert(owner->data_ptr());
-    }
+    pin(owner->data_ptr());
     torch::jit::push(stack, at::from_blob(owner->data_ptr(), owner->sizes(), [owner](void* data) {
-      std::lock_guard<std::mutex> guard(lock);
-      pinned.erase(data);
+      unpin(data);
       delete owner;
     }, owner->options()));
     return;
@@ -255,44 +196,6 @@ void run(const c10::OperatorHandle& op, Stack* stack) {
   }
 }
 
-// ---- What libtorch asks of a device ---------------------------------------------------------------------------------------------------
-
-struct Guard final : c10::impl::DeviceGuardImplInterface {
-  c10::DeviceType type() const override { return c10::DeviceType::CUDA; }
-  c10::Device exchangeDevice(c10::Device) const override { return cuda0; }
-  c10::Device getDevice() const override { return cuda0; }
-  void setDevice(c10::Device) const override {}
-  void uncheckedSetDevice(c10::Device) const noexcept override {}
-  c10::Stream getStream(c10::Device) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, cuda0); }
-  c10::Stream getDefaultStream(c10::Device) const override { return c10::Stream(c10::Stream::DEFAULT, cuda0); }
-  c10::Stream exchangeStream(c10::Stream) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, cuda0); }
-  c10::DeviceIndex deviceCount() const noexcept override { return 1; }
-  void record(void**, const c10::Stream&, const c10::DeviceIndex, const c10::EventFlag) const override {}
-  void block(void*, const c10::Stream&) const override {}
-  bool queryEvent(void*) const override { return true; }
-  bool queryStream(const c10::Stream&) const override { return true; }
-  void synchronizeStream(const c10::Stream&) const override {}
-};
-C10_REGISTER_GUARD_IMPL(CUDA, Guard);
-
-// Registered under its name, by which libtorch looks for it.
-struct CUDAHooks final : at::CUDAHooksInterface {
-  explicit CUDAHooks(at::CUDAHooksArgs) {}
-  void initCUDA() const override {}
-  const at::Generator& getDefaultCUDAGenerator(c10::DeviceIndex) const override { return default_generator(); }
-  at::Device getDeviceFromPtr(void*) const override { return cuda0; }
-  bool isPinnedPtr(void* data) const override { return is_pinned(data); }
-  bool hasCUDA() const override { return true; }
-  bool hasPrimaryContext(int64_t) const override { return true; }
-  int64_t current_device() const override { return 0; }
-  at::Allocator* getPinnedMemoryAllocator() const override { return c10::GetDefaultCPUAllocator(); }
-  int getNumGPUs() const override { return 1; }
-  void deviceSynchronize(int64_t) const override { wait("synchronize"); }
-};
-using at::CUDAHooksRegistry;
-using at::RegistererCUDAHooksRegistry;
-REGISTER_CUDA_HOOKS(CUDAHooks);
-
 TORCH_LIBRARY_IMPL(_, CUDA, library) { library.fallback(torch::CppFunction::makeFromBoxedFunction<&run>()); }
 
 // Those that libtorch composes of others and asks a device's own table for kernels in doing so.
@@ -301,29 +204,3 @@ TORCH_LIBRARY_IMPL(aten, CUDA, library) {
 }
 
 }  // namespace
-
-// One line for each kind of wait since the last call, "NAME COUNT", and forgets them. Gives the length of the whole text.
-extern "C" __attribute__((visibility("default"))) int pretended_cuda_waits(char* text, int size) {
-  std::lock_guard<std::mutex> guard(lock);
-  std::string all;
-  for (const auto& [name, count] : waits) all += name + " " + std::to_string(count) + "\n";
-  waits.clear();
-  if (size > 0) {
-    strncpy(text, all.c_str(), size - 1);
-    text[size - 1] = 0;
-  }
-  return static_cast<int>(all.size());
-}
-
-// The CUDA runtime's own question, answered for main memory: what is allocated, of a tebibyte.
-extern "C" __attribute__((visibility("default"))) int cudaMemGetInfo(size_t* free, size_t* total) {
-  const auto now = mallinfo2();
-  *total = size_t{1} << 40;
-  *free = *total - now.uordblks - now.hblkhd;
-  return 0;
-}
-extern "C" __attribute__((visibility("default"))) int cudaGetDevice(int* index) { return *index = 0; }
-extern "C" __attribute__((visibility("default"))) int cudaSetDevice(int index) { return index; }
-
-// Whether a wait is an error from now on.
-extern "C" __attribute__((visibility("default"))) void pretended_cuda_forbid(int on) { forbidden = on != 0; }

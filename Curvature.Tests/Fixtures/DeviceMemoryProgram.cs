@@ -1,0 +1,95 @@
+using Curvature.Data;
+using Curvature.Estimators;
+using Curvature.MatrixFree;
+using Curvature.Objectives;
+using Curvature.Operators;
+using Curvature.Tensors;
+using Curvature.Tests.Reference;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Fixtures;
+
+/// <summary>What <see cref="DeviceProgram"/> measures of decisions about the device's memory, whose allocator keeps what tensors give back.</summary>
+internal static class DeviceMemoryProgram
+{
+    public const string HeldByGeneration = "bytes of kept graphs, after each change of the parameters";
+    public const string Cost = "bytes of a sample's graph, samples kept, bytes of the device";
+    public const string Pages = "pages of an inverse beside memory given back, beside memory in use";
+    public const string Contexts = "devices set for the one in use, pages there, devices set for another, pages there, pages on the first again";
+
+    private const int Samples = 512;
+    private const long Total = 1L << 33;
+
+    public static void Measure(Dictionary<string, double[]> numbers)
+    {
+        numbers[Contexts] = AskTwoDevices();
+        TestDevice.Bound(Total);
+        numbers[HeldByGeneration] = Generations();
+        numbers[Cost] = MeasuredCost();
+        numbers[Pages] = PagesOfAnInverse();
+        TestDevice.Bound(0);
+    }
+
+    private static double[] AskTwoDevices()
+    {
+        TestDevice.Bound(2L << 30);
+        int first = Estimate(Here), forHere = TestDevice.Contexts();
+        int second = Estimate(new Device(DeviceType.CUDA, 1)), forBoth = TestDevice.Contexts();
+        return [forHere, first, forBoth, second, Estimate(Here)];
+
+        static int Estimate(Device device) => MfacMemory.Estimate(300, 1 << 20, ScalarType.Float32, device, new MfacOptions()).Pages; // 1.3 GiB
+    }
+
+    private static double[] Generations()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Objective objective = Perceptron(16);
+        using HessianOperator a = new(objective, new CurvatureOptions { GraphMemory = 40 * NativeHeap.MiB });
+        Tensor v = ones(a.Columns, device: Here);
+        List<double> held = [];
+        long before = NativeHeap.Allocated();
+        for (int generation = 0; generation < 4; generation++)
+        {
+            a.Apply(v).Dispose();
+            a.Apply(v).Dispose();
+            held.Add(NativeHeap.Allocated() - before);
+            using IDisposable noGrad = no_grad();
+            objective.Parameters.Parameters[0].mul_(0.9);
+        }
+
+        return [.. held];
+    }
+
+    private static double[] MeasuredCost()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Objective objective = Perceptron(1);
+        ProductCost cost = ProductCost.Measure(options => new HessianOperator(objective, options), Samples);
+        return [cost.GraphBytes, cost.Kept, Total];
+    }
+
+    private static double[] PagesOfAnInverse()
+    {
+        const long Rows = 64, Length = 1 << 20; // 256 MiB, and 100 MiB of stretches
+        TestDevice.Bound(NativeHeap.Allocated() + (600 * NativeHeap.MiB));
+        Tensor block = empty([100 * NativeHeap.MiB], device: Here);
+        _ = ProductBudget.FreeBytes(new ParameterSpace([("block", block)]));
+        block.Dispose();
+        int beside = Estimate();
+        block = empty([100 * NativeHeap.MiB], device: Here);
+        int inUse = Estimate();
+        block.Dispose();
+        return [beside, inUse];
+
+        static int Estimate() => MfacMemory.Estimate(Rows, Length, ScalarType.Float32, Here, new MfacOptions()).Pages;
+    }
+
+    private static Objective Perceptron(int batches)
+    {
+        random.manual_seed(1);
+        Sequential model = nn.Sequential(nn.Linear(64, 1024), nn.Tanh(), nn.Linear(1024, 10)).to(Here);
+        return Objective.Supervised(model, new CrossEntropy(), [.. Enumerable.Range(0, batches).Select(_ => new Batch(randn(Samples, 64).to(Here), randint(10, [Samples]).to(Here)))]);
+    }
+}
