@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Curvature.Operators;
 
 /// <summary>
-/// A, whose products are written to a <see cref="ProductJournal"/> and, where the journal has them from an earlier run, read there instead of computed. The products are those of A, bit for bit, and count as products
+/// A, whose products and quadratic forms are written to a <see cref="ProductJournal"/> and, where the journal has them from an earlier run, read there instead of computed. The products are those of A, bit for bit, and count as products
 /// asked of this operator either way. Both are referred to and not owned. Memory: a copy of a product in main memory while it is written or read.
 /// </summary>
 /// <param name="a">A.</param>
@@ -19,8 +19,12 @@ public sealed class JournalledOperator(LinearOperator a, string name, ProductJou
     public override double? ExactTrace => a.ExactTrace;
 
     /// <inheritdoc/>
-    protected override Tensor Multiply(Tensor V) => journal.Product(name, V, Rows, () => a.Apply(V));
+    protected override Tensor Multiply(Tensor V) => journal.Product(name, V, Rows, DType, () => a.Apply(V));
 
     /// <inheritdoc/>
-    protected override Tensor MultiplyTranspose(Tensor U) => journal.Product($"{name}, transposed", U, Columns, () => a.ApplyTranspose(U));
+    protected override Tensor MultiplyTranspose(Tensor U) => journal.Product($"{name}, transposed", U, Columns, DType, () => a.ApplyTranspose(U));
+
+    /// <inheritdoc/>
+    private protected override Tensor Forms(Tensor V, ParameterSpace? blocks) =>
+        journal.Product(blocks is null ? $"{name}, forms" : $"{name}, forms by parameter", V, blocks?.Parameters.Count ?? 1, ScalarType.Float64, () => FormsOf(a, V, blocks));
 }

@@ -121,16 +121,16 @@ public sealed class ProductJournal : IDisposable
     public void Dispose() => _file?.Dispose();
 
     /// <summary>A product <c>[rows, k]</c> with <c>V</c> of <c>[n, k]</c>, from the file or computed. Its memory is laid out by columns either way, so that what is made of it has the same bits.</summary>
-    internal Tensor Product(string name, Tensor V, long rows, Func<Tensor> multiply)
+    internal Tensor Product(string name, Tensor V, long rows, ScalarType dtype, Func<Tensor> multiply)
     {
         using DisposeScope scope = NewDisposeScope();
-        long columns = V.shape[1], length = columns * rows * V.ElementSize;
+        long columns = V.shape[1], length = columns * rows * dtype.ElementSize();
         byte[]? key = _file is null ? null : Key(name, V);
-        Tensor? found = _file is null ? null : Recall(_file, key, [columns, rows], V.dtype, length);
+        Tensor? found = _file is null ? null : Recall(_file, key, [columns, rows], dtype, length);
         if (_ranks.FromFirst(found is null ? 0 : 1) != 0)
         {
             Replayed += (int)columns;
-            found = (found ?? zeros([columns, rows], V.dtype)).to(V.device);
+            found = (found ?? zeros([columns, rows], dtype)).to(V.device);
             if (_ranks.Count > 1)
             {
                 _ranks.Sum(found);

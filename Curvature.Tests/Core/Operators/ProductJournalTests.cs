@@ -116,6 +116,24 @@ public sealed class ProductJournalTests : IDisposable
     }
 
     [Fact]
+    public void Quadratic_forms_are_recorded_as_the_numbers_they_are()
+    {
+        Problem problem = Problems.Create("tanh-mlp mse");
+        using HessianOperator hessian = new(problem.Objective());
+        double[][] expected = hessian.QuadraticForms(ones(hessian.Columns, 3, hessian.DType, device: Here), hessian.Parameters), whole = hessian.QuadraticForms(ones(hessian.Columns, 3, hessian.DType, device: Here));
+        for (int run = 0; run < 2; run++)
+        {
+            using ProductJournal journal = Open();
+            JournalledOperator recorded = journal.Record(hessian, "H");
+            int before = hessian.Products;
+            Assert.Equal(expected, recorded.QuadraticForms(ones(hessian.Columns, 3, hessian.DType, device: Here), hessian.Parameters));
+            Assert.Equal(whole, recorded.QuadraticForms(ones(hessian.Columns, 3, hessian.DType, device: Here)));
+            Assert.Equal((6, 6 * run, 6 * (1 - run)), (recorded.Products, journal.Replayed, hessian.Products - before));
+            Assert.InRange(journal.Size, 0, 4096); // products would be some ten thousand bytes
+        }
+    }
+
+    [Fact]
     public void An_answer_to_another_question_is_not_taken()
     {
         using (ProductJournal journal = Open())
