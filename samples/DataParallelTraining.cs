@@ -41,7 +41,11 @@ internal static class DataParallelTraining
                 }
             }
 
-            Save(optimizer, options.Out ?? Path.Combine(Path.GetTempPath(), "digits-kfac.state"), ranks);
+            if (options.Out is { } file)
+            {
+                Save(optimizer, file, ranks);
+            }
+
             return 0;
         });
         #endregion

@@ -32,13 +32,17 @@ internal sealed class KfacPreconditioner(double? momentDecay, long? largestBlock
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         List<(LayerBlock Block, IReadOnlyList<int> Indices)> blocks = factors.ToBlocks();
-        LayerBlock[] inverses = [];
+        LayerBlock[] inverses = [], made = [];
         try
         {
             int[] owners = LayerShares.Of([.. blocks.Select(b => Cost(b.Block))], ranks.Count), own = [.. Enumerable.Range(0, blocks.Count).Where(i => owners[i] == ranks.Rank)];
-            LayerBlock[] made = [];
             ranks.Together(() => made = Invert([.. own.Select(i => blocks[i].Block)], damping, rule));
             inverses = ranks.Count == 1 ? made : Exchanged(factors, owners, made, ranks);
+        }
+        catch
+        {
+            Array.ForEach(made, block => block.Dispose()); // another rank's may have failed
+            throw;
         }
         finally
         {

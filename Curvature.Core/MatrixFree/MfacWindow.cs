@@ -173,7 +173,7 @@ public sealed class MfacWindow : LinearOperator
         ["insertions"] = tensor(Insertions),
     };
 
-    /// <summary>Takes over such a state, copied.</summary>
+    /// <summary>Takes over such a state, copied; with several ranks by all of them together, or by none where one is refused.</summary>
     /// <param name="state">As <see cref="StateDict"/> gave it, on any device; with several ranks also that of a process alone, of which each takes its columns.</param>
     /// <exception cref="CurvatureException">A tensor is missing, or of another shape or type; the window is as before.</exception>
     /// <exception cref="NonFiniteException">A tensor holds NaN or infinity; the window is as before.</exception>
@@ -181,17 +181,9 @@ public sealed class MfacWindow : LinearOperator
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        bool isWhole = _ranks.Count > 1 && state.TryGetValue("window", out Tensor? all) && all.dim() == 2 && all.shape[1] == Taking;
-        Tensor window = isWhole
-            ? Required(state, "window", _window.Rows.dtype, [Capacity, Taking]).narrow(1, First(_ranks.Rank), OwnParameters)
-            : Required(state, "window", _window.Rows.dtype, _window.Rows.shape);
-        Tensor gram = Required(state, "gram", ScalarType.Float64, _gram.S.shape), factor = Required(state, "factor", ScalarType.Float64, _gram.S.shape);
-        long insertions = Required(state, "insertions", ScalarType.Int64, []).ToInt64();
-        if (insertions is < 0 or > long.MaxValue / 2)
-        {
-            throw new CurvatureException($"The state of a window counts its insertions from 0 to 2^62; got {insertions}.");
-        }
-
+        (Tensor, Tensor, Tensor, long)? own = null;
+        _ranks.Together(() => own = Checked(state));
+        (Tensor window, Tensor gram, Tensor factor, long insertions) = own!.Value;
         _window.Rows.copy_(window);
         _gram.Load(gram, factor, insertions);
         _window.Filled = _gram.Count;
@@ -233,6 +225,20 @@ public sealed class MfacWindow : LinearOperator
             throw new CurvatureException(
                 $"A window holds from 1 to {MostGradients} gradients of float32 or float64, stored as that or as BFloat16; got {gradients} of {dtype}, stored as {storage}.");
         }
+    }
+
+    /// <summary>This rank's part of a state.</summary>
+    private (Tensor Window, Tensor Gram, Tensor Factor, long Insertions) Checked(IReadOnlyDictionary<string, Tensor> state)
+    {
+        bool isWhole = _ranks.Count > 1 && state.TryGetValue("window", out Tensor? all) && all.dim() == 2 && all.shape[1] == Taking;
+        Tensor window = isWhole
+            ? Required(state, "window", _window.Rows.dtype, [Capacity, Taking]).narrow(1, First(_ranks.Rank), OwnParameters)
+            : Required(state, "window", _window.Rows.dtype, _window.Rows.shape);
+        Tensor gram = Required(state, "gram", ScalarType.Float64, _gram.S.shape), factor = Required(state, "factor", ScalarType.Float64, _gram.S.shape);
+        long insertions = Required(state, "insertions", ScalarType.Int64, []).ToInt64();
+        return insertions is >= 0 and <= long.MaxValue / 2
+            ? (window, gram, factor, insertions)
+            : throw new CurvatureException($"The state of a window counts its insertions from 0 to 2^62; got {insertions}.");
     }
 
     private static Tensor Required(IReadOnlyDictionary<string, Tensor> state, string name, ScalarType type, long[] shape)
@@ -296,11 +302,23 @@ public sealed class MfacWindow : LinearOperator
         return products;
     }
 
-    /// <summary><c>M^{-1} b</c>, the same bits on all ranks whatever their Cholesky factors' last ones.</summary>
+    /// <summary><c>M^{-1} b</c>: rank 0's, the same bits on all whatever their Cholesky factors' last ones. A rank that has none takes part in the sum with NaN, after which all are told.</summary>
     private Tensor Solved(Tensor b)
     {
-        Tensor w = _gram.Solve(b);
-        _ranks.Broadcast(w);
+        if (_ranks.Count == 1)
+        {
+            return _gram.Solve(b);
+        }
+
+        Tensor w = zeros_like(b);
+        Exception? error = RankErrors.Caught(() => w.add_(_gram.Solve(b), _ranks.Rank == 0 ? 1 : 0));
+        _ = error is null ? w : w.fill_(double.NaN);
+        _ranks.Sum(w);
+        if (!Finite.Everywhere(w))
+        {
+            RankErrors.Share(_ranks, error);
+        }
+
         return w;
     }
 

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Curvature.Objectives;
 using Curvature.Tensors;
 using TorchSharp;
@@ -11,6 +12,7 @@ namespace Curvature.Optimizers;
 /// </content>
 public abstract partial class CurvatureOptimizer<TOptions>
 {
+    private const int CompareInterval = 100; // steps from one comparison of the parameters' bits to the next: a checksum takes a few milliseconds a million entries
     private bool _began, _isAlike;
 
     /// <inheritdoc/>
@@ -39,8 +41,8 @@ public abstract partial class CurvatureOptimizer<TOptions>
         set => field = value is null or > 0 && double.IsFinite(value ?? 1) ? value : throw new CurvatureException(FormattableString.Invariant($"A shard's terms are a finite number above 0, or null; got {value}."));
     }
 
-    /// <summary>Whether a loss that is a function alone is a mean, which is weighted by the ranks' shares, or a sum, which adds up.</summary>
-    private protected virtual Reduction LossReduction => Reduction.Mean;
+    /// <inheritdoc/>
+    public virtual Reduction LossReduction { get; set; }
 
     /// <summary>The loss of this step, on a rank without a part of the batch too; null where it is a function alone.</summary>
     private protected ICurvatureLoss? Criterion { get; private set; }
@@ -111,7 +113,10 @@ public abstract partial class CurvatureOptimizer<TOptions>
             (terms, rows, told) = own();
         });
         double rate = _parameter_groups.Sum(group => group.LearningRate);
-        double[][] ranks = [.. Ranks.Gather(error is null ? 0 : 1, count, terms, rows, told, Steps, SkippedSteps, rate).Chunk(8)];
+        double bits = 0;
+        error ??= RankErrors.Caught(() => bits = (Steps + SkippedSteps) % CompareInterval == 0 ? Checksum() : 0);
+        double[][] ranks = [.. Ranks.Gather(
+            error is null ? 0 : 1, count, terms, rows, told, Steps, SkippedSteps, rate, _parameters.Count, _parameters.Sum(p => p.numel()), _isAlike ? 0 : 1, bits, (int)LossReduction).Chunk(13)];
         if (ranks.Any(rank => rank[0] != 0))
         {
             RankErrors.Share(Ranks, error);
@@ -123,17 +128,28 @@ public abstract partial class CurvatureOptimizer<TOptions>
             : (ranks.Sum(rank => rank[2]), (long)ranks.Take(Ranks.Rank).Sum(rank => rank[3]), ranks.Any(rank => rank[4] > 0) && ranks.Any(rank => rank[4] < 0) ? double.NaN : 0);
     }
 
-    /// <summary>Refuses ranks that have come apart: it compares counters and learning rates at each step, the parameters at the first.</summary>
+    /// <summary>Refuses ranks that have come apart: it compares counters, learning rates and sizes at each step, the parameters at the first, after a group was added, and where the checksums of their bits differ.</summary>
     private void RequireAlike(double[][] ranks)
     {
-        if (Array.FindIndex(ranks, rank => !rank.AsSpan(5).SequenceEqual(ranks[0].AsSpan(5))) is > 0 and int other)
+        int Odd(Range numbers) => Array.FindIndex(ranks, rank => !rank.AsSpan()[numbers].SequenceEqual(ranks[0].AsSpan()[numbers]));
+        if (Odd(5..8) is > 0 and int other)
         {
             throw new CurvatureException(FormattableString.Invariant(
                 $"Ranks take the same steps: rank {other} has taken {ranks[other][5]} and skipped {ranks[other][6]} at learning rates of {ranks[other][7]} in sum, and rank 0 {ranks[0][5]} and {ranks[0][6]} at {ranks[0][7]}. ")
                 + "Load the same state on every rank, and let schedules look at what Step returns, which is the loss of all ranks.");
         }
 
-        if (_isAlike)
+        if (Odd(8..10) is > 0 and int odd)
+        {
+            throw new CurvatureException($"Rank {odd} has {ranks[odd][8]} parameters of {ranks[odd][9]} entries, and rank 0 {ranks[0][8]} of {ranks[0][9]}: make the same model on every rank, and add the same groups.");
+        }
+
+        if (Odd(12..13) is > 0 and int way)
+        {
+            throw new CurvatureException($"Rank {way} has {nameof(LossReduction)}.{(Reduction)ranks[way][12]}, and rank 0 {(Reduction)ranks[0][12]}: give the same on every rank.");
+        }
+
+        if (ranks.All(rank => rank[10] == 0) && Odd(11..12) < 0)
         {
             return;
         }
@@ -141,22 +157,32 @@ public abstract partial class CurvatureOptimizer<TOptions>
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         long[] sizes = [.. _parameters.Select(p => p.numel())];
-        double[][] shapes = [.. Ranks.Gather(sizes.Length, sizes.Sum()).Chunk(2)];
-        if (Array.FindIndex(shapes, shape => !shape.AsSpan().SequenceEqual(shapes[0])) is > 0 and int odd)
-        {
-            throw new CurvatureException($"Rank {odd} has {shapes[odd][0]} parameters of {shapes[odd][1]} entries, and rank 0 {shapes[0][0]} of {shapes[0][1]}: make the same model on every rank.");
-        }
-
         Tensor own = Flatten(_parameters), first = own.clone();
         Ranks.Broadcast(first);
         double[] differing = Ranks.Gather(Enumerable.Range(0, sizes.Length).FirstOrDefault(i => !Part(own, sizes, i).Equals(Part(first, sizes, i)), -1));
         if (Array.FindIndex(differing, i => i >= 0) is > 0 and int rank)
         {
-            throw new CurvatureException(
-                $"Parameter {differing[rank]} of {GetType().Name}, [{string.Join(", ", _parameters[(int)differing[rank]].shape)}], is another on rank {rank} than on rank 0: begin with the same parameters, from one seed, one file or by ranks.Broadcast.");
+            string which = $"Parameter {differing[rank]} of {GetType().Name}, [{string.Join(", ", _parameters[(int)differing[rank]].shape)}],";
+            throw new CurvatureException(ranks.Any(own => own[10] != 0)
+                ? $"{which} is another on rank {rank} than on rank 0: begin with the same parameters, from one seed, one file or by ranks.Broadcast."
+                : $"{which} has become another on rank {rank} than on rank 0 by step {Steps}: what sets parameters beside the optimizer must do so on every rank, and processors of different kinds may round differently. Load the same parameters and state on every rank.");
         }
 
         _isAlike = true;
+    }
+
+    /// <summary>48 bits of the SHA-256 of the parameters' bits.</summary>
+    private double Checksum()
+    {
+        using IDisposable noGrad = no_grad();
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (Tensor parameter in _parameters.Where(p => p.numel() > 0))
+        {
+            using DisposeScope scope = NewDisposeScope();
+            hash.AppendData(parameter.detach().cpu().contiguous().bytes);
+        }
+
+        return BitConverter.ToInt64(hash.GetHashAndReset()) & ((1L << 48) - 1);
     }
 
     /// <summary>The gradient and the loss of all ranks: one sum of P numbers, one more for each parameter that tells whether there is a gradient, and two.</summary>

@@ -90,6 +90,7 @@ public abstract partial class CurvatureOptimizer<TOptions> : OptimizerHelper, IC
         options.InitialLearningRate = options.LearningRate!.Value;
         param_group.Parameters = parameters;
         param_group.Options = options;
+        _isAlike = false;
         _parameter_groups.Add(param_group);
     }
 

@@ -14,19 +14,30 @@ internal static class DividedColumns
     /// <summary>Elements that are in memory beside a rank's own.</summary>
     private const long Buffer = 1 << 22;
 
+    /// <summary>A rank's columns of a matrix that is whole, a copy in the caller's scope.</summary>
+    /// <param name="whole">The matrix, <c>[m, P]</c>.</param>
+    /// <param name="ranks">The ranks.</param>
+    public static Tensor Of(Tensor whole, IRanks ranks)
+    {
+        (long first, long own) = Share(whole.shape[1], ranks);
+        using IDisposable noGrad = no_grad();
+        using Tensor part = whole.narrow(1, first, own);
+        return part.clone();
+    }
+
     /// <summary>Writes the matrix to every rank's writer; collective.</summary>
-    /// <param name="writer">This rank's.</param>
+    /// <param name="put">Writes something to this rank's writer, and lets nothing be thrown: the other ranks wait for the columns here.</param>
     /// <param name="own">This rank's columns, <c>[m, own]</c>.</param>
     /// <param name="ranks">The ranks.</param>
-    public static void Write(BinaryWriter writer, Tensor own, IRanks ranks)
+    public static void Write(Action<Action<BinaryWriter>> put, Tensor own, IRanks ranks)
     {
         using IDisposable noGrad = no_grad();
         long[] widths = [.. ranks.Gather(own.shape[1]).Select(width => (long)width)];
         long rows = own.shape[0], columns = widths.Sum();
-        writer.Write(true);
+        put(writer => writer.Write(true));
         foreach (long number in (long[])[(long)own.dtype, 2, rows, columns])
         {
-            writer.Write7BitEncodedInt64(number);
+            put(writer => writer.Write7BitEncodedInt64(number));
         }
 
         long together = Math.Max(1, Buffer / columns);
@@ -41,7 +52,7 @@ internal static class DividedColumns
                 ranks.Broadcast(part, rank);
                 if (all is null)
                 {
-                    writer.Write(part.bytes); // of one row it is the next piece
+                    put(writer => writer.Write(part.bytes)); // of one row it is the next piece
                 }
 
                 all?.narrow(1, first, widths[rank]).copy_(part);
@@ -50,7 +61,7 @@ internal static class DividedColumns
 
             if (all is not null)
             {
-                writer.Write(all.bytes);
+                put(writer => writer.Write(all.bytes));
             }
         }
     }
@@ -75,7 +86,8 @@ internal static class DividedColumns
             throw new CurvatureException($"The optimizer's state is damaged: expected a matrix of floats where there are {sizes} sizes of {dtype}.");
         }
 
-        long first = ranks.Rank * columns / ranks.Count, own = ((ranks.Rank + 1) * columns / ranks.Count) - first, size = dtype.ElementSize();
+        (long first, long own) = Share(columns, ranks);
+        long size = dtype.ElementSize();
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         DeviceMemory.RequireVectors(rows, own, dtype, CPU, "Take fewer gradients, or more ranks on other machines.", "gradient");
@@ -91,6 +103,9 @@ internal static class DividedColumns
 
         return all.to(device).MoveToOuterDisposeScope();
     }
+
+    private static (long First, long Own) Share(long columns, IRanks ranks) =>
+        (ranks.Rank * columns / ranks.Count, ((ranks.Rank + 1) * columns / ranks.Count) - (ranks.Rank * columns / ranks.Count));
 
     private static void Skip(BinaryReader reader, long bytes, byte[] into)
     {

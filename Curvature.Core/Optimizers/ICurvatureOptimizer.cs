@@ -18,7 +18,7 @@ public interface ICurvatureOptimizer
     /// with its own part of the batch, which may be none (<c>Step(parts: [], loss)</c>, <c>Step(losses: [])</c>, or a parameter without <c>.grad</c>), and gets the loss of all. Batch normalisation in train mode normalises each
     /// rank's part by its own statistics, and moves running ones of its own: take eval mode, or another normalisation. A saved state is that of one process, and loads on any number of ranks, on each of them; M-FAC's is written by all ranks together.
     /// </value>
-    /// <exception cref="CurvatureException">At the first step: parameters that differ between ranks; at any: ranks at different steps or learning rates; or, with its message, what failed on one of them.</exception>
+    /// <exception cref="CurvatureException">At the first step, the first after a group was added, and every hundredth: parameters that differ between ranks by a bit; at any: ranks at different steps or learning rates; or, with its message, what failed on one of them.</exception>
     IRanks Ranks { get; set; }
 
     /// <value>
@@ -26,6 +26,12 @@ public interface ICurvatureOptimizer
     /// uneven. Null (default) on all ranks: all that have a part count alike, as they do where gradients are averaged. <c>Step(forward, targets, loss)</c> counts the terms itself.
     /// </value>
     double? ShardTerms { get; set; }
+
+    /// <value>
+    /// With several ranks, where the loss is a function alone: whether it is a mean, which counts by its share of the terms, or a sum, which adds up over the ranks (default <see cref="Reduction.Mean"/>). KFAC's is that of its settings.
+    /// </value>
+    /// <exception cref="CurvatureException">Another than that of the method's own settings.</exception>
+    Reduction LossReduction { get; set; }
 
     /// <summary>One step down the loss.</summary>
     /// <param name="loss">The loss at the present parameters, forward only; called once, with gradients on, in the caller's scope.</param>

@@ -78,7 +78,12 @@ public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
     protected override bool TakesGradients => Settings is { Schedule: null, Factors.Gradients: FactorGradients.Empirical or FactorGradients.Identity } && StepRecorder.CanRecord(Model);
 
     /// <inheritdoc/>
-    private protected override Reduction LossReduction => Settings.Reduction;
+    /// <remarks>That of <see cref="KfacSettings.Reduction"/>.</remarks>
+    public override Reduction LossReduction
+    {
+        get => Settings.Reduction;
+        set => _ = value == Settings.Reduction ? value : throw new CurvatureException($"KFAC's losses are of the reduction {Settings.Reduction}: set {nameof(KfacSettings)}.{nameof(KfacSettings.Reduction)}.");
+    }
 
     /// <inheritdoc/>
     private protected override bool MayLookBack => Settings.Schedule is { } schedule && (Steps + 1) % schedule.Interval == 0;

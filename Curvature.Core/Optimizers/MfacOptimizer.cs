@@ -138,13 +138,13 @@ public sealed class MfacOptimizer : CurvatureOptimizer<MfacOptimizerOptions>
             _window = new MfacWindow(_gradients, space.Count, space.DType, space.Device, _windowOptions with { Mask = Mask(space) }, Ranks, rows);
             if (rows is not null)
             {
-                _window.LoadStateDict(new Dictionary<string, Tensor>
+                Dictionary<string, Tensor> saved = new() { ["window"] = rows, ["insertions"] = tensor(state[Prefix + "insertions"]) };
+                foreach (string name in (string[])["gram", "factor"])
                 {
-                    ["window"] = rows,
-                    ["gram"] = state.Find(Prefix + "gram")!.cpu(),
-                    ["factor"] = state.Find(Prefix + "factor")!.cpu(),
-                    ["insertions"] = tensor(state[Prefix + "insertions"]),
-                });
+                    _ = state.Find(Prefix + name) is { } part ? saved[name] = part.cpu() : null;
+                }
+
+                _window.LoadStateDict(saved);
             }
         }
 

@@ -22,8 +22,21 @@ public sealed class NamedState : OptimizerState, IDisposable
     /// <summary>Names of the tensors.</summary>
     public IEnumerable<string> Names => _tensors.Keys;
 
-    /// <summary>The matrix that ranks hold together, each some of its columns, by its name; null: there is none. It is saved whole, by all of them at once, and each loads its own.</summary>
-    internal (string Name, IRanks Ranks)? Divided { get; set; }
+    /// <summary>The matrix that ranks hold together, each some of its columns, by its name; null: there is none. It is saved whole, by all of them at once, and each loads its own. One that is here already is whole, and is divided now.</summary>
+    internal (string Name, IRanks Ranks)? Divided
+    {
+        get;
+        set
+        {
+            bool wasDivided = field is { Ranks.Count: > 1 };
+            if (value is ({ } name, { } ranks) && value != field && _tensors.TryGetValue(name, out Tensor? held) && (wasDivided || ranks.Count > 1))
+            {
+                Keep(name, !wasDivided ? DividedColumns.Of(held, ranks) : throw new CurvatureException("The state that was loaded has been divided among other ranks: load it again after these were told."));
+            }
+
+            field = value;
+        }
+    }
 
     /// <summary>A counter; 0 before it is set.</summary>
     /// <param name="counter">Its name.</param>
@@ -69,27 +82,44 @@ public sealed class NamedState : OptimizerState, IDisposable
     }
 
     /// <inheritdoc/>
+    /// <remarks>Where ranks hold a matrix together a writer that fails takes part to the end, and all ranks then throw.</remarks>
     public override void SaveStateDict(BinaryWriter writer)
     {
-        writer.Write(_counters.Count);
-        foreach ((string name, long value) in _counters)
+        IRanks? together = _tensors.Keys.Select(RanksOf).FirstOrDefault(ranks => ranks is not null);
+        Exception? error = null;
+        void Put(Action<BinaryWriter> write)
         {
-            writer.Write(name);
-            writer.Write(value);
+            if (together is null)
+            {
+                write(writer);
+            }
+            else
+            {
+                error ??= RankErrors.Caught(() => write(writer));
+            }
         }
 
-        writer.Write(_tensors.Count);
+        Put(WriteCounters);
+        Put(to => to.Write(_tensors.Count));
         foreach ((string name, Tensor value) in _tensors)
         {
-            writer.Write(name);
+            Put(to => to.Write(name));
             if (RanksOf(name) is { } ranks)
             {
-                DividedColumns.Write(writer, value, ranks);
+                DividedColumns.Write(Put, value, ranks);
                 continue;
             }
 
-            using Tensor rows = value.contiguous(); // TorchSharp writes no other
-            SaveConditionalStateTensor(writer, rows);
+            Put(to =>
+            {
+                using Tensor rows = value.contiguous(); // TorchSharp writes no other
+                SaveConditionalStateTensor(to, rows);
+            });
+        }
+
+        if (together is not null)
+        {
+            RankErrors.Share(together, error);
         }
     }
 
@@ -145,7 +175,7 @@ public sealed class NamedState : OptimizerState, IDisposable
 
         foreach ((string name, Tensor value) in other._tensors)
         {
-            Keep(name, value.to(_parameter.device, copy: true));
+            Keep(name, RanksOf(name) is { } ranks && other.RanksOf(name) is null ? DividedColumns.Of(value, ranks).to(_parameter.device) : value.to(_parameter.device, copy: true));
         }
     }
 
@@ -179,6 +209,16 @@ public sealed class NamedState : OptimizerState, IDisposable
         }
 
         _tensors[name] = value.DetachFromDisposeScope();
+    }
+
+    private void WriteCounters(BinaryWriter writer)
+    {
+        writer.Write(_counters.Count);
+        foreach ((string name, long value) in _counters)
+        {
+            writer.Write(name);
+            writer.Write(value);
+        }
     }
 
     private IRanks? RanksOf(string name) => Divided is ({ } divided, { Count: > 1 } ranks) && divided == name ? ranks : null;

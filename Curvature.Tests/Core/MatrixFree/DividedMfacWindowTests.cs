@@ -47,8 +47,8 @@ public sealed class DividedMfacWindowTests
             Assert.Equal(taking, got.Sum(rank => rank.Own));
             Assert.True(got.Max(rank => rank.Own) - got.Min(rank => rank.Own) <= 1);
             Assert.All(got, rank => Assert.Equal(Capacity * rank.Own, rank.Held));
-            IEnumerable<long> shares = count == 1 ? [] : got.Select(rank => rank.Own);
-            Assert.All(got, rank => Assert.Equal([Capacity, Capacity, .. shares], rank.Sums)); // the products, what solves them, and each rank's share of the result
+            IEnumerable<long> others = count == 1 ? [] : [Capacity, .. got.Select(rank => rank.Own)];
+            Assert.All(got, rank => Assert.Equal([Capacity, .. others], rank.Sums)); // the products, what solves them, and each rank's share of the result
         }
     }
 
@@ -74,6 +74,42 @@ public sealed class DividedMfacWindowTests
     {
         (_, Exception?[] errors) = ThreadRanks.Try(3, ranks => new MfacWindow(2, 2, ScalarType.Float32, ranks: ranks));
         Assert.All(errors, error => Assert.Contains("2 of them are too few for 3 ranks", Assert.IsType<CurvatureException>(error).Message, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_state_with_NaN_in_one_rank_s_columns_is_refused_on_all_and_the_window_goes_on()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor gradients = randn([3, Parameters], ScalarType.Float64);
+        (string Message, double[] Step)[] got = ThreadRanks.Run(3, ranks =>
+        {
+            using MfacWindow window = new(Capacity, Parameters, ScalarType.Float64, ranks: ranks);
+            window.Step(gradients[0]);
+            Dictionary<string, Tensor> state = window.StateDict().ToDictionary(entry => entry.Key, entry => entry.Value.clone());
+            _ = ranks.Rank == 1 ? state["window"].fill_(double.NaN) : null;
+            string message = Assert.Throws<NonFiniteException>(() => window.LoadStateDict(state)).Message;
+            return (message, OptimizerBattery.Numbers(window.Step(gradients[1])));
+        });
+        Assert.All(got, rank => Assert.Contains("'window' in the state of the window holds NaN", rank.Message, StringComparison.Ordinal));
+        Assert.All(got, rank => Assert.Equal(got[0].Step, rank.Step));
+    }
+
+    [Fact]
+    public void A_matrix_that_one_rank_cannot_factorise_ends_the_product_on_all()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor gradients = randn([2, Parameters], ScalarType.Float64);
+        string[] messages = ThreadRanks.Run(3, ranks =>
+        {
+            using MfacWindow window = new(Capacity, Parameters, ScalarType.Float64, ranks: ranks);
+            window.Step(gradients[0]);
+            Dictionary<string, Tensor> state = window.StateDict().ToDictionary(entry => entry.Key, entry => entry.Value.clone());
+            _ = ranks.Rank == 1 ? state["gram"].mul_(-1) : null;
+            window.LoadStateDict(state);
+            return Assert.Throws<CurvatureException>(() => window.Step(gradients[1])).Message;
+        });
+        Assert.All(messages, message => Assert.Contains("positive definite", message, StringComparison.Ordinal));
+        Assert.StartsWith("On rank 1 of 3:", messages[0], StringComparison.Ordinal);
     }
 
     /// <summary>Steps beyond the window's end, products, a combination of gradients, the trace, and the same after a state went through another window.</summary>
