@@ -62,7 +62,7 @@ public abstract partial class Objective
     /// <summary>Tensors that the loss reads beside the chosen parameters, as far as they are known: a kept graph is void once one is written to.</summary>
     protected internal virtual IEnumerable<Tensor> Constants => [];
 
-    /// <summary>A number that changes when parts of the model go from train to eval mode or back: checks and graphs belong to one mode.</summary>
+    /// <summary>A number that changes when parts of the model go from train to eval mode or back, or a chosen parameter is frozen or thawed: checks and graphs belong to one mode.</summary>
     protected internal virtual int Mode => 0;
 
     /// <summary>A model and a loss over batches of inputs and targets.</summary>

@@ -40,7 +40,7 @@ internal sealed class SupervisedObjective : Objective
     protected internal override IEnumerable<Tensor> Constants => _state.Constants;
 
     /// <inheritdoc/>
-    protected internal override int Mode => _state.Mode;
+    protected internal override int Mode => Parameters.Parameters.Aggregate(_state.Mode, (hash, p) => unchecked((hash * 31) + (p.requires_grad ? 1 : 2)));
 
     /// <inheritdoc/>
     protected internal override IEnumerable<ObjectiveBatch> Batches()

@@ -1,6 +1,7 @@
 using Curvature.Objectives;
 using Curvature.Tangents;
 using Curvature.Tensors;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Curvature.Operators;
@@ -49,7 +50,7 @@ public sealed class HessianOperator : CurvatureOperator
 
     /// <summary>
     /// Why quadratic forms are taken from whole products, as a clause; null where they go layer by layer. Known after the first of them, when the model was tried on two rows: cut at its layers it must have the gradient that it
-    /// has whole. What is not cut (closures, TorchScript, models without linear layers, that differentiate themselves, or whose hooks change a layer's output) has the same forms at a product each.
+    /// has whole. What is not cut (closures, TorchScript, models without linear layers, that differentiate themselves, or whose hooks change a layer's output) has the same forms at a product each; so has a batch in which alone a hook changes one.
     /// </summary>
     public string? FormsObstacle { get; private set; }
 
@@ -95,7 +96,7 @@ public sealed class HessianOperator : CurvatureOperator
     }
 
     /// <inheritdoc/>
-    private protected override BatchLinearization LinearizeForForms(ObjectiveBatch batch) => new CutLinearization(CutGraph.Of(_cuts!, batch.Loss));
+    private protected override BatchLinearization LinearizeForForms(ObjectiveBatch batch) => CutGraph.Of(_cuts!, batch.Loss) is { } graph ? new CutLinearization(graph) : new GradientGraph(batch, Parameters);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -137,6 +138,20 @@ public sealed class HessianOperator : CurvatureOperator
         // H v = (dg/dtheta)^T v, the Hessian being symmetric.
         public override IReadOnlyList<Tensor?> Apply(IReadOnlyList<Tensor> v) =>
             Gradients.VectorJacobianProduct(_gradient, v, _parameters.Parameters);
+
+        internal override Tensor Forms(Tensor v)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Tensor products = stack(Enumerable.Range(0, (int)v.shape[0]).Select(j => FormsOf(_parameters.Split(v.select(0, j)))), 1);
+            return products.MoveToOuterDisposeScope();
+        }
+
+        /// <summary><c>v_i^T (H v)_i</c> of each parameter i, float64.</summary>
+        private Tensor FormsOf(IReadOnlyList<Tensor> v)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            return stack(v.Zip(Apply(v), (x, product) => (product is null ? zeros_like(x) : x.mul(product)).sum(ScalarType.Float64))).MoveToOuterDisposeScope();
+        }
 
         protected override void Dispose(bool disposing)
         {

@@ -33,7 +33,8 @@ internal sealed class CutGraph : IDisposable
     /// <summary>Evaluates the loss once, cut, and differentiates it.</summary>
     /// <param name="cuts">Where.</param>
     /// <param name="loss">A scalar.</param>
-    public static CutGraph Of(ModelCuts cuts, Func<Tensor> loss)
+    /// <returns>Null where a hook changes what a layer returns: such a batch is not to be cut.</returns>
+    public static CutGraph? Of(ModelCuts cuts, Func<Tensor> loss)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable grad = enable_grad();
@@ -42,16 +43,46 @@ internal sealed class CutGraph : IDisposable
         using (CutTape tape = cuts.Cut())
         {
             value = loss();
-            points = [.. tape.Points];
+            if (tape.HooksChangeOutputs)
+            {
+                return null;
+            }
+
+            points = tape.Take();
+        }
+
+        List<IDisposable> parts = [.. points];
+        try
+        {
+            return Differentiated(cuts, points, value, parts);
+        }
+        catch
+        {
+            parts.ForEach(part => part.Dispose());
+            throw;
+        }
+    }
+
+    /// <summary>The graph of a loss that was evaluated cut.</summary>
+    /// <param name="cuts">Where.</param>
+    /// <param name="points">The calls that were cut.</param>
+    /// <param name="value">The loss.</param>
+    /// <param name="parts">Takes up what no scope owns, for the caller to dispose where this fails.</param>
+    private static CutGraph Differentiated(ModelCuts cuts, CutPoint[] points, Tensor value, List<IDisposable> parts)
+    {
+        T Own<T>(T part) where T : IDisposable
+        {
+            parts.Add(part);
+            return part;
         }
 
         IReadOnlyList<Tensor> theta = cuts.Space.Parameters;
         int[] live = [.. Enumerable.Range(0, theta.Count).Where(i => theta[i].requires_grad)];
         Tensor[] leaves = [.. points.Select(p => p.Leaf), .. live.Select(i => theta[i])];
-        BilinearCall[] calls = [.. points.Select(p => cuts.Call(p.Layer, p.Input.detach().DetachFromDisposeScope()))];
+        BilinearCall[] calls = [.. points.Select(p => Own(cuts.Call(p.Layer, p.Input.detach().DetachFromDisposeScope())))];
         Tensor?[] c = new Tensor?[leaves.Length], w = new Tensor?[points.Length];
         CutPiece?[] pieces = new CutPiece?[points.Length];
-        CutPiece end = CutPiece.Of(value, ones_like(value.detach()), leaves, cuts.DirectionLike);
+        CutPiece end = Own(CutPiece.Of(value, ones_like(value.detach()), leaves, cuts.DirectionLike));
         AddCotangents(c, end);
         using IDisposable noGrad = no_grad();
         for (int l = points.Length - 1; l >= 0; l--)
@@ -65,7 +96,7 @@ internal sealed class CutGraph : IDisposable
 
             if (w[l] is { } cotangent)
             {
-                pieces[l] = CutPiece.Of(points[l].Input, cotangent, leaves, cuts.DirectionLike);
+                pieces[l] = Own(CutPiece.Of(points[l].Input, cotangent, leaves, cuts.DirectionLike));
                 AddCotangents(c, pieces[l]!);
             }
         }
@@ -147,13 +178,7 @@ internal sealed class CutGraph : IDisposable
 
     public void Dispose()
     {
-        foreach (CutPoint point in _points)
-        {
-            point.Input.Dispose();
-            point.Leaf.Dispose();
-        }
-
-        foreach (IDisposable? part in _calls.Cast<IDisposable?>().Concat(_cotangents).Concat(_pieces).Append(_end))
+        foreach (IDisposable? part in _points.Cast<IDisposable?>().Concat(_calls).Concat(_cotangents).Concat(_pieces).Append(_end))
         {
             part?.Dispose();
         }

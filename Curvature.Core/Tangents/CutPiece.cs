@@ -41,13 +41,18 @@ internal sealed class CutPiece : IDisposable
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable grad = enable_grad();
-        Tensor end = a.alias().DetachFromDisposeScope(), w = cotangent.detach().requires_grad_().DetachFromDisposeScope();
+        Tensor end = a.alias(), w = cotangent.detach().requires_grad_();
         Tensor?[] g = Gradients.Pullback(end, w, leaves);
         int[] sources = [.. Enumerable.Range(0, leaves.Count).Where(s => g[s] is not null)];
-        Tensor[] own = [.. sources.Select(s => leaves[s])], pullback = [.. sources.Select(s => g[s]!.DetachFromDisposeScope())];
+        Tensor[] own = [.. sources.Select(s => leaves[s])], pullback = [.. sources.Select(s => g[s]!)];
         Tensor[] curved = [.. Gradients.VectorJacobianProduct(pullback, [.. own.Select(direction)], own).OfType<Tensor>().Select(h => h.detach().ne(0).any())];
         Tensor curvature = curved.Length > 0 ? stack(curved).any() : zeros([], ScalarType.Bool, a.device);
-        return new CutPiece(end, w, sources, own, pullback, curvature.DetachFromDisposeScope());
+        foreach (Tensor part in (Tensor[])[end, w, curvature, .. pullback])
+        {
+            part.DetachFromDisposeScope();
+        }
+
+        return new CutPiece(end, w, sources, own, pullback, curvature);
     }
 
     /// <summary>Takes up what <see cref="Curvature"/> was found to be, after which flat pieces are spared their zeros.</summary>

@@ -19,23 +19,29 @@ internal static class CutTrial
 
     private static string? Obstacle(ParameterSpace space, ModelCuts cuts, Func<Tensor> loss)
     {
-        Tensor value = Watched(cuts, loss, out bool differentiates);
-        if (differentiates)
-        {
-            return "the model differentiates itself while it is evaluated";
-        }
-
-        Tensor?[] expected = Gradients.Of(value, space.Parameters, createGraph: false);
         try
         {
-            using CutGraph graph = CutGraph.Of(cuts, loss);
+            Tensor value = Watched(cuts, loss, out bool differentiates);
+            if (differentiates)
+            {
+                return "the model differentiates itself while it is evaluated";
+            }
+
+            Tensor?[] expected = Gradients.Of(value, space.Parameters, createGraph: false);
+            using CutGraph? graph = CutGraph.Of(cuts, loss);
+            if (graph is null)
+            {
+                return "a hook changes what a layer returns";
+            }
+
             Tensor?[] found = graph.Gradient();
             double size = Math.Sqrt(expected.OfType<Tensor>().Sum(g => Math.Pow(Precision.Norm(g), 2)));
             int wrong = Enumerable.Range(0, expected.Length).FirstOrDefault(i => !Agree(expected[i], found[i], graph.Scale(i) + (Negligible * size)), -1);
-            return wrong < 0 ? null : $"the gradient of '{space.Names[wrong]}' is not what its layer's inputs and outputs give (a hook changes them, or the layer is of a kind of its own)";
+            return wrong < 0 ? null : $"the gradient of '{space.Names[wrong]}' is not what its layer's inputs and outputs give (it is of a kind of its own)";
         }
-        catch (ExternalException error)
+        catch (Exception error) when (error is ExternalException or CurvatureException)
         {
+            // An error that the model has whole too comes again from whole products.
             return $"cut at its layers, the model fails: {EngineError.Summary(error)}";
         }
     }

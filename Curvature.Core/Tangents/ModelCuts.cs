@@ -1,4 +1,5 @@
 using Curvature.Tensors;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Curvature.Tangents;
@@ -10,6 +11,7 @@ namespace Curvature.Tangents;
 internal sealed class ModelCuts : IDisposable
 {
     private readonly Dictionary<nn.Module, IBilinearLayer> _layers = [];
+    private readonly List<int> _convolutions = [];
     private readonly Random _factors = new(1);
     private Tensor? _direction;
 
@@ -20,7 +22,19 @@ internal sealed class ModelCuts : IDisposable
         Space = space;
         foreach (nn.Module module in model is jit.ScriptModule ? [] : model.modules().Prepend(model).Distinct())
         {
-            if (KnownBilinearLayers.KindOf(module) is { } kind && IBilinearLayer.LiveIndex(space, kind.WeightOf(module)) >= 0)
+            IBilinearLayer? kind = KnownBilinearLayers.KindOf(module);
+            if (kind is null && module is not Convolution)
+            {
+                continue;
+            }
+
+            // All positions are looked up before there is any graph: telling two handles apart may write to them.
+            int[] own = [.. module.parameters(recurse: false).Select(space.IndexOf)];
+            if (kind is null)
+            {
+                _convolutions.AddRange(own.Where(i => i >= 0 && space.Parameters[i].dim() > 2));
+            }
+            else if (space.IndexOf(kind.WeightOf(module)!) >= 0)
             {
                 _layers[module] = kind;
             }
@@ -30,8 +44,8 @@ internal sealed class ModelCuts : IDisposable
     /// <summary>The chosen parameters.</summary>
     public ParameterSpace Space { get; }
 
-    /// <summary>The layers.</summary>
-    public IEnumerable<nn.Module<Tensor, Tensor>> Layers => _layers.Keys.Cast<nn.Module<Tensor, Tensor>>();
+    /// <summary>The layers, without those whose weight is frozen at present.</summary>
+    public IEnumerable<nn.Module<Tensor, Tensor>> Layers => _layers.Where(layer => layer.Value.WeightOf(layer.Key)!.requires_grad).Select(layer => (nn.Module<Tensor, Tensor>)layer.Key);
 
     /// <summary>
     /// Why cutting would not pay, as a clause; null where it does: no layer to cut at, or convolutions between the layers, whose second derivatives cost more in pieces than in one.
@@ -40,9 +54,8 @@ internal sealed class ModelCuts : IDisposable
     {
         get
         {
-            int uncut = Enumerable.Range(0, Space.Parameters.Count).FirstOrDefault(
-                i => Space.Parameters[i] is { requires_grad: true } p && p.dim() > 2 && _layers.All(layer => IBilinearLayer.LiveIndex(Space, layer.Value.WeightOf(layer.Key)) != i), -1);
-            return _layers.Count == 0 ? "no chosen parameter is the weight of a linear layer"
+            int uncut = _convolutions.FirstOrDefault(i => Space.Parameters[i].requires_grad, -1);
+            return !Layers.Any() ? "no chosen parameter is the weight of a linear layer"
                 : uncut >= 0 ? $"'{Space.Names[uncut]}' is the weight of a convolution"
                 : null;
         }

@@ -14,6 +14,7 @@ namespace Curvature.Tensors;
 public sealed class ParameterSpace
 {
     private readonly long[] _offsets;
+    private readonly ConditionalWeakTable<Tensor, object> _positions = [];
 
     /// <summary>The given tensors, in the given order. A frozen one (<c>requires_grad</c> false) is a constant: its derivatives are zero.</summary>
     /// <param name="parameters">Names and leaf tensors of one floating dtype on one device.</param>
@@ -92,19 +93,8 @@ public sealed class ParameterSpace
     /// <summary>All parameters of a module with their names, frozen ones too; a tied one comes once, under its first name.</summary>
     public static IReadOnlyList<(string Name, Tensor Value)> NamedIn(nn.Module module) => WithoutAliases(module.named_parameters().Select(p => (p.name, (Tensor)p.parameter)));
 
-    /// <summary>The position of a tensor among the parameters, -1 where it is none: engines may hand out several handles of one tensor.</summary>
-    public int IndexOf(Tensor parameter)
-    {
-        for (int i = 0; i < Parameters.Count; i++)
-        {
-            if (AreOneTensor(Parameters[i], parameter))
-            {
-                return i;
-            }
-        }
-
-        return -1;
-    }
+    /// <summary>The position of a tensor among the parameters, -1 where it is none: engines may hand out several handles of one tensor. A handle is looked up once.</summary>
+    public int IndexOf(Tensor parameter) => (int)_positions.GetValue(parameter, Find);
 
     /// <summary>Where parameter <paramref name="index"/> begins in the vector.</summary>
     public long Offset(int index) => _offsets[index];
@@ -202,6 +192,14 @@ public sealed class ParameterSpace
     /// TorchScript lists a tied parameter under each of its names, as separate handles of one tensor, and some modules hand out a new handle of their weight at
     /// each look, so that a layer tied to one holds another.
     /// </summary>
+    /// <summary>Handles are compared before tensors are: what tells those apart may wait for a device and write to it.</summary>
+    private object Find(Tensor parameter)
+    {
+        int[] all = [.. Enumerable.Range(0, Parameters.Count)];
+        int known = all.FirstOrDefault(i => ReferenceEquals(Parameters[i], parameter), -1);
+        return known >= 0 ? known : all.FirstOrDefault(i => AreOneTensor(Parameters[i], parameter), -1);
+    }
+
     private static List<(string Name, Tensor Value)> WithoutAliases(IEnumerable<(string Name, Tensor Value)> all)
     {
         List<(string Name, Tensor Value)> kept = [];

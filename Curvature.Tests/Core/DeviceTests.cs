@@ -38,6 +38,16 @@ public sealed class DeviceTests(DeviceTests.Child child) : IClassFixture<DeviceT
         }
     }
 
+    [DeviceFact]
+    public void Quadratic_forms_wait_for_their_check_and_their_numbers_and_for_two_answers_a_batch_that_is_cut_anew()
+    {
+        const int Batches = 2;
+        foreach ((string what, double waits) in Waits("form: hessian,"))
+        {
+            Assert.True(waits <= 2 + (what.StartsWith("fresh", StringComparison.Ordinal) ? 2 * Batches : 0), $"{what}: {waits} ({child.Findings.Kinds[what]})");
+        }
+    }
+
     [DeviceTheory]
     [InlineData("iteration: cg", 2)]
     [InlineData("iteration: minres", 2)]

@@ -55,6 +55,10 @@ internal static class DeviceProgram
                     using CurvatureOperator a = KnownOperators.Create(matrix, objective, new CurvatureOptions { GraphMemory = memory });
                     Tensor v = ones(a.Columns, ScalarType.Float64, device: Here);
                     Count(findings, $"{(memory is null ? "kept" : "fresh")} product: {matrix}, {problem}", 4, _ => a.Apply(v).Dispose(), warm: 2);
+                    if (matrix == "hessian")
+                    {
+                        Count(findings, $"{(memory is null ? "kept" : "fresh")} form: {matrix}, {problem}", 4, _ => a.QuadraticForms(v.unsqueeze(1)), warm: 2);
+                    }
                 }
             }
         }

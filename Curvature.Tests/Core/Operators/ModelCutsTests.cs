@@ -1,0 +1,163 @@
+using Curvature.Data;
+using Curvature.Objectives;
+using Curvature.Operators;
+using Curvature.Tests.Reference;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Curvature.Tests.Core.Operators;
+
+/// <summary>What is not cut at its layers, or no more, or only in some batches: quadratic forms are the same.</summary>
+public sealed class ModelCutsTests
+{
+    [Fact]
+    public void A_model_that_differentiates_itself_is_not_cut() => AssertWhole(new Force(), "differentiates itself");
+
+    [Fact]
+    public void A_layer_whose_output_a_hook_changes_is_not_cut()
+    {
+        Sequential model = nn.Sequential(nn.Linear(4, 3, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(3, 1, dtype: ScalarType.Float64)).to(Here);
+        ((Linear)model.children().First()).register_forward_hook((_, _, output) => output.mul(2));
+        AssertWhole(model, "a hook changes what a layer returns");
+    }
+
+    [Fact]
+    public void A_model_without_linear_layers_is_not_cut() => AssertWhole(new Scale(), "no chosen parameter is the weight of a linear layer");
+
+    [Fact]
+    public void A_closure_is_not_cut_and_neither_is_what_was_told_not_to_be()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp mse");
+        Objective closure = Objective.FromClosure(problem.Parameters, problem.Batches(4, 3), b => problem.Loss.Value(problem.Model.call(b.Inputs), b.Targets), b => b.Targets.numel());
+        AssertWhole(closure, null, "no C# model");
+        AssertWhole(problem.Objective(4, 3), new CurvatureOptions { FormsByLayers = false }, nameof(CurvatureOptions.FormsByLayers));
+    }
+
+    [Fact]
+    public void A_hook_that_changes_some_batches_only_or_comes_later_is_followed()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(8);
+        Sequential model = Perceptron();
+        Tensor x = randn(5, 4, ScalarType.Float64).to(Here), far = x.clone();
+        far.narrow(0, 4, 1).fill_(9);
+        using HessianOperator hessian = new(Objective.Supervised(model, new MeanSquaredError(), [Rows(x), Rows(far)]), new CurvatureOptions { GraphMemory = 0 });
+        Tensor V = QuadraticFormsTests.Directions(hessian.Columns);
+        QuadraticFormsTests.AssertForms(hessian, hessian.ToDense(), V, 1e-11);
+
+        ((Linear)model.children().First()).register_forward_hook((_, input, output) => output.mul(input.narrow(1, 0, 1).gt(8).to(ScalarType.Float64).add(1)));
+        QuadraticFormsTests.AssertForms(hessian, hessian.ToDense(), V, 1e-11);
+        Assert.Null(hessian.FormsObstacle); // its two rows do not tell
+    }
+
+    [Theory]
+    [InlineData("0.weight")]
+    [InlineData("0.bias")]
+    public void A_parameter_frozen_after_the_operator_was_made_is_a_constant_and_thawed_is_none(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(9);
+        Sequential model = Perceptron();
+        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [Rows(randn(5, 4, ScalarType.Float64).to(Here))]);
+        using HessianOperator early = new(objective), late = new(objective);
+        Tensor V = QuadraticFormsTests.Directions(early.Columns);
+        double[][] all = late.QuadraticForms(V, late.Parameters);
+        foreach (bool isLive in (bool[])[false, true])
+        {
+            model.get_parameter(name)!.requires_grad = isLive;
+            using HessianOperator whole = new(objective, new CurvatureOptions { FormsByLayers = false });
+            QuadraticFormsTests.AssertForms(early, whole.ToDense(), V, 1e-11);
+            QuadraticFormsTests.AssertForms(late, whole.ToDense(), V, 1e-11);
+        }
+
+        Assert.Equal(all, late.QuadraticForms(V, late.Parameters));
+    }
+
+    [Fact]
+    public void A_model_that_fails_when_its_layers_outputs_are_replaced_is_not_cut() => AssertWhole(new Possessive(), "the model fails");
+
+    [Fact]
+    public void A_parameter_of_three_dimensions_is_no_convolution()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(10);
+        using Positions model = new();
+        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn([5, 3, 4], ScalarType.Float64).to(Here), randn([5, 3, 1], ScalarType.Float64).to(Here))]);
+        using HessianOperator hessian = new(objective);
+        QuadraticFormsTests.AssertForms(hessian, hessian.ToDense(), QuadraticFormsTests.Directions(hessian.Columns), 1e-11);
+        Assert.Null(hessian.FormsObstacle);
+    }
+
+    private static Sequential Perceptron() => nn.Sequential(nn.Linear(4, 3, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(3, 1, dtype: ScalarType.Float64)).to(Here);
+
+    private static Batch Rows(Tensor inputs) => new(inputs, randn(inputs.shape[0], 1, ScalarType.Float64).to(Here));
+
+    private static void AssertWhole(nn.Module<Tensor, Tensor> model, string obstacle)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(4);
+        AssertWhole(Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn(5, 4, ScalarType.Float64).to(Here), randn(5, 1, ScalarType.Float64).to(Here))]), null, obstacle);
+    }
+
+    private static void AssertWhole(Objective objective, CurvatureOptions? options, string obstacle)
+    {
+        using HessianOperator hessian = new(objective, options);
+        QuadraticFormsTests.AssertForms(hessian, hessian.ToDense(), QuadraticFormsTests.Directions(hessian.Columns), 1e-11);
+        Assert.Contains(obstacle, hessian.FormsObstacle, StringComparison.Ordinal);
+    }
+
+    /// <summary>The slope of an energy along its input: a model that is a derivative.</summary>
+    private sealed class Force : nn.Module<Tensor, Tensor>
+    {
+        private readonly Linear first = nn.Linear(4, 3, dtype: ScalarType.Float64).to(Here), second = nn.Linear(3, 1, dtype: ScalarType.Float64).to(Here);
+
+        public Force() : base("force") => RegisterComponents();
+
+        public override Tensor forward(Tensor input)
+        {
+            using IDisposable grad = enable_grad();
+            Tensor x = input.detach().requires_grad_(), energy = second.call(first.call(x).tanh()).sum();
+            return autograd.grad([energy], [x], retain_graph: true, create_graph: true, allow_unused: true)[0].sum(1, keepdim: true);
+        }
+    }
+
+    /// <summary>A parameter that belongs to no layer.</summary>
+    private sealed class Scale : nn.Module<Tensor, Tensor>
+    {
+        private readonly Parameter scale = new(ones(4, ScalarType.Float64, device: Here));
+
+        public Scale() : base("scale") => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => input.mul(scale.exp()).sum(1, keepdim: true);
+    }
+
+    /// <summary>Insists on the very tensor that its layer made.</summary>
+    private sealed class Possessive : nn.Module<Tensor, Tensor>
+    {
+        private readonly Linear layer = nn.Linear(4, 1, dtype: ScalarType.Float64).to(Here);
+        private Tensor? _made;
+
+        public Possessive() : base("possessive")
+        {
+            RegisterComponents();
+            layer.register_forward_hook((_, _, output) => _made = output);
+        }
+
+        public override Tensor forward(Tensor input) =>
+            ReferenceEquals(layer.call(input), _made) ? _made!.square() : throw new CurvatureException("This is not what the layer made.");
+    }
+
+    /// <summary>A sequence with an embedding of its positions.</summary>
+    private sealed class Positions : nn.Module<Tensor, Tensor>
+    {
+        private readonly Linear layer = nn.Linear(4, 1, dtype: ScalarType.Float64).to(Here);
+        private readonly Parameter embedding = new(ones([1, 3, 4], ScalarType.Float64, device: Here));
+
+        public Positions() : base("positions") => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => layer.call(input.add(embedding).tanh());
+    }
+}
