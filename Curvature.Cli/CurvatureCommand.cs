@@ -55,7 +55,8 @@ public static class CurvatureCommand
 
         try
         {
-            if (Team.Count > 1 && !IsShared(parse))
+            Team.IsTogether = Team.Count > 1 && IsShared(parse);
+            if (Team.Count > 1 && !Team.IsTogether)
             {
                 if (!Team.Leads)
                 {
@@ -76,10 +77,14 @@ public static class CurvatureCommand
                 ProcessTerminationTimeout = null,
             });
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException exception)
         {
             Team.Yield();
-            terminal.Fail(Interruption.OfOne);
+            if (!Interruption.IsAnswered)
+            {
+                terminal.Fail(exception);
+            }
+
             return Cancelled;
         }
         catch (Exception exception) // the outermost frame: whatever went wrong becomes one message

@@ -17,10 +17,9 @@ return Team.End(CurvatureCommand.Run(args, Console.Out, Console.Error, cancellat
 void Cancel(PosixSignalContext signal)
 {
     signal.Cancel = !cancellation.IsCancellationRequested;
-    if (signal.Cancel && Team.Count > 1 && Team.Leads)
+    if (signal.Cancel && Team.IsTogether)
     {
-        Console.Error.WriteLine(Interruption.OfRanks(args));
-        Console.Error.Flush();
+        Interruption.Answer(args, Console.Error);
     }
 
     cancellation.Cancel();

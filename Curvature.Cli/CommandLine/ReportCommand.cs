@@ -89,7 +89,7 @@ internal static class ReportCommand
     private static int WriteSeries(WorkRequest request, IReadOnlyList<string> models, Quantities wanted, string? folder, FigureFormat format, Terminal terminal)
     {
         folder ??= DefaultFolder;
-        CheckFolder(folder, [.. models, request.Data]);
+        Team.Look(request.RankTimeout, () => CheckFolder(folder, [.. models, request.Data]));
         IReadOnlyList<SharpnessReport> reports = SeriesRun.Run(request, models, wanted, terminal);
         if (!Team.Leads)
         {
@@ -155,7 +155,7 @@ internal static class ReportCommand
     public static int Write(WorkRequest request, Quantities wanted, string? folder, FigureFormat format, Terminal terminal)
     {
         folder ??= DefaultFolder;
-        CheckFolder(folder, request.Model, request.Data);
+        Team.Look(request.RankTimeout, () => CheckFolder(folder, request.Model, request.Data));
         SharpnessReport report = Measurement.Run(request, wanted, terminal);
         if (!Team.Leads)
         {
@@ -178,11 +178,6 @@ internal static class ReportCommand
     /// <summary>Before any work: a folder that can be written, and none of the files that are read in it under the page's name.</summary>
     private static void CheckFolder(string folder, params string[] read)
     {
-        if (!Team.Leads)
-        {
-            return;
-        }
-
         AtomicFile.CheckFolder(folder);
         foreach (string file in (string[])["report.html", "report.json"])
         {

@@ -79,7 +79,8 @@ internal sealed class AccuracySearch(
     };
 
     /// <summary>
-    /// A table whose sensitivities at or below 0, which estimates of small or negative traces can be, are the ends of their 95 % intervals, or tiny ones that fall with bits where these too are not above 0. To a frontier more bits are no gain otherwise, and floating point, which costs 0, would be none of its points.
+    /// A table of sensitivities above 0, which estimates of small or negative traces need not be. A layer that has one at or below 0 gets the ends of the 95 % intervals at all its widths, so that these are compared alike; where that is not above 0, a tiny one, and
+    /// where it is not below a narrower width's, a quarter of that for each bit more, as errors of rounding go. To a frontier more bits are no gain otherwise, and floating point, which costs 0, would be none of its points.
     /// </summary>
     internal static LayerTable Falling(LayerTable table)
     {
@@ -88,13 +89,27 @@ internal sealed class AccuracySearch(
         {
             Layers = [.. table.Layers.Select(layer => layer with
             {
-                Sensitivity = table.Bits.Where(bits => layer.SensitivityAt(bits) is not null).ToDictionary(
-                    bits => bits,
-                    bits => bits == QuantizedWeights.Unquantized ? 0 : layer.SensitivityAt(bits) is > 0 and var cost ? cost : AtMost(layer, bits) is > 0 and var end ? end : tiny * Math.Pow(4, -bits)),
+                Sensitivity = Costs(layer, [.. table.Bits.Where(bits => layer.SensitivityAt(bits) is not null).Order()], tiny),
                 SensitivityStandardError = null,
                 TraceStandardError = null,
             })],
         };
+    }
+
+    private static Dictionary<int, double> Costs(TableLayer layer, int[] rising, double tiny)
+    {
+        bool sure = rising.All(bits => bits == QuantizedWeights.Unquantized || layer.SensitivityAt(bits) > 0);
+        Dictionary<int, double> costs = [];
+        (int Bits, double Cost) narrower = (0, double.PositiveInfinity);
+        foreach (int bits in rising)
+        {
+            double most = AtMost(layer, bits) is > 0 and var end ? end : tiny * Math.Pow(4, -bits);
+            double cost = sure ? layer.SensitivityAt(bits)!.Value : most < narrower.Cost ? most : narrower.Cost * Math.Pow(4, narrower.Bits - bits);
+            costs[bits] = bits == QuantizedWeights.Unquantized ? 0 : cost;
+            narrower = (bits, cost);
+        }
+
+        return costs;
     }
 
     private static Dictionary<int, double>? Zero(IReadOnlyDictionary<int, double>? values) =>

@@ -53,11 +53,11 @@ internal sealed class NetworkPlanRun
         using var work = Workspace.Open(of.Work, ranks);
         using SampleSet samples = work.Data.Choose(Math.Min(of.Work.Samples ?? UsualSamples, work.Data.Count), of.Work.Seed);
         using SampleSet? test = of.Test is null ? null : work.Read(of.Test);
-        PlanReport report = new NetworkPlanRun(request, of, work, samples, test, costs, terminal).Run();
         environment.AddEngine(Blas.Measure());
         work.Describe(environment);
         environment.AddFile("test", of.Test);
         environment.AddFile("layers", of.Layers);
+        PlanReport report = new NetworkPlanRun(request, of, work, samples, test, costs, terminal).Run(); // after the hashes, which the other ranks wait for
         environment.Add("samples", samples.Count);
         environment.Add("samples_available", work.Data.Count);
         environment.Add("sensitivity", of.Sensitivity);

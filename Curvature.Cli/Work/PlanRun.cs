@@ -17,16 +17,13 @@ internal static class PlanRun
     public static PlanReport Run(PlanRequest request, Terminal terminal)
     {
         var environment = new EnvironmentReport();
-        if (Team.Leads)
-        {
-            CheckOut(request);
-        }
-
         if (request.Network is { } network)
         {
+            Team.Look(network.Work.RankTimeout, () => CheckOut(request));
             return NetworkPlanRun.Run(request, network, environment, terminal);
         }
 
+        CheckOut(request);
         LayerTable table = LayerTable.Read(request.Table!);
         environment.Add("table", request.Table);
         environment.Add("table_sha256", EnvironmentReport.Sha256(request.Table!));

@@ -1,4 +1,5 @@
 using Curvature.Cli.Output;
+using Curvature.Objectives;
 using Curvature.Viz.Report;
 
 namespace Curvature.Cli.Work;
@@ -9,11 +10,7 @@ internal static class SeriesRun
     /// <summary>Measures them one after the other.</summary>
     public static IReadOnlyList<SharpnessReport> Run(WorkRequest request, IReadOnlyList<string> models, Quantities wanted, Terminal terminal)
     {
-        if (models.FirstOrDefault(model => !File.Exists(model)) is { } missing)
-        {
-            throw new CurvatureException($"{missing}: expected a file, got nothing of that name; check the path."); // before the others are measured
-        }
-
+        Team.Join(request.RankTimeout).Together(() => RequireFiles(models));
         List<SharpnessReport> reports = [];
         int? samples = request.Samples;
         foreach (string model in models)
@@ -24,5 +21,14 @@ internal static class SeriesRun
         }
 
         return reports;
+    }
+
+    /// <summary>Before the first is measured.</summary>
+    private static void RequireFiles(IEnumerable<string> models)
+    {
+        if (models.FirstOrDefault(model => !File.Exists(model)) is { } missing)
+        {
+            throw new CurvatureException($"{missing}: expected a file, got nothing of that name; check the path.");
+        }
     }
 }

@@ -41,12 +41,15 @@ internal static class Team
         }
     }
 
-    /// <summary>The ranks, all of which call this. Where there is but one process, that one.</summary>
+    /// <summary>Whether the ranks do the command together. Otherwise it is the work of one process, which rank 0 does as if there were no other.</summary>
+    public static bool IsTogether { get; set; }
+
+    /// <summary>The ranks, all of which call this. Where there is but one process, or one that works, that one.</summary>
     /// <param name="limit">How long to wait for another rank before the job is ended.</param>
     /// <exception cref="CurvatureException">No MPI library, or another one than the launcher's.</exception>
     public static IRanks Join(TimeSpan limit)
     {
-        if (Count == 1)
+        if (!IsTogether)
         {
             return OneRank.Instance;
         }
@@ -60,6 +63,18 @@ internal static class Team
 
         return _watched ??= new WatchedRanks(_world, limit, () => Expire(limit));
     }
+
+    /// <summary>Has rank 0 look at something before any work, such as where results go; what is wrong with it ends all. All ranks call this.</summary>
+    /// <param name="limit">As of <see cref="Join"/>.</param>
+    /// <param name="look">Throws where it is wrong.</param>
+    /// <exception cref="CurvatureException">It is wrong.</exception>
+    public static void Look(TimeSpan limit, Action look) => Join(limit).Together(() =>
+    {
+        if (Leads)
+        {
+            look();
+        }
+    });
 
     /// <summary>The words that an error of this process begins with; null where another one has said it or will.</summary>
     public static string? Prefix

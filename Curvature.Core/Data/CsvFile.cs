@@ -55,6 +55,11 @@ public static class CsvFile
             using DisposeScope scope = NewDisposeScope();
             var wanted = rows.ToHashSet();
             CsvTable some = Passed(path, _ => (row, _) => wanted.Contains(row));
+            if ((some.Rows, some.Columns) != (table.Rows, table.Columns))
+            {
+                throw new DataFormatException(path, $"{table.Rows} lines of {table.Columns} numbers, as when it was opened", $"{some.Rows} of {some.Columns}", "leave the file as it is while it is read");
+            }
+
             Tensor inputs = empty([rows.Count, some.Columns - 1], options.InputType);
             Tensor targets = empty(rows.Count, ScalarType.Float64);
             Fill(some, target, inputs, targets);

@@ -40,6 +40,9 @@ internal sealed class CommandProcess : IDisposable
     /// <summary>As many ranks of one command, started by mpirun.</summary>
     public static CommandProcess Mpirun(int ranks, params string[] args) => Mpirun([args], ranks);
 
+    /// <summary>As many ranks of one command, started by mpirun with one of its parameters (MCA) set.</summary>
+    public static CommandProcess MpirunWith(string parameter, string value, int ranks, params string[] args) => Mpirun([args], ranks, "--mca", parameter, value);
+
     /// <summary>A rank for each command line, started by mpirun.</summary>
     public static CommandProcess Mpirun(IReadOnlyList<string[]> commands) => Mpirun(commands, 1);
 
@@ -51,10 +54,10 @@ internal sealed class CommandProcess : IDisposable
         return new CommandProcess(start);
     }
 
-    private static CommandProcess Mpirun(IReadOnlyList<string[]> commands, int each)
+    private static CommandProcess Mpirun(IReadOnlyList<string[]> commands, int each, params string[] options)
     {
         string[] line = [.. commands.SelectMany((args, i) => (string[])[.. i == 0 ? Array.Empty<string>() : [":"], "-n", $"{each}", .. Program(args)])];
-        ProcessStartInfo start = Start(["mpirun", "--oversubscribe", .. line]);
+        ProcessStartInfo start = Start(["mpirun", "--oversubscribe", .. options, .. line]);
         foreach (string variable in (string[])["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_mpi_yield_when_idle", "OMP_NUM_THREADS"])
         {
             start.Environment[variable] = "1";

@@ -148,6 +148,23 @@ public sealed class MpirunTests : IDisposable
     }
 
     [MpirunFact]
+    public void A_plan_a_table_or_a_checkpoint_that_one_rank_lacks_is_told_of()
+    {
+        string plan = _folder.Write("plan.json", """{"assignment":{"fc1":4,"fc2":8},"loss_function":"cross-entropy"}"""), absent = _folder.File("absent");
+        AssertTold(["quantize", .. CommandRun.Digits, "--out", _folder.File("out.safetensors"), "--plan"], plan);
+        AssertTold(["plan", .. CommandRun.Digits, "--limit", "avg-bits=4", "--layers"], _folder.Write("costs.json", """{"bits":[4,8],"layers":[{"name":"fc1","parameters":2048,"macs":2048}]}"""));
+        AssertTold(["report", .. CommandRun.Digits, "--out", _folder.File("out")], CommandRun.Digits[0]);
+
+        void AssertTold(string[] command, string file)
+        {
+            using CommandProcess process = CommandProcess.Mpirun([[.. command, file], [.. command, absent]]);
+            CommandRun run = process.Finish();
+            Assert.Equal((CurvatureCommand.Failed, ""), (run.ExitCode, run.Output));
+            Assert.StartsWith($"error: rank 1 of 2: {absent}: expected ", Assert.Single(run.Error.Split('\n'), line => line.Contains("error: ", StringComparison.Ordinal)), StringComparison.Ordinal);
+        }
+    }
+
+    [MpirunFact]
     public void A_killed_rank_ends_all()
     {
         using CommandProcess process = CommandProcess.Mpirun(2, [.. Long, "--out", _folder.File("out")]);
@@ -193,6 +210,42 @@ public sealed class MpirunTests : IDisposable
     }
 
     [MpirunFact]
+    public void An_interrupt_is_answered_once_by_ranks_that_are_given_time_to_end_and_for_none_but_those_at_work()
+    {
+        using CommandProcess ranks = CommandProcess.MpirunWith("odls_base_sigkill_timeout", "4", 2, ["measure", "density", .. CommandRun.Digits, "--steps", "2000", "--runs", "16", "--threads", "1"]);
+        ranks.WaitFor("Planned");
+        ranks.Signal("INT");
+        Assert.Equal("cancelled: curvature measure density is stopped on all 2 ranks. Nothing half-written is left.", Answer(ranks));
+
+        using CommandProcess one = CommandProcess.MpirunWith("odls_base_sigkill_timeout", "2", 2, "demo", "--out", _folder.File("demo"));
+        one.WaitFor("Planned");
+        one.Signal("INT");
+        Assert.Equal("error: cancelled.", Answer(one));
+
+        static string Answer(CommandProcess process)
+        {
+            CommandRun run = process.Finish();
+            Assert.NotEqual(CurvatureCommand.Success, run.ExitCode);
+            return Assert.Single(run.Error.Split('\n'), line => line.Contains("cancelled", StringComparison.Ordinal));
+        }
+    }
+
+    [MpirunFact]
+    public void A_place_that_cannot_be_written_ends_all_ranks_also_where_the_launcher_does_not()
+    {
+        string taken = _folder.Write("taken", []);
+        foreach (string[] command in (string[][])[["plan", .. CommandRun.Digits, "--limit", "avg-bits=4"], ["report", .. CommandRun.Digits]])
+        {
+            var clock = Stopwatch.StartNew();
+            using CommandProcess process = CommandProcess.MpirunWith("orte_abort_on_non_zero_status", "0", 2, [.. command, "--out", taken, "--threads", "1", "--rank-timeout", "40"]);
+            CommandRun run = process.Finish();
+            Assert.Contains("taken", Assert.Single(run.Error.Split('\n'), line => line.Contains("error: ", StringComparison.Ordinal)), StringComparison.Ordinal);
+            Assert.NotEqual(CurvatureCommand.Success, run.ExitCode);
+            Assert.InRange(clock.Elapsed, TimeSpan.Zero, Seconds);
+        }
+    }
+
+    [MpirunFact]
     public void What_one_process_does_is_done_once()
     {
         using CommandProcess process = CommandProcess.Mpirun(2, "inspect", CommandRun.Digits[0]);
@@ -202,6 +255,8 @@ public sealed class MpirunTests : IDisposable
         using CommandProcess typed = CommandProcess.OnTerminal(["mpirun", "-n", "1"], _folder.File("typed"), "inspect", CommandRun.Digits[0]); // what mpirun shows its rank is a terminal, what it writes itself a file
         Assert.Equal(CurvatureCommand.Success, typed.Finish().ExitCode);
         Assert.Equal(run.Output, File.ReadAllText(_folder.File("typed")));
+        using CommandProcess blocks = CommandProcess.Mpirun(2, ["prune", .. CommandRun.Digits, "--samples", "100", "--sparsity", "0.5", "--steps", "1", "--gradients", "8", "--block-size", "32", "--threads", "1", "--out", _folder.File("pruned.safetensors")]); // goes over data, with nobody to share them with
+        Assert.Equal(CurvatureCommand.Success, blocks.Finish().ExitCode);
         using CommandProcess wrong = CommandProcess.Mpirun(2, "measure", "trace");
         CommandRun usage = wrong.Finish();
         Assert.Equal(CurvatureCommand.Usage, usage.ExitCode);

@@ -182,6 +182,46 @@ public class NetworkPlanTests
     }
 
     [Fact]
+    public void More_bits_stay_worth_having_where_chance_made_some_of_a_layers_sensitivities_negative()
+    {
+        static TableLayer Layer(string name, params (int Bits, double Sensitivity, double Error)[] widths) => new()
+        {
+            Name = name,
+            Parameters = 1,
+            Sensitivity = widths.ToDictionary(width => width.Bits, width => width.Sensitivity),
+            SensitivityStandardError = widths.ToDictionary(width => width.Bits, width => width.Error),
+        };
+        TableLayer[] layers =
+        [
+            Layer("mixed", (32, 0, 0), (8, -0.0005, 0.002), (4, 0.001, 0.002), (2, 0.01, 0.004)),
+            Layer("known better at 4", (32, 0, 0), (8, -0.0005, 0.002), (4, 0.001, 0.0001), (2, 0.01, 0.0001)),
+            Layer("negative at 4", (32, 0, 0), (8, 0.001, 0.0005), (4, -0.1, 0.001), (2, 0.01, 0.001)),
+        ];
+        foreach (TableLayer layer in layers)
+        {
+            var frontier = ParetoFrontier.Of(new PlanningProblem(AccuracySearch.Falling(new LayerTable { Bits = [32, 8, 4, 2], Layers = [layer] })), PlanCost.Size);
+            Assert.Equal([2, 4, 8, 32], Enumerable.Range(0, frontier.Count).Select(point => frontier.Plan(point).Bits[0]));
+        }
+
+        TableLayer first = AccuracySearch.Falling(new LayerTable { Bits = [32, 8, 4, 2], Layers = layers }).Layers[0];
+        Assert.Equal([0.01 + (1.96 * 0.004), 0.001 + (1.96 * 0.002), -0.0005 + (1.96 * 0.002), 0], ((int[])[2, 4, 8, 32]).Select(bits => first.SensitivityAt(bits)!.Value));
+    }
+
+    [Fact]
+    public void The_hash_of_the_data_is_taken_before_the_long_work()
+    {
+        using var folder = new TemporaryFolder();
+        using var measuring = new CancellationTokenSource();
+        using var output = new StringWriter();
+        using var error = new CancellingWriter(measuring, "Sensitivity 'error'");
+        string data = folder.Write("digits.csv.gz", File.ReadAllBytes(CommandRun.Digits[4]));
+        using CancellationTokenRegistration gone = measuring.Token.Register(() => File.Delete(data));
+        Assert.True(CurvatureCommand.Run(["plan", .. CommandRun.Digits.Select(word => word == CommandRun.Digits[4] ? data : word), .. Few, "--limit", "avg-bits=4", "--sensitivity", "error", "--json"], output, error) == CurvatureCommand.Success, error.ToString());
+        Assert.False(File.Exists(data));
+        Assert.Equal(EnvironmentReport.Sha256(CommandRun.Digits[4]), JsonDocument.Parse(output.ToString()).RootElement.GetProperty("environment").GetProperty("data_sha256").GetString());
+    }
+
+    [Fact]
     public void Inputs_of_layers_can_be_quantized_too()
     {
         string[] plan = ["plan", .. CommandRun.Digits, .. Few, "--bits", "4,8", "--limit", "avg-bits=8", "--sensitivity", "error", "--json"];

@@ -87,6 +87,17 @@ public sealed class SampleFileTests : IDisposable
         Assert.Throws<DataFormatException>(() => DataFile.Open(_folder.Write("c.csv", "1\n2\n"u8.ToArray()), new DataOptions()));
     }
 
+    [Theory]
+    [InlineData("1,2\n3,4\n")]
+    [InlineData("1,2\n3,4\n5,6\n7,8\n")]
+    [InlineData("1,2,3\n4,5,6\n7,8,9\n")]
+    public void A_csv_file_that_was_cut_or_grew_after_it_was_opened_is_refused(string changed)
+    {
+        SampleFile file = DataFile.Open(_folder.Write("a.csv", "1,2\n3,4\n5,6\n"u8.ToArray()), new DataOptions());
+        File.WriteAllText(_folder.File("a.csv"), changed);
+        Assert.Contains("3 lines of 2 numbers", Assert.Throws<DataFormatException>(() => file.Read([0, 2]).Dispose()).Message, StringComparison.Ordinal);
+    }
+
     private string Write(string kind)
     {
         float[] x = [.. Enumerable.Range(0, 2 * Rows).Select(i => (float)i)];
