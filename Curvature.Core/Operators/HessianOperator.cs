@@ -89,13 +89,15 @@ public sealed class HessianOperator : CurvatureOperator
 
         if (_cuts is not null && _triedMode != Objective.Mode)
         {
-            LayersObstacle = Objective.FromHolder(
+            string?[] found = Objective.FromHolder(
                 () =>
                 {
                     Prepare();
-                    return [_byDifferences ? "the model cannot be differentiated twice" : CutTrial.Obstacle(Objective, _cuts)];
+                    string? obstacle = _byDifferences ? "the model cannot be differentiated twice" : CutTrial.Obstacle(Objective, _cuts);
+                    return [obstacle, _cuts.WritesInPlace ? nameof(ModelCuts.WritesInPlace) : null];
                 },
-                Options.Cancellation)[0];
+                Options.Cancellation);
+            (LayersObstacle, _cuts.WritesInPlace) = (found[0], found[1] is not null);
             _triedMode = Objective.Mode;
         }
 

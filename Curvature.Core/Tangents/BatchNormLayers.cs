@@ -55,7 +55,7 @@ internal sealed class BatchNormLayers : IBilinearLayer
         private Tensor Scaled(Tensor x, Tensor w, Tensor? shift) => nn.functional.batch_norm(x, _zero, norm.running_var, w, shift, false, 0, norm.eps);
 
         /// <summary>Over samples and positions, <c>[k, N, C, ...]</c> to <c>[k, C]</c>.</summary>
-        private static Tensor Sums(Tensor c) => c.reshape(c.shape[0], c.shape[1], c.shape[2], -1).sum(dim: 3).sum(dim: 1);
+        private static Tensor Sums(Tensor c) => (c.dim() > 3 ? c.flatten(3).sum(dim: 3) : c).sum(dim: 1);
 
         /// <summary>What the size of the activations has is made again where it is needed: a pass is cheaper than memory.</summary>
         private sealed class Tangents(BatchNormCall call, TangentRequest of, Tensor output) : BilinearTangents(output)

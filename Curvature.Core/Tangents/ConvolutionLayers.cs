@@ -11,13 +11,16 @@ namespace Curvature.Tangents;
 internal sealed class ConvolutionLayers : IBilinearLayer
 {
     public Tensor? WeightOf(nn.Module layer) =>
-        layer is Convolution { padding_mode: PaddingModes.Zeros, padding: not null } convolution && layer.GetType().Name is "Conv1d" or "Conv2d" or "Conv3d" ? ((Convolution)layer).weight : null;
+        layer is Convolution { padding_mode: PaddingModes.Zeros, padding: not null } convolution && IsPlain(layer.GetType()) ? convolution.weight : null;
 
     public BilinearCall Call(CutPoint point, ParameterSpace space)
     {
         Convolution layer = (Convolution)point.Layer;
         return new ConvolutionCall(point, layer, IBilinearLayer.LiveIndex(space, layer.weight), IBilinearLayer.LiveIndex(space, layer.bias));
     }
+
+    /// <summary>Whether it is one of the engine's own, and not of a kind made of it.</summary>
+    private static bool IsPlain(Type type) => type.Assembly == typeof(Convolution).Assembly && (type.Name is "Conv1d" or "Conv2d" or "Conv3d");
 
     private static Tensor Convolve(Convolution layer, Tensor x, Tensor W) => layer.kernel_size.Length switch
     {
@@ -37,9 +40,8 @@ internal sealed class ConvolutionLayers : IBilinearLayer
 
         public override Tensor BiasGradients(Tensor c)
         {
-            long k = c.shape[0], outputs = layer.weight.shape[0];
-            Tensor sums = c.reshape(k, -1, outputs, c.numel() / (k * (HasSamples ? c.shape[1] : 1) * outputs)).sum(dim: 3);
-            return sums.sum(dim: 1);
+            Tensor sums = c.flatten(HasSamples ? 3 : 2).sum(dim: -1); // over positions
+            return HasSamples ? sums.sum(dim: 1) : sums;
         }
 
         public override (Tensor? Input, Tensor Weight) PullWithWeight(Tensor c, bool intoInput)

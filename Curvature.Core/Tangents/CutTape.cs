@@ -15,13 +15,14 @@ internal sealed class CutTape : IDisposable
     private readonly List<Tensor> _changed = [];
     private readonly Stack<(Tensor Given, Tensor Input)> _open = [];
 
-    private readonly bool _copies;
+    private readonly bool _copies, _checksAll;
 
     /// <param name="layers">The layers to cut at.</param>
     /// <param name="copies">Whether copies of the leaves are handed on; else the engine refuses writes in place, a leaf being what they would change.</param>
-    public CutTape(IEnumerable<nn.Module<Tensor, Tensor>> layers, bool copies)
+    /// <param name="checksAll">Whether all layers are asked for what hooks change, or linear ones alone.</param>
+    public CutTape(IEnumerable<nn.Module<Tensor, Tensor>> layers, bool copies, bool checksAll)
     {
-        _copies = copies;
+        (_copies, _checksAll) = (copies, checksAll);
         foreach (nn.Module<Tensor, Tensor> layer in layers)
         {
             _removals.Add(layer.register_forward_pre_hook(Enter).remove);
@@ -71,17 +72,12 @@ internal sealed class CutTape : IDisposable
         }
 
         // Layers that are given the same tensor share what leads to it.
-        if (layer is Linear)
+        if (_checksAll || layer is Linear)
         {
             _changed.Add(Differs(layer, input, output));
         }
 
-        int source = _points.FindIndex(point => ReferenceEquals(point.Given, given)), direct = _points.FindIndex(point => ReferenceEquals(point.Handed, given));
-        if (_copies && direct >= 0 && !_points[direct].Leaf.detach().Equals(input.detach()))
-        {
-            direct = -1; // written to in place since
-        }
-
+        int source = _points.FindIndex(point => ReferenceEquals(point.Given, given)), direct = _copies ? -1 : _points.FindIndex(point => ReferenceEquals(point.Handed, given)); // copies may have been written to
         Tensor leaf = output.detach().requires_grad_().DetachFromDisposeScope(), handed = _copies ? leaf.clone() : leaf.alias();
         _points.Add(new CutPoint(layer, given, handed, source < 0 ? _points.Count : source, direct, input, output.alias().DetachFromDisposeScope(), leaf));
         return handed;

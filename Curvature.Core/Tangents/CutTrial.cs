@@ -43,6 +43,7 @@ internal static class CutTrial
             }
 
             expected = Gradients.Of(value, space.Parameters, createGraph: false);
+            cuts.IsOnTrial = true;
             try
             {
                 cuts.WritesInPlace = false;
@@ -52,6 +53,10 @@ internal static class CutTrial
             {
                 cuts.WritesInPlace = true;
                 return Compare();
+            }
+            finally
+            {
+                cuts.IsOnTrial = false;
             }
         }
         catch (Exception error) when (error is ExternalException or CurvatureException)

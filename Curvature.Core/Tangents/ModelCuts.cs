@@ -59,16 +59,19 @@ internal sealed class ModelCuts : IDisposable
         {
             int uncut = _convolutions.FirstOrDefault(i => Space.Parameters[i].requires_grad, -1);
             return !Layers.Any() ? "no chosen parameter is the weight of a layer to cut at (Linear, Conv, BatchNorm in evaluation mode)"
-                : uncut >= 0 ? $"'{Space.Names[uncut]}' belongs to a convolution of another kind (transposed, or padded with other than zeros)"
+                : uncut >= 0 ? $"'{Space.Names[uncut]}' belongs to a convolution of another kind (transposed, padded to the same size, or with other than zeros)"
                 : null;
         }
     }
 
     /// <summary>Begins to cut: until it is stopped, evaluations of the model go on from leaves in place of the layers' outputs.</summary>
-    public CutTape Cut() => new(Layers, WritesInPlace);
+    public CutTape Cut() => new(Layers, WritesInPlace, IsOnTrial);
 
     /// <value>Whether the model writes in place to what its layers return (an activation in place behind a layer).</value>
     public bool WritesInPlace { get; set; }
+
+    /// <value>Whether cutting is tried, and each layer asked for what hooks change.</value>
+    public bool IsOnTrial { get; set; }
 
     /// <summary>What a call of one of the layers is to derivatives.</summary>
     /// <param name="point">A call of one of <see cref="Layers"/>.</param>
