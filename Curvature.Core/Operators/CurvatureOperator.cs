@@ -20,7 +20,7 @@ namespace Curvature.Operators;
 public abstract class CurvatureOperator : LinearOperator
 {
     private readonly BatchGraphs _graphs;
-    private bool _byLayers;
+    private bool _forForms;
 
     /// <param name="objective">The loss; stays the caller's.</param>
     /// <param name="options">Null for the defaults.</param>
@@ -29,7 +29,7 @@ public abstract class CurvatureOperator : LinearOperator
     {
         Objective = objective;
         Options = options ?? new CurvatureOptions();
-        _graphs = new BatchGraphs(objective, Options, batch => _byLayers ? LinearizeByLayers(batch) : Linearize(batch));
+        _graphs = new BatchGraphs(objective, Options, batch => _forForms ? LinearizeForForms(batch) : Linearize(batch));
     }
 
     /// <summary>The loss.</summary>
@@ -55,12 +55,11 @@ public abstract class CurvatureOperator : LinearOperator
     /// <summary>One batch's share of the matrix, with a graph at the present parameters. Called with gradients enabled, inside a scope.</summary>
     protected abstract BatchLinearization Linearize(ObjectiveBatch batch);
 
-    /// <summary>Whether forms, or products, are taken from graphs of another kind (<see cref="LinearizeByLayers"/>). Asked before each pass, on every rank alike.</summary>
-    /// <param name="products">Whether products are meant.</param>
-    private protected virtual bool GoesByLayers(bool products) => false;
+    /// <summary>Whether quadratic forms have graphs of their own (<see cref="LinearizeForForms"/>). Asked before each pass that forms could take, on every rank alike.</summary>
+    private protected virtual bool HasFormsOfItsOwn() => false;
 
-    /// <summary>One batch's share of the matrix, with a graph for <see cref="BatchLinearization.Forms"/> too; else as <see cref="Linearize"/>.</summary>
-    private protected virtual BatchLinearization LinearizeByLayers(ObjectiveBatch batch) => Linearize(batch);
+    /// <summary>One batch's share of the matrix, with a graph for <see cref="BatchLinearization.Forms"/>; as <see cref="Linearize"/>.</summary>
+    private protected virtual BatchLinearization LinearizeForForms(ObjectiveBatch batch) => Linearize(batch);
 
     /// <summary>What must hold before the first product; the base asks for a deterministic objective.</summary>
     protected virtual void Prepare() => Objective.EnsureDeterministic();
@@ -68,7 +67,7 @@ public abstract class CurvatureOperator : LinearOperator
     /// <inheritdoc/>
     protected sealed override Tensor Multiply(Tensor V)
     {
-        Keep(GoesByLayers(products: true));
+        Keep(forForms: false);
         Tensor rows = V.t().contiguous();
         Tensor result = Objective.SumOverRanks(() => MultiplyShard(rows), rows.shape, Options.Cancellation);
         if (Lambda != 0)
@@ -88,12 +87,12 @@ public abstract class CurvatureOperator : LinearOperator
     private protected sealed override Tensor Forms(Tensor V, ParameterSpace? blocks)
     {
         bool areParameters = blocks is null || blocks.Parameters.Select(p => p.numel()).SequenceEqual(Parameters.Parameters.Select(p => p.numel()));
-        if (!areParameters || !GoesByLayers(products: false))
+        if (!areParameters || !HasFormsOfItsOwn())
         {
             return base.Forms(V, blocks);
         }
 
-        Keep(byLayers: true);
+        Keep(forForms: true);
         Tensor rows = V.t().contiguous();
         Tensor forms = Objective.SumOverRanks(() => FormsOfShard(rows), [Parameters.Parameters.Count, rows.shape[0]], Options.Cancellation, ScalarType.Float64);
         if (!Finite.Everywhere(forms))
@@ -146,13 +145,13 @@ public abstract class CurvatureOperator : LinearOperator
         return sums.mul_(_graphs.Scale);
     }
 
-    /// <summary>Graphs of one kind are kept, whichever was asked for last: both together could take twice the memory allowed.</summary>
-    private void Keep(bool byLayers)
+    /// <summary>Graphs are kept for products or for forms, whichever was asked for last: both together could take twice the memory allowed.</summary>
+    private void Keep(bool forForms)
     {
-        if (_byLayers != byLayers)
+        if (_forForms != forForms)
         {
             _graphs.Forget();
-            _byLayers = byLayers;
+            _forForms = forForms;
         }
     }
 

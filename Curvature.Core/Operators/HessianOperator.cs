@@ -11,12 +11,12 @@ namespace Curvature.Operators;
 /// <c>H v = d/dtheta (g(theta)^T v)</c> by differentiating the gradient's graph once more (Pearlmutter 1994, Fast Exact Multiplication by the
 /// Hessian; reverse over reverse). Exact up to rounding.
 /// <para>
-/// Cost of a product: about 3 gradients with a fresh graph, 1.5 to 2.5 on a kept one. Memory: the graph of the gradient, a few times that of the gradient itself.
+/// Cost of a product: about 3 gradients with a fresh graph, 1.5 to 2.5 on a kept one (dense layers to transformers); convolutions with
+/// batch norm about twice that. Memory: the graph of the gradient, a few times that of the gradient itself.
 /// </para>
 /// <para>
-/// Where the model can be cut at its layers (<see cref="LayersObstacle"/> says where not), products of convolutional networks, and the quadratic forms of all (<see cref="LinearOperator.QuadraticForms"/>), of which traces
-/// are made, are propagated layer by layer: the R-operator of the same paper, with automatic differentiation between the layers. Each convolution is then one of the engine's fast kernels, and a form takes no product of a
-/// weight's size. They are exact too.
+/// Quadratic forms (<see cref="LinearOperator.QuadraticForms"/>), of which traces are made, need no product of a weight's size: where the model can be cut at its linear layers they are propagated layer by layer, the
+/// R-operator of the same paper, at about half the cost of a product on a kept graph; <see cref="FormsObstacle"/> says where not. They are exact too.
 /// </para>
 /// <para>
 /// Layers that are piecewise linear (ReLU, max pooling) have the second derivative that automatic differentiation gives them: 0 at the kinks.
@@ -32,13 +32,13 @@ public sealed class HessianOperator : CurvatureOperator
     /// <param name="options">Null for the defaults.</param>
     public HessianOperator(Objective objective, CurvatureOptions? options = null) : base(objective, options)
     {
-        if (objective.Model is { } model && Options.ByLayers)
+        if (objective.Model is { } model && Options.FormsByLayers)
         {
             _cuts = new ModelCuts(objective.Parameters, model);
         }
         else
         {
-            LayersObstacle = Options.ByLayers ? "the objective is no C# model with a loss apart (Objective.Supervised): its layers cannot be looked at" : $"{nameof(CurvatureOptions.ByLayers)} is false";
+            FormsObstacle = Options.FormsByLayers ? "the objective is no C# model with a loss apart (Objective.Supervised): its layers cannot be looked at" : $"{nameof(CurvatureOptions.FormsByLayers)} is false";
         }
     }
 
@@ -49,11 +49,10 @@ public sealed class HessianOperator : CurvatureOperator
     public bool UsesFiniteDifferences => _byDifferences;
 
     /// <summary>
-    /// Why products and quadratic forms are taken from the whole graph, as a clause; null where the model is cut at its layers: linear ones, convolutions padded with zeros, batch norms in evaluation mode. Known after the first
-    /// form (of a convolutional network: product), when the model is tried on two rows: cut it must have the gradient that it has whole. Closures, TorchScript, models without such layers, that differentiate themselves, or whose
-    /// hooks change a layer's output have the same numbers, at a product each; so has a batch in which alone a hook changes what a linear layer returns.
+    /// Why quadratic forms are taken from whole products, as a clause; null where they go layer by layer. Known after the first of them, when the model was tried on two rows: cut at its layers it must have the gradient that it
+    /// has whole. What is not cut (closures, TorchScript, models without linear layers, that differentiate themselves, or whose hooks change a layer's output) has the same forms at a product each; so has a batch in which alone a hook changes one.
     /// </summary>
-    public string? LayersObstacle { get; private set; }
+    public string? FormsObstacle { get; private set; }
 
     /// <inheritdoc/>
     protected override void Prepare()
@@ -79,33 +78,25 @@ public sealed class HessianOperator : CurvatureOperator
         _byDifferences ? new FiniteDifferences(batch, Parameters) : new GradientGraph(batch, Parameters);
 
     /// <inheritdoc/>
-    private protected override bool GoesByLayers(bool products)
+    private protected override bool HasFormsOfItsOwn()
     {
-        // Whole, products of dense layers and attention cost as little.
-        if (products && _cuts is not { HasConvolutions: true })
-        {
-            return false;
-        }
-
         if (_cuts is not null && _triedMode != Objective.Mode)
         {
-            string?[] found = Objective.FromHolder(
+            FormsObstacle = Objective.FromHolder(
                 () =>
                 {
                     Prepare();
-                    string? obstacle = _byDifferences ? "the model cannot be differentiated twice" : CutTrial.Obstacle(Objective, _cuts);
-                    return [obstacle, _cuts.WritesInPlace ? nameof(ModelCuts.WritesInPlace) : null];
+                    return [_byDifferences ? "the model cannot be differentiated twice" : CutTrial.Obstacle(Objective, _cuts)];
                 },
-                Options.Cancellation);
-            (LayersObstacle, _cuts.WritesInPlace) = (found[0], found[1] is not null);
+                Options.Cancellation)[0];
             _triedMode = Objective.Mode;
         }
 
-        return LayersObstacle is null;
+        return FormsObstacle is null;
     }
 
     /// <inheritdoc/>
-    private protected override BatchLinearization LinearizeByLayers(ObjectiveBatch batch) => CutGraph.Of(_cuts!, batch.Loss) is { } graph ? new CutLinearization(graph) : new GradientGraph(batch, Parameters);
+    private protected override BatchLinearization LinearizeForForms(ObjectiveBatch batch) => CutGraph.Of(_cuts!, batch.Loss) is { } graph ? new CutLinearization(graph) : new GradientGraph(batch, Parameters);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -114,10 +105,10 @@ public sealed class HessianOperator : CurvatureOperator
         base.Dispose(disposing);
     }
 
-    /// <summary>The gradient's graph, cut at its layers.</summary>
+    /// <summary>The gradient's graph, cut at its layers, for forms.</summary>
     private sealed class CutLinearization(CutGraph graph) : BatchLinearization
     {
-        public override IReadOnlyList<Tensor?> Apply(IReadOnlyList<Tensor> v) => graph.Product(v);
+        public override IReadOnlyList<Tensor?> Apply(IReadOnlyList<Tensor> v) => throw new CurvatureException("A graph that was cut has quadratic forms and no products.");
 
         internal override Tensor Forms(Tensor v) => graph.Forms(v);
 

@@ -26,31 +26,9 @@ internal sealed class CutGraph : IDisposable
     private readonly CutPiece _end;
     private readonly Tensor[] _leaves;
     private readonly int[] _live;
-    private readonly int[] _lastUses;
-    private readonly int[] _lastCalls;
-    private readonly Func<Tensor, Tensor> _direction;
-    private int _directions;
 
-    private CutGraph(ParameterSpace space, CutPoint[] points, BilinearCall[] calls, Tensor[] leaves, int[] live, Tensor?[] cotangents, CutPiece?[] pieces, CutPiece end, Func<Tensor, Tensor> direction)
-    {
+    private CutGraph(ParameterSpace space, CutPoint[] points, BilinearCall[] calls, Tensor[] leaves, int[] live, Tensor?[] cotangents, CutPiece?[] pieces, CutPiece end) =>
         (_space, _points, _calls, _leaves, _live, _cotangents, _pieces, _end) = (space, points, calls, leaves, live, cotangents, pieces, end);
-        _direction = direction;
-        _lastUses = new int[points.Length];
-        _lastCalls = [.. points.Select(p => points.Length - 1 - Array.FindIndex([.. points.Reverse()], other => other.Source == p.Source))];
-        for (int l = 0; l < points.Length; l++)
-        {
-            int[] sources = points[l].Direct >= 0 ? [points[l].Direct] : pieces[l] is { } piece ? [.. piece.Sources] : [];
-            foreach (int s in sources.Where(s => s < points.Length))
-            {
-                _lastUses[s] = Math.Max(_lastUses[s], _lastCalls[l]);
-            }
-        }
-
-        foreach (int s in end.Sources.Where(s => s < points.Length))
-        {
-            _lastUses[s] = points.Length;
-        }
-    }
 
     /// <summary>Evaluates the loss once, cut, and differentiates it.</summary>
     /// <param name="cuts">Where.</param>
@@ -101,10 +79,10 @@ internal sealed class CutGraph : IDisposable
         IReadOnlyList<Tensor> theta = cuts.Space.Parameters;
         int[] live = [.. Enumerable.Range(0, theta.Count).Where(i => theta[i].requires_grad)];
         Tensor[] leaves = [.. points.Select(p => p.Leaf), .. live.Select(i => theta[i])];
-        BilinearCall[] calls = [.. points.Select(point => Own(cuts.Call(point)))];
+        BilinearCall[] calls = [.. points.Select(p => Own(cuts.Call(p.Layer, p.Input.detach().DetachFromDisposeScope())))];
         Tensor?[] c = new Tensor?[leaves.Length], w = new Tensor?[points.Length];
         CutPiece?[] pieces = new CutPiece?[points.Length];
-        CutPiece end = Own(CutPiece.Of(value, ones_like(value.detach()), leaves));
+        CutPiece end = Own(CutPiece.Of(value, ones_like(value.detach()), leaves, cuts.DirectionLike));
         AddCotangents(c, end);
         using IDisposable noGrad = no_grad();
         for (int l = points.Length - 1; l >= 0; l--)
@@ -116,23 +94,20 @@ internal sealed class CutGraph : IDisposable
                 w[source] = w[source]?.add(pulled) ?? pulled;
             }
 
-            if (w[l] is { } cotangent && points[l].Direct is >= 0 and int direct)
+            if (w[l] is { } cotangent)
             {
-                c[direct] = c[direct]?.add(cotangent) ?? cotangent;
-            }
-            else if (w[l] is not null)
-            {
-                pieces[l] = Own(CutPiece.Of(points[l].Input, w[l]!, leaves));
+                pieces[l] = Own(CutPiece.Of(points[l].Input, cotangent, leaves, cuts.DirectionLike));
                 AddCotangents(c, pieces[l]!);
             }
         }
 
+        Settle([.. pieces.OfType<CutPiece>(), end]);
         foreach (Tensor? cotangent in c)
         {
             cotangent?.DetachFromDisposeScope();
         }
 
-        return new CutGraph(cuts.Space, points, calls, leaves, live, c, pieces, end, cuts.DirectionLike);
+        return new CutGraph(cuts.Space, points, calls, leaves, live, c, pieces, end);
     }
 
     /// <summary>The gradient, made of the layers' inputs and cotangents; null where zero. In the caller's scope.</summary>
@@ -175,7 +150,7 @@ internal sealed class CutGraph : IDisposable
         {
             if (_cotangents[l] is { } c && (_calls[l].Weight == i || _calls[l].Bias == i))
             {
-                sum += Precision.Norm(c) * (_calls[l].Weight == i ? Precision.Norm(_points[l].Input) : Math.Sqrt((double)c.numel() / _space.Parameters[i].numel()));
+                sum += Precision.Norm(c) * (_calls[l].Weight == i ? Precision.Norm(_calls[l].Input) : Math.Sqrt((double)c.numel() / _space.Parameters[i].numel()));
             }
         }
 
@@ -188,35 +163,22 @@ internal sealed class CutGraph : IDisposable
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Settle((int)v.shape[0]);
         long k = v.shape[0], stretch = Math.Clamp(TangentBytes / BytesOfDirection, 1, k);
         Tensor forms = zeros([_space.Parameters.Count, k], ScalarType.Float64, v.device);
         for (long first = 0; first < k; first += stretch)
         {
             using DisposeScope inner = NewDisposeScope();
             long count = Math.Min(stretch, k - first);
-            Tensor rows = v.narrow(0, first, count);
-            Tensor[] parts = [.. _space.Parameters.Select((p, i) => rows.narrow(1, _space.Offset(i), p.numel()).reshape([count, .. p.shape]))];
-            using FormSweep sweep = new(this, (int)count, parts, forms.narrow(1, first, count));
+            using CutSweep sweep = new(this, v.narrow(0, first, count));
+            sweep.AddForms(forms.narrow(1, first, count));
         }
 
         return forms.MoveToOuterDisposeScope();
     }
 
-    /// <summary><c>H v</c>, one part a parameter and null where zero, in the caller's scope.</summary>
-    /// <param name="v">One part a parameter.</param>
-    public IReadOnlyList<Tensor?> Product(IReadOnlyList<Tensor> v)
-    {
-        using IDisposable noGrad = no_grad();
-        using DisposeScope scope = NewDisposeScope();
-        Settle(1);
-        using ProductSweep sweep = new(this, v);
-        return [.. sweep.Product.Select(part => part?.alias().MoveToOuterDisposeScope())];
-    }
-
     public void Dispose()
     {
-        foreach (IDisposable? part in _calls.Cast<IDisposable?>().Concat(_cotangents).Concat(_pieces).Append(_end))
+        foreach (IDisposable? part in _points.Cast<IDisposable?>().Concat(_calls).Concat(_cotangents).Concat(_pieces).Append(_end))
         {
             part?.Dispose();
         }
@@ -231,7 +193,7 @@ internal sealed class CutGraph : IDisposable
     /// <summary>The layers' calls, one a point.</summary>
     internal IReadOnlyList<BilinearCall> Calls => _calls;
 
-    /// <summary>What leads to the input of each point that is the first to be given it; null where nothing that moves, or an earlier point's leaf itself.</summary>
+    /// <summary>What leads to the input of each point that is the first to be given it; null where nothing that moves.</summary>
     internal IReadOnlyList<CutPiece?> Pieces => _pieces;
 
     /// <summary>What leads to the loss.</summary>
@@ -239,12 +201,6 @@ internal sealed class CutGraph : IDisposable
 
     /// <summary>Cotangents of the leaves: the points' outputs, then the live parameters.</summary>
     internal IReadOnlyList<Tensor?> Cotangents => _cotangents;
-
-    /// <summary>The last point whose input a point's leaf leads to without another between; the number of points where the loss is what it leads to.</summary>
-    internal IReadOnlyList<int> LastUses => _lastUses;
-
-    /// <summary>The last point that was given the same tensor as a point.</summary>
-    internal IReadOnlyList<int> LastCalls => _lastCalls;
 
     /// <summary>The leaves that are parameters, and which.</summary>
     internal IEnumerable<(int Leaf, int Parameter)> ParameterLeaves => _live.Select((i, at) => (_points.Length + at, i));
@@ -260,21 +216,13 @@ internal sealed class CutGraph : IDisposable
         }
     }
 
-    /// <summary>From the second direction on it pays to ask the pieces whether they are curved, for one host synchronisation. The numbers are the same: flat pieces are spared their zeros.</summary>
-    private void Settle(int directions)
+    /// <summary>Asks all pieces whether they are curved, for one host synchronisation.</summary>
+    private static void Settle(CutPiece[] pieces)
     {
-        (int before, _directions) = (_directions, _directions + directions);
-        if (before > 1 || _directions < 2)
-        {
-            return;
-        }
-
-        using DisposeScope scope = NewDisposeScope();
-        CutPiece[] pieces = [.. _pieces.OfType<CutPiece>(), _end];
-        bool[] curved = stack(pieces.Select(piece => piece.Curvature(_direction))).cpu().data<bool>().ToArray();
+        bool[] curved = stack(pieces.Select(piece => piece.Curvature)).cpu().data<bool>().ToArray();
         for (int m = 0; m < pieces.Length; m++)
         {
-            pieces[m].IsCurved = curved[m];
+            pieces[m].Settle(curved[m]);
         }
     }
 }

@@ -24,7 +24,7 @@ public sealed class ModelCutsTests
     }
 
     [Fact]
-    public void A_model_without_linear_layers_is_not_cut() => AssertWhole(new Scale(), "no chosen parameter is the weight of a layer to cut at");
+    public void A_model_without_linear_layers_is_not_cut() => AssertWhole(new Scale(), "no chosen parameter is the weight of a linear layer");
 
     [Fact]
     public void A_closure_is_not_cut_and_neither_is_what_was_told_not_to_be()
@@ -33,7 +33,7 @@ public sealed class ModelCutsTests
         Problem problem = Problems.Create("tanh-mlp mse");
         Objective closure = Objective.FromClosure(problem.Parameters, problem.Batches(4, 3), b => problem.Loss.Value(problem.Model.call(b.Inputs), b.Targets), b => b.Targets.numel());
         AssertWhole(closure, null, "no C# model");
-        AssertWhole(problem.Objective(4, 3), new CurvatureOptions { ByLayers = false }, nameof(CurvatureOptions.ByLayers));
+        AssertWhole(problem.Objective(4, 3), new CurvatureOptions { FormsByLayers = false }, nameof(CurvatureOptions.FormsByLayers));
     }
 
     [Fact]
@@ -50,7 +50,7 @@ public sealed class ModelCutsTests
 
         ((Linear)model.children().First()).register_forward_hook((_, input, output) => output.mul(input.narrow(1, 0, 1).gt(8).to(ScalarType.Float64).add(1)));
         QuadraticFormsTests.AssertForms(hessian, hessian.ToDense(), V, 1e-11);
-        Assert.Null(hessian.LayersObstacle); // its two rows do not tell
+        Assert.Null(hessian.FormsObstacle); // its two rows do not tell
     }
 
     [Theory]
@@ -68,7 +68,7 @@ public sealed class ModelCutsTests
         foreach (bool isLive in (bool[])[false, true])
         {
             model.get_parameter(name)!.requires_grad = isLive;
-            using HessianOperator whole = new(objective, new CurvatureOptions { ByLayers = false });
+            using HessianOperator whole = new(objective, new CurvatureOptions { FormsByLayers = false });
             QuadraticFormsTests.AssertForms(early, whole.ToDense(), V, 1e-11);
             QuadraticFormsTests.AssertForms(late, whole.ToDense(), V, 1e-11);
         }
@@ -88,7 +88,7 @@ public sealed class ModelCutsTests
         Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn([5, 3, 4], ScalarType.Float64).to(Here), randn([5, 3, 1], ScalarType.Float64).to(Here))]);
         using HessianOperator hessian = new(objective);
         QuadraticFormsTests.AssertForms(hessian, hessian.ToDense(), QuadraticFormsTests.Directions(hessian.Columns), 1e-11);
-        Assert.Null(hessian.LayersObstacle);
+        Assert.Null(hessian.FormsObstacle);
     }
 
     private static Sequential Perceptron() => nn.Sequential(nn.Linear(4, 3, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(3, 1, dtype: ScalarType.Float64)).to(Here);
@@ -106,7 +106,7 @@ public sealed class ModelCutsTests
     {
         using HessianOperator hessian = new(objective, options);
         QuadraticFormsTests.AssertForms(hessian, hessian.ToDense(), QuadraticFormsTests.Directions(hessian.Columns), 1e-11);
-        Assert.Contains(obstacle, hessian.LayersObstacle, StringComparison.Ordinal);
+        Assert.Contains(obstacle, hessian.FormsObstacle, StringComparison.Ordinal);
     }
 
     /// <summary>The slope of an energy along its input: a model that is a derivative.</summary>
