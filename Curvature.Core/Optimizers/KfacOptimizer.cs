@@ -2,7 +2,6 @@ using Curvature.Kronecker;
 using Curvature.Layers;
 using Curvature.Objectives;
 using Curvature.Tensors;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -36,11 +35,9 @@ namespace Curvature.Optimizers;
 /// </summary>
 public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
 {
-    private const string Samples = "samples", Lambda = "damping";
+    private const string Lambda = "damping";
     private readonly KfacPreconditioner _inverses;
     private double _samples;
-    private Tensor? _lookedAt; // the parameters before a step that is judged
-    private Tensor?[] _gradient = [];
 
     /// <param name="model">All its parameters are stepped but those that are frozen: what is frozen at the first step stays so, or needs a new optimizer.</param>
     /// <param name="options">Null, and null values in them, for the defaults.</param>
@@ -166,35 +163,6 @@ public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
     }
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<Tensor?> Prepare(IReadOnlyList<Tensor?> gradient, IReadOnlyList<Tensor?> curvature)
-    {
-        KfacFactors factors = Factors();
-        if (curvature.Count > 0)
-        {
-            factors.Commit();
-            ShareFactors(factors);
-        }
-
-        RequireRegistered(factors, gradient);
-        double damping = Damping + Settings.L2;
-        if (RenewsInverses || !_inverses.IsReady)
-        {
-            _inverses.Refresh(factors, damping, Settings.Rule, Ranks);
-            ShareInverses();
-        }
-
-        Tensor?[] g = [.. gradient.Select((own, i) => own is not null && Settings.L2 > 0 ? own.add(Parameters[i], Settings.L2) : own)];
-        Tensor?[] v = _inverses.Apply(g, gradient, Parameters, damping, RememberedSamples());
-        Clip(v, g);
-        if (MayLookBack)
-        {
-            (_lookedAt, _gradient) = (factors.Parameters.Snapshot(), [.. gradient]);
-        }
-
-        return v;
-    }
-
-    /// <inheritdoc/>
     protected override void Update(Parameter parameter, Tensor g, Tensor? D, NamedState state, KfacOptimizerOptions options)
     {
         (double lr, double b, double decay) = (options.LearningRate!.Value, options.Momentum!.Value, options.WeightDecay!.Value);
@@ -208,35 +176,6 @@ public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
     }
 
     /// <inheritdoc/>
-    private protected override IDisposable? Preserve() => new ModuleState(Model).Preserve();
-
-    /// <inheritdoc/>
-    private protected override void LookBack(Tensor before, Tensor after)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        KfacFactors factors = Factors();
-        Tensor change = factors.Parameters.Snapshot().sub(_lookedAt!);
-        IReadOnlyList<Tensor> delta = factors.Parameters.Split(change);
-        using KfacOperator F = new(factors);
-
-        // q = g^T delta + delta^T F delta / 2
-        Tensor q = F.Apply(change).mul(change).sum().mul(0.5);
-        foreach ((Tensor? g, Tensor d) in _gradient.Zip(delta))
-        {
-            q = g is null ? q : q.add(g.mul(d).sum());
-        }
-
-        double[] numbers = stack([before, after, q.to(before.dtype)]).to(ScalarType.Float64).cpu().data<double>().ToArray();
-        if (numbers[2] != 0)
-        {
-            double ratio = (numbers[1] - numbers[0]) / numbers[2];
-            State(0)[Lambda] = BitConverter.DoubleToInt64Bits(Settings.Schedule!.Next(Damping, ratio));
-        }
-
-        (_lookedAt, _gradient) = (null, []);
-    }
-
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
@@ -246,65 +185,5 @@ public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
         }
 
         base.Dispose(disposing);
-    }
-
-    private static void RequireRegistered(KfacFactors factors, IReadOnlyList<Tensor?> gradient)
-    {
-        RegisteredParameter? thawed = factors.Registration.Parameters.Where((p, i) => p.Kind == BlockKind.Zero && gradient[i] is not null).FirstOrDefault();
-        if (thawed is not null)
-        {
-            throw new CurvatureException($"The parameter '{thawed.Name}' was frozen at the first step, and its factors are none; now it has a gradient. Make a new optimizer.");
-        }
-    }
-
-    /// <summary>Shortens the directions, all by one factor, to a trust region in the metric of F.</summary>
-    private void Clip(Tensor?[] v, Tensor?[] g)
-    {
-        if (Settings.KlClip is not { } kappa)
-        {
-            return;
-        }
-
-        using DisposeScope scope = NewDisposeScope();
-        List<Tensor> products = [];
-        int i = 0;
-        foreach (ParamGroup group in _parameter_groups)
-        {
-            double lr = group.Options.LearningRate!.Value;
-            foreach (Parameter _ in group.Parameters)
-            {
-                if (v[i] is { } direction)
-                {
-                    products.Add(direction.mul(g[i]!).sum().mul(lr * lr));
-                }
-
-                i++;
-            }
-        }
-
-        // nu = min(1, sqrt(kappa / s)), by its reciprocal: s may be 0
-        Tensor nu = stack(products).sum().abs().div(kappa).sqrt().clamp_min(1).reciprocal();
-        foreach (Tensor? direction in v)
-        {
-            direction?.mul_(nu);
-        }
-    }
-
-    /// <summary>M of this step; where the loss is a function alone, that of the last one that updated the factors.</summary>
-    private double RememberedSamples()
-    {
-        if (Settings.MomentDecay is null)
-        {
-            return 1;
-        }
-
-        NamedState all = State(0);
-        double known = _samples > 0 ? _samples : Factors().LastWeight;
-        if (known > 0)
-        {
-            all[Samples] = BitConverter.DoubleToInt64Bits(known);
-        }
-
-        return BitConverter.Int64BitsToDouble(all[Samples]);
     }
 }
