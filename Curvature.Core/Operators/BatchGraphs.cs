@@ -50,6 +50,9 @@ internal sealed class BatchGraphs : IDisposable
 
     private IReadOnlyList<Tensor> Parameters => _objective.Parameters.Parameters;
 
+    /// <summary>Whether any graph may be kept.</summary>
+    public bool CanKeep => _kept.CanKeep;
+
     /// <summary>Hands each batch's graph to <paramref name="use"/>, in order, at the present parameters; the data is touched only for graphs that are not kept.</summary>
     public void ForEach(Action<BatchGraph> use)
     {

@@ -20,7 +20,7 @@ namespace Curvature.Operators;
 public abstract class CurvatureOperator : LinearOperator
 {
     private readonly BatchGraphs _graphs;
-    private bool _forForms;
+    private bool _byLayers;
 
     /// <param name="objective">The loss; stays the caller's.</param>
     /// <param name="options">Null for the defaults.</param>
@@ -29,7 +29,7 @@ public abstract class CurvatureOperator : LinearOperator
     {
         Objective = objective;
         Options = options ?? new CurvatureOptions();
-        _graphs = new BatchGraphs(objective, Options, batch => _forForms ? LinearizeForForms(batch) : Linearize(batch));
+        _graphs = new BatchGraphs(objective, Options, batch => _byLayers ? LinearizeByLayers(batch) : Linearize(batch));
     }
 
     /// <summary>The loss.</summary>
@@ -55,11 +55,21 @@ public abstract class CurvatureOperator : LinearOperator
     /// <summary>One batch's share of the matrix, with a graph at the present parameters. Called with gradients enabled, inside a scope.</summary>
     protected abstract BatchLinearization Linearize(ObjectiveBatch batch);
 
-    /// <summary>Whether quadratic forms have graphs of their own (<see cref="LinearizeForForms"/>). Asked before each pass that forms could take, on every rank alike.</summary>
-    private protected virtual bool HasFormsOfItsOwn() => false;
+    /// <summary>Whether graphs may be kept between products.</summary>
+    private protected bool KeepsGraphs => _graphs.CanKeep;
 
-    /// <summary>One batch's share of the matrix, with a graph for <see cref="BatchLinearization.Forms"/>; as <see cref="Linearize"/>.</summary>
-    private protected virtual BatchLinearization LinearizeForForms(ObjectiveBatch batch) => Linearize(batch);
+    /// <summary>Whether forms, or products, are taken from graphs of another kind (<see cref="LinearizeByLayers"/>). Asked before each pass, on every rank alike.</summary>
+    /// <param name="products">Whether products are meant.</param>
+    /// <param name="vectors">How many of them share a graph.</param>
+    private protected virtual bool GoesByLayers(bool products, long vectors) => false;
+
+    /// <summary>Told, on every rank alike, where numbers from such graphs were not finite and those from <see cref="Linearize"/>'s were: such graphs are not to be used again.</summary>
+    private protected virtual void LeaveLayers()
+    {
+    }
+
+    /// <summary>One batch's share of the matrix, with a graph for <see cref="BatchLinearization.Forms"/> too; else as <see cref="Linearize"/>.</summary>
+    private protected virtual BatchLinearization LinearizeByLayers(ObjectiveBatch batch) => Linearize(batch);
 
     /// <summary>What must hold before the first product; the base asks for a deterministic objective.</summary>
     protected virtual void Prepare() => Objective.EnsureDeterministic();
@@ -67,37 +77,41 @@ public abstract class CurvatureOperator : LinearOperator
     /// <inheritdoc/>
     protected sealed override Tensor Multiply(Tensor V)
     {
-        Keep(forForms: false);
         Tensor rows = V.t().contiguous();
-        Tensor result = Objective.SumOverRanks(() => MultiplyShard(rows), rows.shape, Options.Cancellation);
-        if (Lambda != 0)
+        bool byLayers = GoesByLayers(products: true, rows.shape[0]);
+        Tensor result = Multiply(rows, byLayers);
+        if (Finite.Everywhere(result))
         {
-            result.add_(rows, Lambda);
+            return result.t();
         }
 
-        if (!Finite.Everywhere(result))
+        Tensor whole = byLayers ? Multiply(rows, byLayers: false) : result;
+        if (!byLayers || !Finite.Everywhere(whole))
         {
-            Explain(result);
+            Explain(whole);
         }
 
-        return result.t();
+        LeaveLayers();
+        return whole.t();
     }
 
     /// <inheritdoc/>
     private protected sealed override Tensor Forms(Tensor V, ParameterSpace? blocks)
     {
         bool areParameters = blocks is null || blocks.Parameters.Select(p => p.numel()).SequenceEqual(Parameters.Parameters.Select(p => p.numel()));
-        if (!areParameters || !HasFormsOfItsOwn())
+        if (!areParameters || !GoesByLayers(products: false, V.shape[1]))
         {
             return base.Forms(V, blocks);
         }
 
-        Keep(forForms: true);
+        Keep(byLayers: true);
         Tensor rows = V.t().contiguous();
         Tensor forms = Objective.SumOverRanks(() => FormsOfShard(rows), [Parameters.Parameters.Count, rows.shape[0]], Options.Cancellation, ScalarType.Float64);
         if (!Finite.Everywhere(forms))
         {
-            return base.Forms(V, blocks); // says what is not finite, and where
+            Tensor products = base.Forms(V, blocks); // says what is not finite, and where
+            LeaveLayers();
+            return products;
         }
 
         if (Lambda != 0)
@@ -113,6 +127,14 @@ public abstract class CurvatureOperator : LinearOperator
     {
         _graphs.Dispose();
         base.Dispose(disposing);
+    }
+
+    /// <summary>The products of the rows <c>[k, P]</c>, from graphs of one kind.</summary>
+    private Tensor Multiply(Tensor rows, bool byLayers)
+    {
+        Keep(byLayers);
+        Tensor result = Objective.SumOverRanks(() => MultiplyShard(rows), rows.shape, Options.Cancellation);
+        return Lambda == 0 ? result : result.add_(rows, Lambda);
     }
 
     /// <summary>The products of the rows <c>[k, P]</c> with the part of this rank's batches, <c>lambda I</c> apart.</summary>
@@ -145,13 +167,13 @@ public abstract class CurvatureOperator : LinearOperator
         return sums.mul_(_graphs.Scale);
     }
 
-    /// <summary>Graphs are kept for products or for forms, whichever was asked for last: both together could take twice the memory allowed.</summary>
-    private void Keep(bool forForms)
+    /// <summary>Graphs of one kind are kept, whichever was asked for last: both together could take twice the memory allowed.</summary>
+    private void Keep(bool byLayers)
     {
-        if (_forForms != forForms)
+        if (_byLayers != byLayers)
         {
             _graphs.Forget();
-            _forForms = forForms;
+            _byLayers = byLayers;
         }
     }
 

@@ -31,9 +31,10 @@ public sealed record CurvatureOptions
     public IEngineExtensions? Extensions { get; init; } = EngineExtensions.Available;
 
     /// <value>
-    /// Whether a Hessian's quadratic forms go layer by layer where the model allows it (default true), at about half the cost of products; see <see cref="HessianOperator.FormsObstacle"/>.
+    /// Whether a Hessian is cut at its layers where the model allows it (default true): its quadratic forms then cost about 0.7 of a product on a kept graph, and products of convolutional networks 0.8 of what they cost whole. See
+    /// <see cref="HessianOperator.LayersObstacle"/>.
     /// </value>
-    public bool FormsByLayers { get; init; } = true;
+    public bool ByLayers { get; init; } = true;
 
     /// <value>Ends a product between two batches.</value>
     public CancellationToken Cancellation { get; init; }

@@ -11,12 +11,12 @@ namespace Curvature.Operators;
 /// <c>H v = d/dtheta (g(theta)^T v)</c> by differentiating the gradient's graph once more (Pearlmutter 1994, Fast Exact Multiplication by the
 /// Hessian; reverse over reverse). Exact up to rounding.
 /// <para>
-/// Cost of a product: about 3 gradients with a fresh graph, 1.5 to 2.5 on a kept one (dense layers to transformers); convolutions with
-/// batch norm about twice that. Memory: the graph of the gradient, a few times that of the gradient itself.
+/// Cost of a product: about 3 gradients with a fresh graph, 1.5 to 2.5 on a kept one. Memory: the graph of the gradient, a few times that of the gradient itself.
 /// </para>
 /// <para>
-/// Quadratic forms (<see cref="LinearOperator.QuadraticForms"/>), of which traces are made, need no product of a weight's size: where the model can be cut at its linear layers they are propagated layer by layer, the
-/// R-operator of the same paper, at about half the cost of a product on a kept graph; <see cref="FormsObstacle"/> says where not. They are exact too.
+/// Where the model can be cut at its layers (<see cref="LayersObstacle"/> says where not), products of convolutional networks, and the quadratic forms of all (<see cref="LinearOperator.QuadraticForms"/>), of which traces
+/// are made, are propagated layer by layer: the R-operator of the same paper, with automatic differentiation between the layers. Each convolution is then one of the engine's fast kernels, and a form takes no product of a
+/// weight's size. They are exact too. A single product of a graph that is not kept is taken whole: it costs less.
 /// </para>
 /// <para>
 /// Layers that are piecewise linear (ReLU, max pooling) have the second derivative that automatic differentiation gives them: 0 at the kinks.
@@ -32,13 +32,13 @@ public sealed class HessianOperator : CurvatureOperator
     /// <param name="options">Null for the defaults.</param>
     public HessianOperator(Objective objective, CurvatureOptions? options = null) : base(objective, options)
     {
-        if (objective.Model is { } model && Options.FormsByLayers)
+        if (objective.Model is { } model && Options.ByLayers)
         {
             _cuts = new ModelCuts(objective.Parameters, model);
         }
         else
         {
-            FormsObstacle = Options.FormsByLayers ? "the objective is no C# model with a loss apart (Objective.Supervised): its layers cannot be looked at" : $"{nameof(CurvatureOptions.FormsByLayers)} is false";
+            LayersObstacle = Options.ByLayers ? "the objective is no C# model with a loss apart (Objective.Supervised): its layers cannot be looked at" : $"{nameof(CurvatureOptions.ByLayers)} is false";
         }
     }
 
@@ -49,10 +49,12 @@ public sealed class HessianOperator : CurvatureOperator
     public bool UsesFiniteDifferences => _byDifferences;
 
     /// <summary>
-    /// Why quadratic forms are taken from whole products, as a clause; null where they go layer by layer. Known after the first of them, when the model was tried on two rows: cut at its layers it must have the gradient that it
-    /// has whole. What is not cut (closures, TorchScript, models without linear layers, that differentiate themselves, or whose hooks change a layer's output) has the same forms at a product each; so has a batch in which alone a hook changes one.
+    /// Why products and quadratic forms are taken from the whole graph, as a clause; null where the model is cut at its layers: linear ones, convolutions padded with zeros, batch norms in evaluation mode. Known after the first
+    /// form (of a convolutional network: product), when the model is tried on two rows: cut it must have the gradient that it has whole. Closures, TorchScript, models without such layers, that differentiate themselves, or whose
+    /// hooks change a layer's output have the same numbers, at a product each. A hook that changes some batches only, or is added later, is seen when a graph is made there: by a look at some of the rows that each layer returns
+    /// (all of them, where they are vectors of moderate length), which the host does not wait for.
     /// </summary>
-    public string? FormsObstacle { get; private set; }
+    public string? LayersObstacle { get; private set; }
 
     /// <inheritdoc/>
     protected override void Prepare()
@@ -78,25 +80,36 @@ public sealed class HessianOperator : CurvatureOperator
         _byDifferences ? new FiniteDifferences(batch, Parameters) : new GradientGraph(batch, Parameters);
 
     /// <inheritdoc/>
-    private protected override bool HasFormsOfItsOwn()
+    private protected override bool GoesByLayers(bool products, long vectors)
     {
+        // Whole, products of dense layers and attention cost as little, and so does a single product of a graph that is not kept.
+        if (products && (_cuts is not { HasConvolutions: true } || (vectors == 1 && !KeepsGraphs)))
+        {
+            return false;
+        }
+
         if (_cuts is not null && _triedMode != Objective.Mode)
         {
-            FormsObstacle = Objective.FromHolder(
+            string?[] found = Objective.FromHolder(
                 () =>
                 {
                     Prepare();
-                    return [_byDifferences ? "the model cannot be differentiated twice" : CutTrial.Obstacle(Objective, _cuts)];
+                    string? obstacle = _byDifferences ? "the model cannot be differentiated twice" : CutTrial.Obstacle(Objective, _cuts);
+                    return [obstacle, _cuts.WritesInPlace ? nameof(ModelCuts.WritesInPlace) : null];
                 },
-                Options.Cancellation)[0];
+                Options.Cancellation);
+            (LayersObstacle, _cuts.WritesInPlace) = (found[0], found[1] is not null);
             _triedMode = Objective.Mode;
         }
 
-        return FormsObstacle is null;
+        return LayersObstacle is null;
     }
 
     /// <inheritdoc/>
-    private protected override BatchLinearization LinearizeForForms(ObjectiveBatch batch) => CutGraph.Of(_cuts!, batch.Loss) is { } graph ? new CutLinearization(graph) : new GradientGraph(batch, Parameters);
+    private protected override void LeaveLayers() => LayersObstacle = "a hook changes what a layer returns in some batches, or what is propagated by layers overflows";
+
+    /// <inheritdoc/>
+    private protected override BatchLinearization LinearizeByLayers(ObjectiveBatch batch) => CutGraph.Of(_cuts!, batch.Loss) is { } graph ? new CutLinearization(graph) : new GradientGraph(batch, Parameters);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -105,10 +118,10 @@ public sealed class HessianOperator : CurvatureOperator
         base.Dispose(disposing);
     }
 
-    /// <summary>The gradient's graph, cut at its layers, for forms.</summary>
+    /// <summary>The gradient's graph, cut at its layers.</summary>
     private sealed class CutLinearization(CutGraph graph) : BatchLinearization
     {
-        public override IReadOnlyList<Tensor?> Apply(IReadOnlyList<Tensor> v) => throw new CurvatureException("A graph that was cut has quadratic forms and no products.");
+        public override IReadOnlyList<Tensor?> Apply(IReadOnlyList<Tensor> v) => graph.Product(v);
 
         internal override Tensor Forms(Tensor v) => graph.Forms(v);
 

@@ -16,7 +16,7 @@ public static class KnownOperators
     private static readonly (KnownOperator About, Maker Make)[] Entries =
     [
         (new("hessian", typeof(HessianOperator), "`Σ w_b d²l_b/dθ² / Σ w_b + λI`", "Pearlmutter 1994",
-            "1.5 gradients (dense layers) to 2.5; convolutions with batch norm 3.5", "a second derivative, or finite differences in its place"),
+            "1.5 gradients (dense layers) to 2.5; a quadratic form 1.1 to 2.2", "a second derivative, or finite differences in its place"),
             (objective, options, _, _) => new HessianOperator(objective, options)),
         (new("ggn", typeof(GgnOperator), "`Σ w_b J_bᵀ (d²l_b/dz²) J_b / Σ w_b + λI`", "Schraudolph 2002",
             "1.2 gradients (dense layers) to 1.5", Split),

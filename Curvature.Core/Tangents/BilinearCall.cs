@@ -5,13 +5,13 @@ namespace Curvature.Tangents;
 /// <summary>
 /// One call <c>o = B(W, a) + b</c> of a bilinear layer, at fixed a and W. All results are new tensors of the current scope, without graph.
 /// </summary>
-/// <param name="input">a, without graph; disposed with the call.</param>
+/// <param name="point">Where the graph is cut; disposed with the call.</param>
 /// <param name="weight">The position of W among the parameters; -1 where it is a constant.</param>
 /// <param name="bias">The position of b; -1 where there is none or it is a constant.</param>
-internal abstract class BilinearCall(Tensor input, int weight, int bias) : IDisposable
+internal abstract class BilinearCall(CutPoint point, int weight, int bias) : IDisposable
 {
-    /// <summary>a.</summary>
-    public Tensor Input => input;
+    /// <summary>Where the graph is cut: a, o and the layer's own graph between them.</summary>
+    public CutPoint Point => point;
 
     /// <summary>The position of W among the parameters; -1 where it is a constant.</summary>
     public int Weight => weight;
@@ -31,12 +31,13 @@ internal abstract class BilinearCall(Tensor input, int weight, int bias) : IDisp
     /// <param name="c">Cotangents of o, <c>[k, o...]</c>.</param>
     public abstract Tensor BiasGradients(Tensor c);
 
-    /// <summary>The tangents <c>o' = B(W, a') + B(V, a) + v</c> of k directions.</summary>
-    /// <param name="tangent">a', <c>[k, a...]</c>; null: zero.</param>
-    /// <param name="V">The directions in W, <c>[k, W...]</c>; null: zero.</param>
-    /// <param name="v">The directions in b, <c>[k, b...]</c>; null: zero.</param>
-    /// <returns>Null where all are zero.</returns>
-    public abstract BilinearTangents? Push(Tensor? tangent, Tensor? V, Tensor? v);
+    /// <summary>The tangents <c>o' = B(W, a') + B(V, a) + v</c> and what goes with them.</summary>
+    public abstract BilinearTangents Push(TangentRequest of);
+
+    /// <summary><see cref="Pull"/> and <see cref="WeightGradient"/> of one cotangent.</summary>
+    /// <param name="c">A cotangent of o, <c>[1, o...]</c>.</param>
+    /// <param name="intoInput">Whether the former is wanted.</param>
+    public virtual (Tensor? Input, Tensor Weight) PullWithWeight(Tensor c, bool intoInput) => (intoInput ? Pull(c) : null, WeightGradient(c.squeeze(0)));
 
     /// <inheritdoc/>
     public void Dispose()
@@ -46,5 +47,5 @@ internal abstract class BilinearCall(Tensor input, int weight, int bias) : IDisp
     }
 
     /// <summary>Releases what the call holds.</summary>
-    protected virtual void Dispose(bool disposing) => input.Dispose();
+    protected virtual void Dispose(bool disposing) => point.Dispose();
 }

@@ -1,5 +1,6 @@
 using Curvature.Tensors;
 using TorchSharp;
+using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace Curvature.Tangents;
@@ -26,24 +27,49 @@ internal sealed class CutGraph : IDisposable
     private readonly CutPiece _end;
     private readonly Tensor[] _leaves;
     private readonly int[] _live;
+    private readonly int[] _lastUses;
+    private readonly int[] _lastCalls;
+    private readonly Func<Tensor, Tensor> _direction;
+    private readonly Tensor? _doubt;
+    private int _directions;
 
-    private CutGraph(ParameterSpace space, CutPoint[] points, BilinearCall[] calls, Tensor[] leaves, int[] live, Tensor?[] cotangents, CutPiece?[] pieces, CutPiece end) =>
+    private CutGraph(ParameterSpace space, CutPoint[] points, BilinearCall[] calls, Tensor[] leaves, int[] live, Tensor?[] cotangents, CutPiece?[] pieces, CutPiece end, Func<Tensor, Tensor> direction, Tensor? doubt)
+    {
         (_space, _points, _calls, _leaves, _live, _cotangents, _pieces, _end) = (space, points, calls, leaves, live, cotangents, pieces, end);
+        (_direction, _doubt) = (direction, doubt);
+        _lastUses = new int[points.Length];
+        _lastCalls = [.. points.Select(p => points.Length - 1 - Array.FindIndex([.. points.Reverse()], other => other.Source == p.Source))];
+        for (int l = 0; l < points.Length; l++)
+        {
+            int[] sources = points[l].Direct >= 0 ? [points[l].Direct] : pieces[l] is { } piece ? [.. piece.Sources] : [];
+            foreach (int s in sources.Where(s => s < points.Length))
+            {
+                _lastUses[s] = Math.Max(_lastUses[s], _lastCalls[l]);
+            }
+        }
 
-    /// <summary>Evaluates the loss once, cut, and differentiates it.</summary>
+        foreach (int s in end.Sources.Where(s => s < points.Length))
+        {
+            _lastUses[s] = points.Length;
+        }
+    }
+
+    /// <summary>Evaluates the loss once, cut, and differentiates it. Where a hook changes the values of what a layer returns, products and forms of the batch are not finite.</summary>
     /// <param name="cuts">Where.</param>
     /// <param name="loss">A scalar.</param>
-    /// <returns>Null where a hook changes what a layer returns: such a batch is not to be cut.</returns>
+    /// <returns>Null where a hook changes the shape of what a layer returns, or on trial its values: such a batch is not to be cut.</returns>
     public static CutGraph? Of(ModelCuts cuts, Func<Tensor> loss)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable grad = enable_grad();
         CutPoint[] points;
         Tensor value;
+        Tensor? changed;
         using (CutTape tape = cuts.Cut())
         {
             value = loss();
-            if (tape.HooksChangeOutputs)
+            changed = tape.HooksChangeOutputs;
+            if (tape.HooksChangeShapes || (cuts.IsOnTrial && changed?.ToBoolean() == true))
             {
                 return null;
             }
@@ -54,7 +80,7 @@ internal sealed class CutGraph : IDisposable
         List<IDisposable> parts = [.. points];
         try
         {
-            return Differentiated(cuts, points, value, parts);
+            return Differentiated(cuts, points, value, changed, parts);
         }
         catch
         {
@@ -67,8 +93,9 @@ internal sealed class CutGraph : IDisposable
     /// <param name="cuts">Where.</param>
     /// <param name="points">The calls that were cut.</param>
     /// <param name="value">The loss.</param>
+    /// <param name="changed">Whether hooks changed what layers returned.</param>
     /// <param name="parts">Takes up what no scope owns, for the caller to dispose where this fails.</param>
-    private static CutGraph Differentiated(ModelCuts cuts, CutPoint[] points, Tensor value, List<IDisposable> parts)
+    private static CutGraph Differentiated(ModelCuts cuts, CutPoint[] points, Tensor value, Tensor? changed, List<IDisposable> parts)
     {
         T Own<T>(T part) where T : IDisposable
         {
@@ -79,10 +106,10 @@ internal sealed class CutGraph : IDisposable
         IReadOnlyList<Tensor> theta = cuts.Space.Parameters;
         int[] live = [.. Enumerable.Range(0, theta.Count).Where(i => theta[i].requires_grad)];
         Tensor[] leaves = [.. points.Select(p => p.Leaf), .. live.Select(i => theta[i])];
-        BilinearCall[] calls = [.. points.Select(p => Own(cuts.Call(p.Layer, p.Input.detach().DetachFromDisposeScope())))];
+        BilinearCall[] calls = [.. points.Select(point => Own(cuts.Call(point)))];
         Tensor?[] c = new Tensor?[leaves.Length], w = new Tensor?[points.Length];
         CutPiece?[] pieces = new CutPiece?[points.Length];
-        CutPiece end = Own(CutPiece.Of(value, ones_like(value.detach()), leaves, cuts.DirectionLike));
+        CutPiece end = Own(CutPiece.Of(value, ones_like(value.detach()), leaves));
         AddCotangents(c, end);
         using IDisposable noGrad = no_grad();
         for (int l = points.Length - 1; l >= 0; l--)
@@ -94,20 +121,24 @@ internal sealed class CutGraph : IDisposable
                 w[source] = w[source]?.add(pulled) ?? pulled;
             }
 
-            if (w[l] is { } cotangent)
+            if (w[l] is { } cotangent && points[l].Direct is >= 0 and int direct)
             {
-                pieces[l] = Own(CutPiece.Of(points[l].Input, cotangent, leaves, cuts.DirectionLike));
+                c[direct] = c[direct]?.add(cotangent) ?? cotangent;
+            }
+            else if (w[l] is not null)
+            {
+                pieces[l] = Own(CutPiece.Of(points[l].Input, w[l]!, leaves));
                 AddCotangents(c, pieces[l]!);
             }
         }
 
-        Settle([.. pieces.OfType<CutPiece>(), end]);
         foreach (Tensor? cotangent in c)
         {
             cotangent?.DetachFromDisposeScope();
         }
 
-        return new CutGraph(cuts.Space, points, calls, leaves, live, c, pieces, end);
+        Tensor? doubt = changed is null ? null : zeros([], ScalarType.Float64, value.device).masked_fill(changed, double.NaN).DetachFromDisposeScope();
+        return new CutGraph(cuts.Space, points, calls, leaves, live, c, pieces, end, cuts.DirectionLike, doubt);
     }
 
     /// <summary>The gradient, made of the layers' inputs and cotangents; null where zero. In the caller's scope.</summary>
@@ -150,7 +181,7 @@ internal sealed class CutGraph : IDisposable
         {
             if (_cotangents[l] is { } c && (_calls[l].Weight == i || _calls[l].Bias == i))
             {
-                sum += Precision.Norm(c) * (_calls[l].Weight == i ? Precision.Norm(_calls[l].Input) : Math.Sqrt((double)c.numel() / _space.Parameters[i].numel()));
+                sum += Precision.Norm(c) * (_calls[l].Weight == i ? Precision.Norm(_points[l].Input) : Math.Sqrt((double)c.numel() / _space.Parameters[i].numel()));
             }
         }
 
@@ -163,22 +194,36 @@ internal sealed class CutGraph : IDisposable
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
+        Settle((int)v.shape[0]);
         long k = v.shape[0], stretch = Math.Clamp(TangentBytes / BytesOfDirection, 1, k);
         Tensor forms = zeros([_space.Parameters.Count, k], ScalarType.Float64, v.device);
         for (long first = 0; first < k; first += stretch)
         {
             using DisposeScope inner = NewDisposeScope();
             long count = Math.Min(stretch, k - first);
-            using CutSweep sweep = new(this, v.narrow(0, first, count));
-            sweep.AddForms(forms.narrow(1, first, count));
+            Tensor rows = v.narrow(0, first, count);
+            Tensor[] parts = [.. _space.Parameters.Select((p, i) => rows.narrow(1, _space.Offset(i), p.numel()).reshape([count, .. p.shape]))];
+            using FormSweep sweep = new(this, (int)count, parts, forms.narrow(1, first, count));
         }
 
-        return forms.MoveToOuterDisposeScope();
+        return (_doubt is null ? forms : forms.add_(_doubt)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary><c>H v</c>, one part a parameter and null where zero, in the caller's scope.</summary>
+    /// <param name="v">One part a parameter.</param>
+    public IReadOnlyList<Tensor?> Product(IReadOnlyList<Tensor> v)
+    {
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Settle(1);
+        using ProductSweep sweep = new(this, v);
+        Tensor? smallest = sweep.Product.OfType<Tensor>().MinBy(part => part.numel());
+        return [.. sweep.Product.Select(part => (part is not null && _doubt is not null && ReferenceEquals(part, smallest) ? part.add(_doubt) : part?.alias())?.MoveToOuterDisposeScope())];
     }
 
     public void Dispose()
     {
-        foreach (IDisposable? part in _points.Cast<IDisposable?>().Concat(_calls).Concat(_cotangents).Concat(_pieces).Append(_end))
+        foreach (IDisposable? part in _calls.Cast<IDisposable?>().Concat(_cotangents).Concat(_pieces).Append(_end).Append(_doubt))
         {
             part?.Dispose();
         }
@@ -193,7 +238,7 @@ internal sealed class CutGraph : IDisposable
     /// <summary>The layers' calls, one a point.</summary>
     internal IReadOnlyList<BilinearCall> Calls => _calls;
 
-    /// <summary>What leads to the input of each point that is the first to be given it; null where nothing that moves.</summary>
+    /// <summary>What leads to the input of each point that is the first to be given it; null where nothing that moves, or an earlier point's leaf itself.</summary>
     internal IReadOnlyList<CutPiece?> Pieces => _pieces;
 
     /// <summary>What leads to the loss.</summary>
@@ -201,6 +246,12 @@ internal sealed class CutGraph : IDisposable
 
     /// <summary>Cotangents of the leaves: the points' outputs, then the live parameters.</summary>
     internal IReadOnlyList<Tensor?> Cotangents => _cotangents;
+
+    /// <summary>The last point whose input a point's leaf leads to without another between; the number of points where the loss is what it leads to.</summary>
+    internal IReadOnlyList<int> LastUses => _lastUses;
+
+    /// <summary>The last point that was given the same tensor as a point.</summary>
+    internal IReadOnlyList<int> LastCalls => _lastCalls;
 
     /// <summary>The leaves that are parameters, and which.</summary>
     internal IEnumerable<(int Leaf, int Parameter)> ParameterLeaves => _live.Select((i, at) => (_points.Length + at, i));
@@ -216,13 +267,21 @@ internal sealed class CutGraph : IDisposable
         }
     }
 
-    /// <summary>Asks all pieces whether they are curved, for one host synchronisation.</summary>
-    private static void Settle(CutPiece[] pieces)
+    /// <summary>From the second direction on it pays to ask the pieces whether they are curved, for one host synchronisation. The numbers are the same: flat pieces are spared their zeros.</summary>
+    private void Settle(int directions)
     {
-        bool[] curved = stack(pieces.Select(piece => piece.Curvature)).cpu().data<bool>().ToArray();
+        (int before, _directions) = (_directions, _directions + directions);
+        if (before > 1 || _directions < 2)
+        {
+            return;
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        CutPiece[] pieces = [.. _pieces.OfType<CutPiece>(), _end];
+        using TensorAccessor<bool> curved = stack(pieces.Select(piece => piece.Curvature(_direction))).cpu().data<bool>();
         for (int m = 0; m < pieces.Length; m++)
         {
-            pieces[m].Settle(curved[m]);
+            pieces[m].IsCurved = curved[m];
         }
     }
 }

@@ -15,11 +15,9 @@ internal sealed class CutPiece : IDisposable
     private readonly Tensor _w;
     private readonly Tensor[] _leaves;
     private readonly Tensor[] _pullback;
-    private readonly Tensor _curvature;
-    private bool _isCurved = true;
 
-    private CutPiece(Tensor a, Tensor w, int[] sources, Tensor[] leaves, Tensor[] pullback, Tensor curvature) =>
-        (_a, _w, Sources, _leaves, _pullback, _curvature) = (a, w, sources, leaves, pullback, curvature);
+    private CutPiece(Tensor a, Tensor w, int[] sources, Tensor[] leaves, Tensor[] pullback) =>
+        (_a, _w, Sources, _leaves, _pullback) = (a, w, sources, leaves, pullback);
 
     /// <summary>Which of all leaves x are.</summary>
     public IReadOnlyList<int> Sources { get; }
@@ -27,17 +25,26 @@ internal sealed class CutPiece : IDisposable
     /// <summary><c>J_s^T w</c>, the cotangents of x.</summary>
     public IReadOnlyList<Tensor> Cotangents => _pullback;
 
+    /// <value>Whether f may have curvature along w (default true); false spares the zeros.</value>
+    public bool IsCurved { get; set; } = true;
+
     /// <summary>
-    /// Whether f has curvature at this place along w, 1 or 0. Automatic differentiation gives exactly zero for what is piecewise linear, and a direction without structure finds any other second derivative.
+    /// Whether f has curvature at this place along w, a Boolean scalar in the caller's scope. Automatic differentiation gives exactly zero for what is piecewise linear, and a direction without structure finds any other second
+    /// derivative.
     /// </summary>
-    public Tensor Curvature => _curvature;
+    /// <param name="direction">Gives such a direction for a leaf.</param>
+    public Tensor Curvature(Func<Tensor, Tensor> direction)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor[] curved = [.. Gradients.VectorJacobianProduct(_pullback, [.. _leaves.Select(direction)], _leaves).OfType<Tensor>().Select(h => h.ne(0).any())];
+        return (curved.Length > 0 ? stack(curved).any() : zeros([], ScalarType.Bool, _a.device)).MoveToOuterDisposeScope();
+    }
 
     /// <summary>The piece that leads to <paramref name="a"/>.</summary>
     /// <param name="a">With its graph; kept, as a handle of its own.</param>
     /// <param name="cotangent">w.</param>
     /// <param name="leaves">All leaves that it may lead back to; not owned.</param>
-    /// <param name="direction">Gives a direction without structure for a leaf.</param>
-    public static CutPiece Of(Tensor a, Tensor cotangent, IReadOnlyList<Tensor> leaves, Func<Tensor, Tensor> direction)
+    public static CutPiece Of(Tensor a, Tensor cotangent, IReadOnlyList<Tensor> leaves)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable grad = enable_grad();
@@ -45,18 +52,13 @@ internal sealed class CutPiece : IDisposable
         Tensor?[] g = Gradients.Pullback(end, w, leaves);
         int[] sources = [.. Enumerable.Range(0, leaves.Count).Where(s => g[s] is not null)];
         Tensor[] own = [.. sources.Select(s => leaves[s])], pullback = [.. sources.Select(s => g[s]!)];
-        Tensor[] curved = [.. Gradients.VectorJacobianProduct(pullback, [.. own.Select(direction)], own).OfType<Tensor>().Select(h => h.detach().ne(0).any())];
-        Tensor curvature = curved.Length > 0 ? stack(curved).any() : zeros([], ScalarType.Bool, a.device);
-        foreach (Tensor part in (Tensor[])[end, w, curvature, .. pullback])
+        foreach (Tensor part in (Tensor[])[end, w, .. pullback])
         {
             part.DetachFromDisposeScope();
         }
 
-        return new CutPiece(end, w, sources, own, pullback, curvature);
+        return new CutPiece(end, w, sources, own, pullback);
     }
-
-    /// <summary>Takes up what <see cref="Curvature"/> was found to be, after which flat pieces are spared their zeros.</summary>
-    public void Settle(bool isCurved) => _isCurved = isCurved;
 
     /// <summary>Of one direction: a', null where zero, and what curvature adds to the cotangents' tangents, null where zero.</summary>
     /// <param name="tangents">x', one a source; null: zero.</param>
@@ -65,14 +67,14 @@ internal sealed class CutPiece : IDisposable
     {
         Tensor?[] curvature = new Tensor?[_leaves.Length];
         int[] live = [.. Enumerable.Range(0, tangents.Count).Where(s => tangents[s] is not null)];
-        Tensor[] inputs = [.. forward ? [_w] : Array.Empty<Tensor>(), .. _isCurved ? _leaves : []];
+        Tensor[] inputs = [.. forward ? [_w] : Array.Empty<Tensor>(), .. IsCurved ? _leaves : []];
         if (live.Length == 0 || inputs.Length == 0)
         {
             return (null, curvature);
         }
 
         Tensor?[] found = Gradients.VectorJacobianProduct([.. live.Select(s => _pullback[s])], [.. live.Select(s => tangents[s]!)], inputs);
-        if (_isCurved)
+        if (IsCurved)
         {
             found[^_leaves.Length..].CopyTo(curvature, 0);
         }
@@ -87,7 +89,6 @@ internal sealed class CutPiece : IDisposable
     {
         _a.Dispose();
         _w.Dispose();
-        _curvature.Dispose();
         foreach (Tensor part in _pullback)
         {
             part.Dispose();

@@ -1,81 +1,123 @@
-using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Curvature.Tangents;
 
-/// <summary>One sweep of k directions through a <see cref="CutGraph"/>, forwards at once and backwards when its results are asked for. Layers take all directions together, pieces one after the other.</summary>
-internal sealed class CutSweep : IDisposable
+/// <summary>A sweep of k directions through a <see cref="CutGraph"/>, forwards and backwards. Layers take all directions together, pieces one after the other. What is made of it at each layer is a subclass's.</summary>
+internal abstract class CutSweep : IDisposable
 {
     private readonly CutGraph _graph;
     private readonly int _k;
-    private readonly Tensor?[] _directions;
+    private readonly IReadOnlyList<Tensor?> _directions;
     private readonly Tensor?[] _tangents;
     private readonly BilinearTangents?[] _layers;
     private readonly TangentSums _inputs;
     private readonly TangentSums _cotangents;
 
     /// <param name="graph">The batch.</param>
-    /// <param name="v">The directions, one a row, <c>[k, P]</c>.</param>
-    public CutSweep(CutGraph graph, Tensor v)
+    /// <param name="k">How many directions.</param>
+    /// <param name="directions">Their parts, <c>[k, parameter...]</c> each.</param>
+    protected CutSweep(CutGraph graph, int k, IReadOnlyList<Tensor> directions)
     {
-        _graph = graph;
-        _k = (int)v.shape[0];
-        ParameterSpace space = graph.Space;
-        _directions = [.. space.Parameters.Select((p, i) => p.requires_grad ? v.narrow(1, space.Offset(i), p.numel()).reshape([_k, .. p.shape]) : null)];
+        (_graph, _k) = (graph, k);
+        _directions = [.. graph.Space.Parameters.Select((p, i) => p.requires_grad ? directions[i] : null)];
         int points = graph.Points.Count, leaves = graph.Cotangents.Count;
         _tangents = new Tensor?[leaves];
         _layers = new BilinearTangents?[points];
-        _inputs = new TangentSums(points, _k);
-        _cotangents = new TangentSums(leaves, _k);
+        _inputs = new TangentSums(points, k);
+        _cotangents = new TangentSums(leaves, k);
         foreach ((int leaf, int i) in graph.ParameterLeaves)
         {
             _tangents[leaf] = _directions[i];
         }
-
-        Forwards();
     }
 
-    /// <summary>Adds <c>v_i^T (H v)_i</c> to <c>[parameters, k]</c>.</summary>
-    public void AddForms(Tensor forms)
-    {
-        Backwards((i, form) => forms.select(0, i).add_(form));
-        foreach ((int leaf, int i) in _graph.ParameterLeaves)
-        {
-            if (_cotangents[leaf] is { } product)
-            {
-                forms.select(0, i).add_(Tangents.Forms.Of(_directions[i]!, product));
-            }
-        }
-    }
-
+    /// <inheritdoc/>
     public void Dispose()
     {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>The parts of the directions in a parameter, <c>[k, parameter...]</c>; null where it is a constant.</summary>
+    protected Tensor? Direction(int i) => _directions[i];
+
+    /// <summary>Whether a product is made, or forms.</summary>
+    protected abstract bool Products { get; }
+
+    /// <summary>A layer on the way back: takes what it is for, and returns <c>(B(W, .)^T c)' = B(W, .)^T c' + B(V, .)^T c</c>, <c>[k, a...]</c>, in the current scope; null where zero or not wanted.</summary>
+    /// <param name="call">The layer's call.</param>
+    /// <param name="layer">What the directions do to it.</param>
+    /// <param name="cotangents">c', <c>[k, o...]</c>; null: zero.</param>
+    /// <param name="intoInput">Whether what leads to a takes part.</param>
+    protected abstract Tensor? Pull(BilinearCall call, BilinearTangents layer, Tensor? cotangents, bool intoInput);
+
+    /// <summary>What a parameter between the layers has of the product, <c>[k, parameter...]</c>.</summary>
+    protected abstract void Take(int parameter, Tensor product);
+
+    /// <summary>Releases what the sweep holds.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+        for (int l = 0; l < _layers.Length; l++)
+        {
+            _layers[l]?.Dispose();
+            FreeTangent(l);
+        }
+
         _inputs.Dispose();
         _cotangents.Dispose();
     }
 
+    /// <summary>Sweeps.</summary>
+    protected void Run()
+    {
+        Forwards();
+        Backwards();
+        foreach ((int leaf, int i) in _graph.ParameterLeaves)
+        {
+            if (_cotangents[leaf] is { } product)
+            {
+                Take(i, product);
+            }
+        }
+    }
+
+    /// <summary>Gives back what is not needed any more as it goes: memory that is used again at once costs no page faults.</summary>
     private void Forwards()
     {
         for (int l = 0; l < _layers.Length; l++)
         {
+            using DisposeScope scope = NewDisposeScope();
             if (_graph.Pieces[l] is { } piece)
             {
-                Push(piece, forward: true, (j, tangent) => _inputs.Add(l, j, tangent));
+                Through(piece, forward: true, (j, tangent) => _inputs.Add(l, j, tangent));
             }
 
-            if (_graph.Cotangents[l] is not null)
+            if (_graph.Cotangents[l] is { } c)
             {
                 BilinearCall call = _graph.Calls[l];
-                _layers[l] = call.Push(_inputs[_graph.Points[l].Source], _directions[call.Weight], call.Bias < 0 ? null : _directions[call.Bias]);
-                _tangents[l] = _layers[l]?.Output;
+                _layers[l] = call.Push(new TangentRequest(_k, Input(l), _directions[call.Weight]!, call.Bias < 0 ? null : _directions[call.Bias], c, IntoInput(l), Products));
+                _tangents[l] = _layers[l]!.Output.alias().DetachFromDisposeScope();
+            }
+
+            for (int s = 0; s <= l; s++)
+            {
+                if (_graph.LastUses[s] <= l)
+                {
+                    FreeTangent(s);
+                }
+            }
+
+            if (_graph.LastCalls[l] <= l)
+            {
+                _inputs.Free(_graph.Points[l].Source);
             }
         }
 
-        Push(_graph.End, forward: false, (_, _) => { });
+        Through(_graph.End, forward: false, (_, _) => { });
     }
 
-    private void Push(CutPiece piece, bool forward, Action<int, Tensor> use)
+    private void Through(CutPiece piece, bool forward, Action<int, Tensor> use)
     {
         for (int j = 0; j < _k; j++)
         {
@@ -93,57 +135,59 @@ internal sealed class CutSweep : IDisposable
         }
     }
 
-    private void Backwards(Action<int, Tensor> addForm)
+    private void Backwards()
     {
         Tensor?[] inputs = new Tensor?[_layers.Length];
         for (int l = _layers.Length - 1; l >= 0; l--)
         {
+            using DisposeScope scope = NewDisposeScope();
             int source = _graph.Points[l].Source;
-            if (_graph.Cotangents[l] is { } c)
+            if (_layers[l] is { } layer)
             {
-                // (B(W, .)^T c)' = B(W, .)^T c' + B(V, .)^T c
-                Tensor? own = Layer(l, c, wanted: _graph.Pieces[source] is not null, addForm);
-                inputs[source] = own is null ? inputs[source] : inputs[source]?.add_(own) ?? own;
+                if (Pull(_graph.Calls[l], layer, _cotangents[l], IntoInput(l)) is { } own)
+                {
+                    inputs[source] = inputs[source]?.add_(own) ?? own.DetachFromDisposeScope();
+                }
+
+                layer.Dispose();
+                _cotangents.Free(l);
             }
 
-            if (_graph.Pieces[l] is { } piece && inputs[l] is { } tangents)
+            if (inputs[l] is not { } tangents)
+            {
+                continue;
+            }
+
+            if (_graph.Points[l].Direct is >= 0 and int direct)
+            {
+                _cotangents.Add(direct, tangents);
+            }
+            else if (_graph.Pieces[l] is { } piece)
             {
                 for (int j = 0; j < _k; j++)
                 {
-                    using DisposeScope scope = NewDisposeScope();
                     Tensor?[] pulled = piece.Pull(tangents.select(0, j));
                     for (int s = 0; s < pulled.Length; s++)
                     {
                         _cotangents.Add(piece.Sources[s], j, pulled[s]);
+                        pulled[s]?.Dispose();
                     }
                 }
             }
+
+            tangents.Dispose();
         }
     }
 
-    /// <summary>The forms of a layer's parameters, and what its cotangents' tangents are in its input, <c>[k, a...]</c>: null where zero or not wanted.</summary>
-    private Tensor? Layer(int l, Tensor c, bool wanted, Action<int, Tensor> addForm)
+    /// <summary>Whether what leads to a point's input depends on the parameters.</summary>
+    private bool IntoInput(int l) => _graph.Points[_graph.Points[l].Source].Direct >= 0 || _graph.Pieces[_graph.Points[l].Source] is not null;
+
+    private void FreeTangent(int l)
     {
-        BilinearCall call = _graph.Calls[l];
-        Tensor? input = _inputs[_graph.Points[l].Source], moved = _layers[l]?.Moved, cotangents = _cotangents[l];
-        Tensor? down = wanted ? _layers[l]?.PullDirections(c) : null;
-
-        // V . (H v)_W = B(V, a) . c' + a' . B(V, .)^T c,  v . (H v)_b = v . b^T c'
-        if (moved is not null && cotangents is not null)
-        {
-            addForm(call.Weight, Tangents.Forms.Of(moved, cotangents));
-        }
-
-        if (input is not null && down is not null)
-        {
-            addForm(call.Weight, Tangents.Forms.Of(input, down));
-        }
-
-        if (call.Bias >= 0 && cotangents is not null)
-        {
-            addForm(call.Bias, Tangents.Forms.Of(_directions[call.Bias]!, call.BiasGradients(cotangents)));
-        }
-
-        return !wanted || cotangents is null ? down : down is null ? call.Pull(cotangents) : down.add_(call.Pull(cotangents));
+        _tangents[l]?.Dispose();
+        _tangents[l] = null;
     }
+
+    /// <summary>a' of a point, <c>[k, a...]</c>; null where zero.</summary>
+    private Tensor? Input(int l) => _graph.Points[_graph.Points[l].Source] is { Direct: >= 0 and int direct } ? _tangents[direct] : _inputs[_graph.Points[l].Source];
 }

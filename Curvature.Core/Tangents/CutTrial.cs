@@ -19,15 +19,9 @@ internal static class CutTrial
 
     private static string? Obstacle(ParameterSpace space, ModelCuts cuts, Func<Tensor> loss)
     {
-        try
+        Tensor?[] expected = [];
+        string? Compare()
         {
-            Tensor value = Watched(cuts, loss, out bool differentiates);
-            if (differentiates)
-            {
-                return "the model differentiates itself while it is evaluated";
-            }
-
-            Tensor?[] expected = Gradients.Of(value, space.Parameters, createGraph: false);
             using CutGraph? graph = CutGraph.Of(cuts, loss);
             if (graph is null)
             {
@@ -38,6 +32,32 @@ internal static class CutTrial
             double size = Math.Sqrt(expected.OfType<Tensor>().Sum(g => Math.Pow(Precision.Norm(g), 2)));
             int wrong = Enumerable.Range(0, expected.Length).FirstOrDefault(i => !Agree(expected[i], found[i], graph.Scale(i) + (Negligible * size)), -1);
             return wrong < 0 ? null : $"the gradient of '{space.Names[wrong]}' is not what its layer's inputs and outputs give (it is of a kind of its own)";
+        }
+
+        try
+        {
+            Tensor value = Watched(cuts, loss, out bool differentiates);
+            if (differentiates)
+            {
+                return "the model differentiates itself while it is evaluated";
+            }
+
+            expected = Gradients.Of(value, space.Parameters, createGraph: false);
+            cuts.IsOnTrial = true;
+            try
+            {
+                cuts.WritesInPlace = false;
+                return Compare();
+            }
+            catch (Exception error) when (error is ExternalException or CurvatureException)
+            {
+                cuts.WritesInPlace = true;
+                return Compare();
+            }
+            finally
+            {
+                cuts.IsOnTrial = false;
+            }
         }
         catch (Exception error) when (error is ExternalException or CurvatureException)
         {

@@ -6,7 +6,7 @@ namespace Curvature.Tangents;
 internal static class KnownBilinearLayers
 {
     /// <summary>All kinds.</summary>
-    public static IReadOnlyList<IBilinearLayer> All { get; } = [new LinearLayers()];
+    public static IReadOnlyList<IBilinearLayer> All { get; } = [new LinearLayers(), new ConvolutionLayers(), new BatchNormLayers()];
 
     /// <summary>The kind of a layer, null where it is none.</summary>
     public static IBilinearLayer? KindOf(nn.Module module) => module is nn.Module<Tensor, Tensor> ? All.FirstOrDefault(kind => kind.WeightOf(module) is not null) : null;

@@ -9,10 +9,10 @@ internal sealed class LinearLayers : IBilinearLayer
 {
     public Tensor? WeightOf(nn.Module layer) => (layer as Linear)?.weight;
 
-    public BilinearCall Call(nn.Module layer, Tensor input, ParameterSpace space)
+    public BilinearCall Call(CutPoint point, ParameterSpace space)
     {
-        Linear linear = (Linear)layer;
-        return new LinearCall(input, linear.weight.detach().DetachFromDisposeScope(), IBilinearLayer.LiveIndex(space, linear.weight), IBilinearLayer.LiveIndex(space, linear.bias));
+        Linear linear = (Linear)point.Layer;
+        return new LinearCall(point, linear.weight.detach().DetachFromDisposeScope(), IBilinearLayer.LiveIndex(space, linear.weight), IBilinearLayer.LiveIndex(space, linear.bias));
     }
 
     private sealed class LinearCall : BilinearCall
@@ -21,10 +21,10 @@ internal sealed class LinearLayers : IBilinearLayer
         private readonly Tensor _weight;
         private readonly long[] _shape;
 
-        public LinearCall(Tensor input, Tensor W, int weight, int bias) : base(input, weight, bias)
+        public LinearCall(CutPoint point, Tensor W, int weight, int bias) : base(point, weight, bias)
         {
-            (_weight, _shape) = (W, input.shape);
-            _rows = input.reshape(-1, _shape[^1]).DetachFromDisposeScope();
+            (_weight, _shape) = (W, point.Input.shape);
+            _rows = point.Input.detach().reshape(-1, _shape[^1]).DetachFromDisposeScope();
         }
 
         public override Tensor Pull(Tensor c) => Flat(c).mm(_weight).reshape([c.shape[0], .. _shape]);
@@ -33,23 +33,20 @@ internal sealed class LinearLayers : IBilinearLayer
 
         public override Tensor BiasGradients(Tensor c) => c.reshape(c.shape[0], -1, c.shape[^1]).sum(dim: 1);
 
-        public override BilinearTangents? Push(Tensor? tangent, Tensor? V, Tensor? v)
+        public override BilinearTangents Push(TangentRequest of)
         {
-            if ((tangent ?? V ?? v) is not { } any)
+            (long k, long rows, long outputs) = (of.Count, _rows.shape[0], _weight.shape[0]);
+            Tensor moved = Repeated(_rows, k).bmm(of.Weight.transpose(1, 2));
+            Tensor output = of.Input is { } tangent ? Flat(tangent).mm(_weight.t()).reshape(k, rows, outputs).add_(moved) : moved;
+            output = of.Bias is { } v ? output.add(v.unsqueeze(1)) : output;
+            Tensor? down = of.IntoInput ? Repeated(Flat(of.Cotangent), k).bmm(of.Weight).reshape([k, .. _shape]) : null;
+            return new BilinearTangents(output.reshape([k, .. Point.Leaf.shape]))
             {
-                return null;
-            }
-
-            (long k, long rows, long outputs) = (any.shape[0], _rows.shape[0], _weight.shape[0]);
-            Tensor? moved = V is null ? null : Repeated(_rows, k).bmm(V.transpose(1, 2));
-            Tensor? output = tangent?.reshape(-1, _shape[^1]).mm(_weight.t()).reshape(k, rows, outputs);
-            output = output is null ? moved : moved is null ? output : output.add_(moved);
-            if (v is not null)
-            {
-                output = (output ?? zeros([k, rows, outputs], v.dtype, v.device)).add(v.unsqueeze(1));
-            }
-
-            return new Tangents(this, output!.reshape([k, .. _shape[..^1], outputs]), moved, V);
+                Down = down,
+                Moved = of.Products ? null : moved,
+                InputForms = of.Products || of.Input is null ? null : Forms.Of(of.Input, down!),
+                InputProduct = of.Products && of.Input is not null ? Flat(of.Cotangent).t().mm(Flat(of.Input)) : null,
+            };
         }
 
         protected override void Dispose(bool disposing)
@@ -63,11 +60,5 @@ internal sealed class LinearLayers : IBilinearLayer
 
         /// <summary>The matrix k times over, <c>[k, rows, columns]</c>, in the memory of the one.</summary>
         private static Tensor Repeated(Tensor matrix, long k) => matrix.unsqueeze(0).expand(k, matrix.shape[0], matrix.shape[1]);
-
-        private sealed class Tangents(LinearCall call, Tensor output, Tensor? moved, Tensor? V) : BilinearTangents(output, moved?.reshape(output.shape))
-        {
-            public override Tensor? PullDirections(Tensor c) =>
-                V is null ? null : Repeated(Flat(c), V.shape[0]).bmm(V).reshape([V.shape[0], .. call._shape]);
-        }
     }
 }

@@ -44,30 +44,41 @@ internal sealed class ModelCuts : IDisposable
     /// <summary>The chosen parameters.</summary>
     public ParameterSpace Space { get; }
 
-    /// <summary>The layers, without those whose weight is frozen at present.</summary>
-    public IEnumerable<nn.Module<Tensor, Tensor>> Layers => _layers.Where(layer => layer.Value.WeightOf(layer.Key)!.requires_grad).Select(layer => (nn.Module<Tensor, Tensor>)layer.Key);
+    /// <summary>The layers, without those whose weight is frozen at present, or that are of their kind no more (batch norms in train mode).</summary>
+    public IEnumerable<nn.Module<Tensor, Tensor>> Layers => _layers.Where(layer => layer.Value.WeightOf(layer.Key) is { requires_grad: true }).Select(layer => (nn.Module<Tensor, Tensor>)layer.Key);
+
+    /// <summary>Whether there are convolutions among them.</summary>
+    public bool HasConvolutions => _layers.Values.Any(kind => kind is ConvolutionLayers);
 
     /// <summary>
-    /// Why cutting would not pay, as a clause; null where it does: no layer to cut at, or convolutions between the layers, whose second derivatives cost more in pieces than in one.
+    /// Why cutting would not pay, as a clause; null where it does: no layer to cut at, or convolutions that are left between the layers, whose second derivatives cost more in pieces than in one.
     /// </summary>
     public string? Futility
     {
         get
         {
             int uncut = _convolutions.FirstOrDefault(i => Space.Parameters[i].requires_grad, -1);
-            return !Layers.Any() ? "no chosen parameter is the weight of a linear layer"
-                : uncut >= 0 ? $"'{Space.Names[uncut]}' is the weight of a convolution"
+            return !Layers.Any() ? "no chosen parameter is the weight of a layer to cut at (Linear, Conv, BatchNorm in evaluation mode)"
+                : uncut >= 0 ? $"'{Space.Names[uncut]}' belongs to a convolution of another kind (transposed, padded to the same size, or with other than zeros)"
                 : null;
         }
     }
 
     /// <summary>Begins to cut: until it is stopped, evaluations of the model go on from leaves in place of the layers' outputs.</summary>
-    public CutTape Cut() => new(Layers);
+    public CutTape Cut() => new(this);
+
+    /// <value>Whether the model writes in place to what its layers return (an activation in place behind a layer).</value>
+    public bool WritesInPlace { get; set; }
+
+    /// <value>Whether cutting is tried, and each layer asked for what hooks change in any of few rows.</value>
+    public bool IsOnTrial { get; set; }
+
+    /// <summary>See <see cref="IBilinearLayer.HasSamples"/>.</summary>
+    public bool HasSamples(nn.Module layer, Tensor input) => _layers[layer].HasSamples(layer, input);
 
     /// <summary>What a call of one of the layers is to derivatives.</summary>
-    /// <param name="layer">One of <see cref="Layers"/>.</param>
-    /// <param name="input">Its input, without graph.</param>
-    public BilinearCall Call(nn.Module layer, Tensor input) => _layers[layer].Call(layer, input, Space);
+    /// <param name="point">A call of one of <see cref="Layers"/>.</param>
+    public BilinearCall Call(CutPoint point) => _layers[point.Layer].Call(point, Space);
 
     /// <summary>
     /// A direction without structure, in the shape of <paramref name="leaf"/>, in the caller's scope: one draw z serves all leaves, each call scales it by a random factor of its own. Equal directions of two leaves would cancel in

@@ -39,12 +39,22 @@ public sealed class DeviceTests(DeviceTests.Child child) : IClassFixture<DeviceT
     }
 
     [DeviceFact]
-    public void Quadratic_forms_wait_for_their_check_and_their_numbers_and_for_two_answers_a_batch_that_is_cut_anew()
+    public void Quadratic_forms_wait_for_their_check_and_their_numbers_and_several_for_an_answer_a_batch_that_is_cut_anew()
     {
         const int Batches = 2;
         foreach ((string what, double waits) in Waits("form: hessian,"))
         {
-            Assert.True(waits <= 2 + (what.StartsWith("fresh", StringComparison.Ordinal) ? 2 * Batches : 0), $"{what}: {waits} ({child.Findings.Kinds[what]})");
+            Assert.True(waits <= 2 + (what.StartsWith("fresh form", StringComparison.Ordinal) ? Batches : 0), $"{what}: {waits} ({child.Findings.Kinds[what]})");
+        }
+    }
+
+    [DeviceFact]
+    public void The_first_product_or_form_of_graphs_that_are_cut_waits_as_often_as_of_whole_ones()
+    {
+        Assert.NotEmpty(Waits("cut anew"));
+        foreach ((string what, double waits) in Waits("cut anew"))
+        {
+            Assert.True(waits <= child.Findings.Waits[what.Replace("cut", "whole", StringComparison.Ordinal)], $"{what}: {waits} ({child.Findings.Kinds[what]})");
         }
     }
 

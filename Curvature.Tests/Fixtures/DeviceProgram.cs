@@ -57,10 +57,33 @@ internal static class DeviceProgram
                     Count(findings, $"{(memory is null ? "kept" : "fresh")} product: {matrix}, {problem}", 4, _ => a.Apply(v).Dispose(), warm: 2);
                     if (matrix == "hessian")
                     {
-                        Count(findings, $"{(memory is null ? "kept" : "fresh")} form: {matrix}, {problem}", 4, _ => a.QuadraticForms(v.unsqueeze(1)), warm: 2);
+                        Count(findings, $"{(memory is null ? "kept" : "fresh")} form: {matrix}, {problem}", 4, _ => a.QuadraticForms(ones([a.Columns, 2], ScalarType.Float64, device: Here)), warm: 2);
                     }
                 }
             }
+
+            CutAnew(findings, problem);
+        }
+    }
+
+    /// <summary>Products and forms on graphs that are kept, but made anew because the parameters moved: cut at the layers and whole.</summary>
+    private static void CutAnew(Findings findings, string problem)
+    {
+        foreach (bool byLayers in (bool[])[true, false])
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Objective objective = Problems.Create(problem).Objective(4, 3);
+            using HessianOperator a = new(objective, new CurvatureOptions { ByLayers = byLayers });
+            Tensor v = ones([a.Columns, 1], ScalarType.Float64, device: Here);
+            void Move()
+            {
+                using IDisposable noGrad = no_grad();
+                objective.Parameters.Parameters[0].mul_(1.01);
+            }
+
+            string how = byLayers ? "cut" : "whole";
+            Count(findings, $"{how} anew, product: {problem}", 4, _ => { Move(); a.Apply(v).Dispose(); }, warm: 2);
+            Count(findings, $"{how} anew, form: {problem}", 4, _ => { Move(); a.QuadraticForms(v); }, warm: 2);
         }
     }
 

@@ -24,7 +24,7 @@ public sealed class ModelCutsTests
     }
 
     [Fact]
-    public void A_model_without_linear_layers_is_not_cut() => AssertWhole(new Scale(), "no chosen parameter is the weight of a linear layer");
+    public void A_model_without_linear_layers_is_not_cut() => AssertWhole(new Scale(), "no chosen parameter is the weight of a layer to cut at");
 
     [Fact]
     public void A_closure_is_not_cut_and_neither_is_what_was_told_not_to_be()
@@ -33,7 +33,7 @@ public sealed class ModelCutsTests
         Problem problem = Problems.Create("tanh-mlp mse");
         Objective closure = Objective.FromClosure(problem.Parameters, problem.Batches(4, 3), b => problem.Loss.Value(problem.Model.call(b.Inputs), b.Targets), b => b.Targets.numel());
         AssertWhole(closure, null, "no C# model");
-        AssertWhole(problem.Objective(4, 3), new CurvatureOptions { FormsByLayers = false }, nameof(CurvatureOptions.FormsByLayers));
+        AssertWhole(problem.Objective(4, 3), new CurvatureOptions { ByLayers = false }, nameof(CurvatureOptions.ByLayers));
     }
 
     [Fact]
@@ -50,7 +50,55 @@ public sealed class ModelCutsTests
 
         ((Linear)model.children().First()).register_forward_hook((_, input, output) => output.mul(input.narrow(1, 0, 1).gt(8).to(ScalarType.Float64).add(1)));
         QuadraticFormsTests.AssertForms(hessian, hessian.ToDense(), V, 1e-11);
-        Assert.Null(hessian.FormsObstacle); // its two rows do not tell
+        Assert.Contains("in some batches", hessian.LayersObstacle, StringComparison.Ordinal); // the two rows it was tried on do not tell
+    }
+
+    [Theory]
+    [InlineData(2.0)]
+    [InlineData(double.NaN)] // another shape
+    public void A_hook_that_comes_to_a_convolution_later_is_followed(double factor)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(12);
+        Sequential model = nn.Sequential(nn.Conv1d(2, 3, 2, dtype: ScalarType.Float64), nn.Tanh(), nn.Flatten(), nn.Linear(9, 1, dtype: ScalarType.Float64)).to(Here);
+        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn([5, 2, 4], ScalarType.Float64).to(Here), randn(5, 1, ScalarType.Float64).to(Here))]);
+        using HessianOperator hessian = new(objective), whole = new(objective, new CurvatureOptions { ByLayers = false });
+        Assert.True(Matrices.RelativeDifference(hessian.ToDense(), whole.ToDense()) < 1e-12);
+        Assert.Null(hessian.LayersObstacle);
+        ((Conv1d)model.children().First()).register_forward_hook((_, _, output) => double.IsNaN(factor) ? output.sin().flatten(1) : output.mul(factor));
+        using (no_grad())
+        {
+            objective.Parameters.Parameters[0].mul_(1.1); // graphs are made anew
+        }
+
+        Tensor v = ones(hessian.Columns, ScalarType.Float64, device: Here);
+        Assert.True(Matrices.RelativeDifference(hessian.Apply(v), whole.Apply(v)) < 1e-12);
+        QuadraticFormsTests.AssertForms(hessian, whole.ToDense(), QuadraticFormsTests.Directions(hessian.Columns), 1e-11);
+    }
+
+    [Fact]
+    public void Nothing_is_left_behind_by_batches_that_are_cut_and_one_that_fails_thereafter()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(11);
+        using Fragile model = new();
+        Tensor x = randn(5, 4, ScalarType.Float64).to(Here), far = x.clone().fill_(9);
+        using HessianOperator hessian = new(Objective.Supervised(model, new MeanSquaredError(), [Rows(x), Rows(far)]), new CurvatureOptions { GraphMemory = 0 });
+        Tensor V = QuadraticFormsTests.Directions(hessian.Columns);
+        Fail();
+        long before = Fail();
+        Assert.Equal(before, Fail());
+        Assert.Null(hessian.LayersObstacle);
+
+        long Fail()
+        {
+            using (NewDisposeScope())
+            {
+                Assert.Throws<InvalidOperationException>(() => hessian.QuadraticForms(V));
+            }
+
+            return DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+        }
     }
 
     [Theory]
@@ -68,7 +116,7 @@ public sealed class ModelCutsTests
         foreach (bool isLive in (bool[])[false, true])
         {
             model.get_parameter(name)!.requires_grad = isLive;
-            using HessianOperator whole = new(objective, new CurvatureOptions { FormsByLayers = false });
+            using HessianOperator whole = new(objective, new CurvatureOptions { ByLayers = false });
             QuadraticFormsTests.AssertForms(early, whole.ToDense(), V, 1e-11);
             QuadraticFormsTests.AssertForms(late, whole.ToDense(), V, 1e-11);
         }
@@ -88,7 +136,7 @@ public sealed class ModelCutsTests
         Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn([5, 3, 4], ScalarType.Float64).to(Here), randn([5, 3, 1], ScalarType.Float64).to(Here))]);
         using HessianOperator hessian = new(objective);
         QuadraticFormsTests.AssertForms(hessian, hessian.ToDense(), QuadraticFormsTests.Directions(hessian.Columns), 1e-11);
-        Assert.Null(hessian.FormsObstacle);
+        Assert.Null(hessian.LayersObstacle);
     }
 
     private static Sequential Perceptron() => nn.Sequential(nn.Linear(4, 3, dtype: ScalarType.Float64), nn.Tanh(), nn.Linear(3, 1, dtype: ScalarType.Float64)).to(Here);
@@ -106,7 +154,7 @@ public sealed class ModelCutsTests
     {
         using HessianOperator hessian = new(objective, options);
         QuadraticFormsTests.AssertForms(hessian, hessian.ToDense(), QuadraticFormsTests.Directions(hessian.Columns), 1e-11);
-        Assert.Contains(obstacle, hessian.FormsObstacle, StringComparison.Ordinal);
+        Assert.Contains(obstacle, hessian.LayersObstacle, StringComparison.Ordinal);
     }
 
     /// <summary>The slope of an energy along its input: a model that is a derivative.</summary>
@@ -148,6 +196,20 @@ public sealed class ModelCutsTests
 
         public override Tensor forward(Tensor input) =>
             ReferenceEquals(layer.call(input), _made) ? _made!.square() : throw new CurvatureException("This is not what the layer made.");
+    }
+
+    /// <summary>Refuses what is far out, after its layer has seen it.</summary>
+    private sealed class Fragile : nn.Module<Tensor, Tensor>
+    {
+        private readonly Linear layer = nn.Linear(4, 1, dtype: ScalarType.Float64).to(Here);
+
+        public Fragile() : base("fragile") => RegisterComponents();
+
+        public override Tensor forward(Tensor input)
+        {
+            Tensor output = layer.call(input).tanh();
+            return input.max().ToDouble() < 8 ? output : throw new InvalidOperationException("This is too far out.");
+        }
     }
 
     /// <summary>A sequence with an embedding of its positions.</summary>

@@ -27,11 +27,11 @@ public sealed partial class QuadraticFormsTests
         using HessianOperator hessian = new(problem.Objective(Sizes(name)));
         Tensor V = Directions(hessian.Columns);
         AssertForms(hessian, H, V, 1e-9);
-        Assert.Equal(Obstacle(name), hessian.FormsObstacle);
+        Assert.Null(hessian.LayersObstacle);
 
         using HessianOperator single = new(problem.ToSinglePrecision().Objective(Sizes(name)));
         AssertForms(single, H, V, 1e-4);
-        Assert.Equal(Obstacle(name), single.FormsObstacle);
+        Assert.Null(single.LayersObstacle);
     }
 
     [Theory]
@@ -81,7 +81,7 @@ public sealed partial class QuadraticFormsTests
         Tensor V = Directions(plain.Columns);
         double[][] expected = [.. plain.QuadraticForms(V, plain.Parameters).Zip(Blocks(V.square(), plain.Parameters), (a, b) => a.Zip(b, (x, y) => x + (0.3 * y)).ToArray())];
         Assert.Equal(expected.SelectMany(f => f), damped.QuadraticForms(V, damped.Parameters).SelectMany(f => f), (a, b) => Math.Abs(a - b) < 1e-12);
-        Assert.Null(damped.FormsObstacle);
+        Assert.Null(damped.LayersObstacle);
     }
 
     [Fact]
@@ -92,7 +92,7 @@ public sealed partial class QuadraticFormsTests
         LinearOperator a = (2 * hessian.Shift(0.5)) + new DiagonalOperator(ones(hessian.Columns, ScalarType.Float64, device: Here));
         Tensor V = Directions(hessian.Columns);
         Assert.Equal(V.mul(a.Apply(V)).sum(dim: 0).cpu().data<double>().ToArray(), a.QuadraticForms(V)[0], (x, y) => Math.Abs(x - y) < 1e-10);
-        Assert.Null(hessian.FormsObstacle);
+        Assert.Null(hessian.LayersObstacle);
         Assert.Equal(2 * V.shape[1], hessian.Products);
     }
 
@@ -106,7 +106,22 @@ public sealed partial class QuadraticFormsTests
         using HessianOperator hessian = new(objective);
         Tensor V = Directions(hessian.Columns);
         AssertForms(hessian, hessian.ToDense(), V, 1e-11);
-        Assert.Null(hessian.FormsObstacle);
+        Assert.Null(hessian.LayersObstacle);
+    }
+
+    [Fact]
+    public void Activations_in_place_behind_and_between_the_layers_are_exact()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(7);
+        using InPlace model = new();
+        model.eval();
+        Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(randn(5, 2, 5, 5, ScalarType.Float64).to(Here), arange(5).remainder(3).to(Here)), new Batch(randn(2, 2, 5, 5, ScalarType.Float64).to(Here), arange(2).to(Here))]);
+        using HessianOperator hessian = new(objective), whole = new(objective, new CurvatureOptions { ByLayers = false });
+        Tensor H = whole.ToDense();
+        AssertForms(hessian, H, Directions(hessian.Columns), 1e-11);
+        Assert.True(Matrices.RelativeDifference(hessian.ToDense(), H) < 1e-12);
+        Assert.Null(hessian.LayersObstacle);
     }
 
     [Fact]
@@ -140,7 +155,7 @@ public sealed partial class QuadraticFormsTests
             IEnumerable<Batch> own = ranks.Rank == 2 ? [] : [problem.Batches(3, 4)[ranks.Rank]]; // the last one has no data
             using HessianOperator hessian = new(Objective.Supervised(problem.Model, problem.Loss, own, ranks: ranks));
             double[] forms = [.. hessian.QuadraticForms(V, hessian.Parameters).SelectMany(f => f)];
-            Assert.Null(hessian.FormsObstacle);
+            Assert.Null(hessian.LayersObstacle);
             Assert.True(ranks.Sums.Max() <= hessian.Parameters.Parameters.Count * V.shape[1]);
             return forms;
         });
@@ -153,7 +168,7 @@ public sealed partial class QuadraticFormsTests
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create("attention, tied head, masked targets");
         using HessianOperator layers = new(problem.Objective(3, 1, 3));
-        using HessianOperator products = new(problem.Objective(3, 1, 3), new CurvatureOptions { FormsByLayers = false });
+        using HessianOperator products = new(problem.Objective(3, 1, 3), new CurvatureOptions { ByLayers = false });
         HutchinsonTrace hutchinson = new() { MaxProbes = 20, Seed = 2 };
         TraceEstimate a = hutchinson.Estimate(layers), b = hutchinson.Estimate(products);
         Assert.Equal(b.Total.Value, a.Total.Value, 1e-10 * Math.Abs(b.Total.Value));
@@ -163,13 +178,15 @@ public sealed partial class QuadraticFormsTests
     }
 
     /// <summary>Forms of V's columns, whole and by layer, are those of H.</summary>
-    internal static void AssertForms(LinearOperator a, Tensor H, Tensor V, double tolerance)
+    internal static void AssertForms(LinearOperator a, Tensor H, Tensor V, double tolerance) => AssertFormsOf(a, V, H.mm(V), tolerance * H.norm().ToDouble() * V.square().sum(dim: 0).max().ToDouble());
+
+    /// <summary>Forms of V's columns, whole and by layer, are those of the products HV, within <paramref name="error"/>.</summary>
+    internal static void AssertFormsOf(LinearOperator a, Tensor V, Tensor HV, double error)
     {
-        Tensor terms = V.mul(H.mm(V));
+        Tensor terms = V.mul(HV);
         double[][] blocks = Blocks(terms, a.Parameters!);
-        double scale = H.norm().ToDouble() * V.square().sum(dim: 0).max().ToDouble();
-        Assert.Equal(blocks.SelectMany(f => f), a.QuadraticForms(V.to(a.DType), a.Parameters).SelectMany(f => f), (x, y) => Math.Abs(x - y) <= tolerance * scale);
-        Assert.Equal(terms.sum(dim: 0).cpu().data<double>().ToArray(), a.QuadraticForms(V.to(a.DType))[0], (x, y) => Math.Abs(x - y) <= tolerance * scale);
+        Assert.Equal(blocks.SelectMany(f => f), a.QuadraticForms(V.to(a.DType), a.Parameters).SelectMany(f => f), (x, y) => Math.Abs(x - y) <= error);
+        Assert.Equal(terms.sum(dim: 0).cpu().data<double>().ToArray(), a.QuadraticForms(V.to(a.DType))[0], (x, y) => Math.Abs(x - y) <= error);
     }
 
     private static double[][] Blocks(Tensor terms, ParameterSpace space) =>
@@ -184,9 +201,6 @@ public sealed partial class QuadraticFormsTests
             Probes.Draw(ProbeKind.Rademacher, dimension, 0, 2, 1, ScalarType.Float64, Here), unit, Probes.Draw(ProbeKind.Gaussian, dimension, 0, 1, 1, ScalarType.Float64, Here)], 1);
     }
 
-    private static string? Obstacle(string name) =>
-        !name.StartsWith("conv", StringComparison.Ordinal) ? null : name.Contains("pixel", StringComparison.Ordinal) ? "no chosen parameter is the weight of a linear layer" : "'conv.weight' is the weight of a convolution";
-
     private static long[] Sizes(string name) => Problems.Names.Contains(name) ? [3, 1, 3] : [4, 3];
 
     private static void Round(Problem problem)
@@ -195,6 +209,24 @@ public sealed partial class QuadraticFormsTests
         foreach (Tensor p in problem.Parameters.Parameters)
         {
             p.copy_(p.to(ScalarType.Float32));
+        }
+    }
+
+    /// <summary>Convolutions with groups and strides, all activations in place, a norm behind each, one of them behind what was written to.</summary>
+    private sealed class InPlace : nn.Module<Tensor, Tensor>
+    {
+        private readonly Conv2d first = nn.Conv2d(2, 4, 3, stride: 2, padding: 1, groups: 2, dtype: ScalarType.Float64).to(Here), second = nn.Conv2d(4, 4, 2, bias: false, dtype: ScalarType.Float64).to(Here);
+        private readonly BatchNorm2d norm = nn.BatchNorm2d(4, dtype: ScalarType.Float64).to(Here), after = nn.BatchNorm2d(4, dtype: ScalarType.Float64).to(Here);
+        private readonly Conv1d line = nn.Conv1d(4, 3, 3, dilation: 2, padding: 2, dtype: ScalarType.Float64).to(Here);
+
+        public InPlace() : base("in place") => RegisterComponents();
+
+        public override Tensor forward(Tensor input)
+        {
+            Tensor x = norm.call(first.call(input)).tanh_();
+            x = second.call(x).mul_(2);
+            x = after.call(x).relu_();
+            return line.call(x.flatten(2)).square().sum(2);
         }
     }
 }
