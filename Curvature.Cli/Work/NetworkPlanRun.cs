@@ -9,7 +9,6 @@ using Curvature.Quant.Planning;
 using Curvature.Quant.Sensitivity;
 using Curvature.Sharpness;
 using Curvature.Viz.Report;
-using static TorchSharp.torch;
 
 namespace Curvature.Cli.Work;
 
@@ -71,7 +70,7 @@ internal sealed class NetworkPlanRun
     {
         using var problem = new SensitivityProblem(_network, _work.Loss, _work.Share(_samples), _request.Bits ?? UsualBits, ranks: _work.Ranks);
         _work.Ranks.Together(() => Foresee(problem));
-        using QuantizedActivations? activations = _of.Activations.Count == 0 ? null : _work.Named(() => QuantizedActivations.Calibrate(_network, Inputs(), cancellation: _terminal.Cancellation));
+        using QuantizedActivations? activations = _of.Activations.Count == 0 ? null : _work.Named(() => QuantizedActivations.Calibrate(_network, _work.Share(_samples).Select(batch => batch.Inputs), ranks: _work.Ranks, cancellation: _terminal.Cancellation));
         if (activations is not null)
         {
             _inputs = _work.Named(() => new ActivationPlanning(_work, _network, _samples, _of, _costs, _terminal).Bits(activations));
@@ -211,8 +210,6 @@ internal sealed class NetworkPlanRun
 
     private PlanQuality Quality(PlanTrial trial, string name, BitPlan? plan) =>
         _work.Named(() => new PlanQuality(name, plan, trial.Of(plan?.Assignment, _work.Data), _test is null ? null : trial.Of(plan?.Assignment, _test)));
-
-    private IEnumerable<Tensor> Inputs() => _samples.All().Batches(_of.Work.BatchSize).Select(batch => batch.Inputs);
 
     /// <summary>Bits of a layer's input once they are known; before that the fewest there can be.</summary>
     private int? InputBits(string layer) => _inputs is not null ? _inputs.Bits.TryGetValue(layer, out int bits) ? bits : null : _of.Activations.Count > 0 ? _of.Activations.Min() : null;

@@ -67,6 +67,7 @@ internal sealed class QuantizedModel : IDisposable
             Fixed = plan.Assignment,
             InputBits = QuantizedWeights.Unquantized,
             FixedInputs = plan.InputBits,
+            Ranks = work.Ranks,
             AdaQuant = learns ? new AdaQuant { Variant = AdaQuantVariant.Sequential, Seed = (ulong)request.Work.Seed } : null,
             BiasTuning = learns && scores ? new BiasTuning { Seed = (ulong)request.Work.Seed } : null,
             Bits = [8], // of layers that the plan leaves out, and there are none

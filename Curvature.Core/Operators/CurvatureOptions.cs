@@ -7,7 +7,7 @@ namespace Curvature.Operators;
 public sealed record CurvatureOptions
 {
     /// <value>
-    /// Memory in bytes that graphs kept between products may take; null (default): half of what is free where the parameters lie when the operator is made, divided by the ranks that share it (<see cref="IRanks.OnThisMachine"/>). On a GPU whose runtime cannot be asked (<c>cudaMemGetInfo</c>) one batch is kept. With 0
+    /// Memory in bytes that graphs kept between products may take; null (default): half of what is free where the parameters lie when the operator is made, divided by the ranks that share it (<see cref="IRanks.OnThisMachine"/>). On a GPU it is what libtorch takes of the device's memory for them, of which it first gives back what it keeps of tensors that are gone, once for each operator with a number here; where the runtime cannot be asked (<c>cudaMemGetInfo</c>) one batch is kept. With 0
     /// every product evaluates the model anew. A kept graph saves a third to a half of each product after the first.
     /// </value>
     public long? GraphMemory { get; init; }

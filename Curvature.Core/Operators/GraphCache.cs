@@ -9,6 +9,7 @@ namespace Curvature.Operators;
 /// The linearizations kept between products, by batch, up to a memory budget. Memory is measured, not guessed: what the process has
 /// allocated since the cache was empty; on a GPU what libtorch has taken of the device since then, and where the device does not tell, one batch is kept unless a budget was named. There libtorch
 /// keeps what dropped graphs give back, and those that are made in their place take nothing that is seen: as many as were kept before are kept again, and none beyond them once the budget was found full.
+/// Nor is anything seen of graphs that fit into what it keeps of other tensors: where a budget was named, libtorch gives that back before the first graph. Half of what is free needs no such thing, for what libtorch kept before is not free.
 /// </summary>
 /// <param name="budget">Bytes; null: half of what is free, divided by the processes that share it.</param>
 /// <param name="device">Whose memory it is.</param>
@@ -18,7 +19,7 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     private readonly Dictionary<int, BatchGraph> _kept = [];
     private readonly long _budget = budget ?? (DeviceMemory.Free(device) ?? HostMemory.Free()) / 2 / DeviceMemory.Sharers(device, processes);
     private readonly bool _measures = DeviceMemory.Free(device) is not null;
-    private long _before;
+    private long? _before;
     private long _largest;
     private int _again;
     private bool _full;
@@ -40,8 +41,18 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     /// </summary>
     public void BeforeBatch()
     {
-        if (_kept.Count == 0 && _again == 0 && !_full && CanKeep && _measures)
+        if (_kept.Count > 0 || _again > 0 || _full || !CanKeep || !_measures)
         {
+            return;
+        }
+
+        if (device.type == DeviceType.CPU || budget is null)
+        {
+            _before = Measure();
+        }
+        else if (_before is null)
+        {
+            _ = DeviceMemory.FreeAfterRelease(device); // once: tensors are slow to get their memory for a while
             _before = Measure();
         }
     }
@@ -64,7 +75,7 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
 
         if (_measures)
         {
-            long grown = device.type != DeviceType.CPU || BitOperations.IsPow2(_kept.Count + 1) ? Math.Max(Measure() - _before, 0) : _largest * (_kept.Count + 1);
+            long grown = device.type != DeviceType.CPU || BitOperations.IsPow2(_kept.Count + 1) ? Math.Max(Measure() - _before!.Value, 0) : _largest * (_kept.Count + 1);
             _largest = Math.Max(_largest, grown / (_kept.Count + 1));
             if (grown > _budget)
             {

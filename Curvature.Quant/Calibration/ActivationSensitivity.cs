@@ -23,7 +23,7 @@ public sealed record ActivationSensitivity
     /// <value>Of the traces. Hutchinson with 16 probes: HAWQ-V2's takes up to 50.</value>
     public ITraceEstimator Estimator { get; init; } = new HutchinsonTrace { MaxProbes = 16, MinProbes = 2 };
 
-    /// <value>Those who share the layers (not the samples, of which a layer's operator needs all): each measures some, and every rank has the table. One process.</value>
+    /// <value>Those who share the layers (a layer's operator needs all samples), and for the errors the batches: each measures some, and every rank has the table. One process.</value>
     public IRanks Ranks { get; init; } = OneRank.Instance;
 
     /// <value>How the operators keep graphs; null for the defaults.</value>
@@ -107,15 +107,16 @@ public sealed record ActivationSensitivity
     }
 
     /// <summary><c>|Q(a) - a|^2</c> of each layer's input at each width, summed over all samples in float64.</summary>
-    private static Dictionary<string, double[]> SquaredErrors(
+    private Dictionary<string, double[]> SquaredErrors(
         QuantizableNetwork network, IReadOnlyList<Tensor> inputs, QuantizedActivations activations, IReadOnlyList<int> bits, CancellationToken cancellation)
     {
         var sums = new Dictionary<string, Tensor[]>(StringComparer.Ordinal);
+        WeightLayer[] layers = [.. QuantizedActivations.Hookable(network).Where(layer => activations.Has(layer.Name))];
         try
         {
             CalibrationPass.Run(
                 network,
-                QuantizedActivations.Hookable(network).Where(layer => activations.Has(layer.Name)),
+                layers,
                 (layer, input) =>
                 {
                     if (!sums.TryGetValue(layer.Name, out Tensor[]? sum))
@@ -131,9 +132,14 @@ public sealed record ActivationSensitivity
 
                     return null;
                 },
-                inputs,
+                RankShare.Of(inputs, Ranks),
+                Ranks,
                 cancellation);
-            return sums.ToDictionary(entry => entry.Key, entry => entry.Value.Select(sum => sum.ToDouble()).ToArray(), StringComparer.Ordinal);
+            using Tensor all = tensor([.. layers.SelectMany(layer => sums.TryGetValue(layer.Name, out Tensor[]? own) ? own.Select(sum => sum.ToDouble()).Prepend(1) : new double[bits.Count + 1])]);
+            Ranks.Sum(all); // of each layer the ranks that have seen it, and its errors
+            return layers.Zip(all.data<double>().ToArray().Chunk(bits.Count + 1))
+                .Where(layer => layer.Second[0] > 0)
+                .ToDictionary(layer => layer.First.Name, layer => layer.Second[1..], StringComparer.Ordinal);
         }
         finally
         {

@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using Curvature.Quant.Networks;
 using Curvature.Quant.Quantizers;
 using static TorchSharp.torch;
@@ -55,6 +56,12 @@ public sealed record AdaQuant
     /// <value>Bytes that inputs of layers may take at once. 512 MiB.</value>
     public long Memory { get; init; } = 512L << 20;
 
+    /// <value>
+    /// Those who share the work, each with all calibration inputs; one process. In parallel each calibrates some of the layers, of which every rank then has those of one process to the bit. In sequence a layer waits for those before it, and
+    /// a step sees too few samples to divide: the ranks divide the forward passes of the network alone, two a layer, and each makes all steps.
+    /// </value>
+    public IRanks Ranks { get; init; } = OneRank.Instance;
+
     /// <value>Of weights, for a width; null: <see cref="Quantizer.HawqWeights"/>. Affine grids learn their zero points too.</value>
     public Func<int, Quantizer>? Quantizer { get; init; }
 
@@ -64,7 +71,7 @@ public sealed record AdaQuant
     /// <param name="bits">Bits of weights by layer; 32 leaves the weight as it is, and the layer out where its input is not quantized either; so does a layer that is absent.</param>
     /// <param name="activations">Ranges of inputs to begin with; null: inputs are not quantized.</param>
     /// <param name="inputBits">Bits of inputs by layer; null, or a layer that is absent: those of its weight; 32: not quantized.</param>
-    /// <param name="progress">Told after each layer.</param>
+    /// <param name="progress">Told after each layer; of several ranks each is told of its own.</param>
     /// <param name="cancellation">Looked at before each step.</param>
     /// <returns>The layers, in the order of the network's. The caller disposes them.</returns>
     /// <exception cref="CurvatureException">TorchScript, no inputs, unknown layers, bits or settings out of range: all before any work.</exception>

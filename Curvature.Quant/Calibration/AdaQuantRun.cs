@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using Curvature.Quant.Networks;
 using static TorchSharp.torch;
 
@@ -69,8 +70,27 @@ internal sealed class AdaQuantRun(
         }
     }
 
-    /// <summary>As many layers a pass as memory holds.</summary>
+    /// <summary>Each rank some of the layers; then all have all of them.</summary>
     private void InParallel(IReadOnlyList<(WeightLayer Layer, double Bytes)> order, IReadOnlyList<(WeightLayer Layer, int Bits, int InputBits)> asked)
+    {
+        IRanks ranks = options.Ranks;
+        ranks.Together(() => Own([.. order.Where((_, l) => l % ranks.Count == ranks.Rank)], asked));
+        foreach ((WeightLayer layer, int l) in ranks.Count == 1 ? [] : order.Select((o, l) => (o.Layer, l)))
+        {
+            foreach ((_, int bits, _) in asked.Where(a => a.Layer.Name == layer.Name))
+            {
+                QuantizedLayer? own = _done.Find(done => (done.Name, done.Bits) == (layer.Name, bits));
+                QuantizedLayer shared = LayerExchange.Share(ranks, layer, bits, l % ranks.Count, own);
+                if (own is null)
+                {
+                    _done.Add(shared);
+                }
+            }
+        }
+    }
+
+    /// <summary>As many layers a pass as memory holds.</summary>
+    private void Own(IReadOnlyList<(WeightLayer Layer, double Bytes)> order, IReadOnlyList<(WeightLayer Layer, int Bits, int InputBits)> asked)
     {
         for (int first = 0; first < order.Count;)
         {
@@ -81,7 +101,7 @@ internal sealed class AdaQuantRun(
 
             WeightLayer[] layers = [.. order.Skip(first).Take(count).Select(o => o.Layer)];
             first += count;
-            Dictionary<string, Tensor> captured = LayerInputs.Capture(network, layers, inputs, cancellation);
+            Dictionary<string, Tensor> captured = LayerInputs.Capture(network, layers, inputs, OneRank.Instance, cancellation);
             try
             {
                 foreach (WeightLayer layer in layers)
@@ -109,12 +129,12 @@ internal sealed class AdaQuantRun(
     {
         foreach ((WeightLayer layer, _) in order)
         {
-            Dictionary<string, Tensor> exact = LayerInputs.Capture(network, [layer], inputs, cancellation), seen = [];
+            Dictionary<string, Tensor> exact = LayerInputs.Capture(network, [layer], inputs, options.Ranks, cancellation), seen = [];
             try
             {
                 using (QuantizedLayers.Apply(network, _done))
                 {
-                    seen = LayerInputs.Capture(network, [layer], inputs, cancellation);
+                    seen = LayerInputs.Capture(network, [layer], inputs, options.Ranks, cancellation);
                 }
 
                 (_, int bits, int inputBits) = asked.Single(a => a.Layer.Name == layer.Name);

@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using Curvature.Quant.Networks;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -21,11 +22,12 @@ public sealed class BatchNormTuning : IDisposable
 
     /// <summary>Takes the statistics anew.</summary>
     /// <param name="module">The network, quantized as it is to run.</param>
-    /// <param name="inputs">Calibration batches of some 50 samples or more each, enumerated once: a norm sees a batch's own statistics.</param>
+    /// <param name="inputs">Calibration batches of some 50 samples or more each, enumerated once: a norm sees a batch's own statistics. Of several ranks this one's, of which there may be none.</param>
+    /// <param name="ranks">Those who share the inputs: every rank has the statistics over all of them, the same bits. Null: all inputs are here.</param>
     /// <param name="cancellation">Looked at before each batch; then everything is as it was.</param>
     /// <exception cref="CurvatureException">TorchScript, whose norms cannot be reached, inputs that the model does not take, or none.</exception>
     /// <exception cref="NonFiniteException">New statistics that are not finite: batches with one value a channel have no variance. The old ones are back then.</exception>
-    public static BatchNormTuning Apply(nn.Module module, IEnumerable<Tensor> inputs, CancellationToken cancellation = default)
+    public static BatchNormTuning Apply(nn.Module module, IEnumerable<Tensor> inputs, IRanks? ranks = null, CancellationToken cancellation = default)
     {
         if (module is jit.ScriptModule)
         {
@@ -48,7 +50,7 @@ public sealed class BatchNormTuning : IDisposable
                 }
             }
 
-            Pass(module, norms, inputs, cancellation);
+            Pass(module, norms, inputs, ranks ?? OneRank.Instance, cancellation);
             succeeded = true;
             return tuning;
         }
@@ -85,30 +87,38 @@ public sealed class BatchNormTuning : IDisposable
         Keep();
     }
 
-    private static void Pass(nn.Module module, BatchNorm[] norms, IEnumerable<Tensor> inputs, CancellationToken cancellation)
+    private static void Pass(nn.Module module, BatchNorm[] norms, IEnumerable<Tensor> inputs, IRanks ranks, CancellationToken cancellation)
     {
         nn.IModule<Tensor, Tensor> callable = CalibrationPass.Callable(module);
         using IDisposable noGrad = no_grad();
         using var evaluation = new EvaluationMode(module);
         long samples = 0;
         int index = 0;
-        foreach (Tensor batch in inputs)
+        ranks.Together(() =>
         {
-            cancellation.ThrowIfCancellationRequested();
-            using DisposeScope scope = NewDisposeScope();
-            samples += batch.shape[0];
+            foreach (Tensor batch in inputs)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                using DisposeScope scope = NewDisposeScope();
+                samples += batch.shape[0];
+                foreach (BatchNorm norm in norms)
+                {
+                    norm.train();
+                    norm.momentum = (double)batch.shape[0] / samples; // r = (1 - m) r + m batch: the weighted mean so far, the first batch alone to begin with
+                }
+
+                EvaluationMode.Call(callable, EvaluationMode.Placed(batch, module), $"calibration batch {index++}");
+            }
+        });
+        double share = samples / CalibrationPass.RequireSome(samples, ranks), batches = ranks.Sum(index);
+        if (ranks.Count > 1)
+        {
             foreach (BatchNorm norm in norms)
             {
-                norm.train();
-                norm.momentum = (double)batch.shape[0] / samples; // r = (1 - m) r + m batch: the weighted mean so far, the first batch alone to begin with
+                SumOver(ranks, norm.running_mean!, share);
+                SumOver(ranks, norm.running_var!, share);
+                norm.num_batches_tracked?.add_((long)batches - index);
             }
-
-            EvaluationMode.Call(callable, EvaluationMode.Placed(batch, module), $"calibration batch {index++}");
-        }
-
-        if (samples == 0)
-        {
-            throw new CurvatureException("There are no calibration inputs. Give at least one batch; some hundreds of samples are usual.");
         }
 
         foreach (BatchNorm norm in norms)
@@ -121,6 +131,15 @@ public sealed class BatchNormTuning : IDisposable
                     $"The new statistics of batch norm '{name}' are not finite: a batch has one value a channel, which has no variance, or there are NaN or infinity before the norm. Give batches of two samples or more, the last one too, and look at the data.");
             }
         }
+    }
+
+    /// <summary>The weighted mean of the ranks' statistics; those of a rank without inputs are the old ones and do not count.</summary>
+    private static void SumOver(IRanks ranks, Tensor statistics, double share)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor sum = share > 0 ? statistics.to(ScalarType.Float64).mul(share) : zeros(statistics.shape, ScalarType.Float64, statistics.device);
+        ranks.Sum(sum);
+        statistics.copy_(sum);
     }
 
     private void Remember(Tensor buffer) => _kept.Add((buffer, buffer.detach().clone().DetachFromDisposeScope()));

@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using Curvature.Quant.Networks;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -31,7 +32,7 @@ public sealed record BiasTuning
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         var parts = new List<Tensor>();
-        CalibrationPass.Outputs(module, inputs, outputs => parts.Add(outputs.clone().MoveToOuterDisposeScope()), cancellation);
+        CalibrationPass.Outputs(module, inputs, outputs => parts.Add(outputs.clone().MoveToOuterDisposeScope()), OneRank.Instance, cancellation);
         return (parts.Count == 1 ? parts[0] : cat([.. parts])).MoveToOuterDisposeScope();
     }
 
@@ -148,7 +149,7 @@ public sealed record BiasTuning
         {
             sum.add_(Divergences(outputs.narrow(0, first, scores.shape[0]), scores).sum(ScalarType.Float64));
             first += scores.shape[0];
-        }, cancellation);
+        }, OneRank.Instance, cancellation);
         return sum.ToDouble() / inputs.shape[0];
     }
 

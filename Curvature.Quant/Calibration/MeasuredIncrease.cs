@@ -19,6 +19,9 @@ public sealed record MeasuredIncrease
     /// <value>The smallest sensitivity at other widths; what a layer gains, by luck mostly, is not planned with. 1e-6, CalibTIP's.</value>
     public double Floor { get; init; } = 1e-6;
 
+    /// <value>Those who share the batches, of which each gives its own: every rank has the table of one process with all of them, to the bit. One process.</value>
+    public IRanks Ranks { get; init; } = OneRank.Instance;
+
     /// <summary>A table of the layers, at all their widths.</summary>
     /// <param name="network">The network in floating point; as it was afterwards.</param>
     /// <param name="candidates">Each layer at each width once, rounded or calibrated (<see cref="AdaQuant.CalibrateEach"/>); they stay the caller's.</param>
@@ -76,7 +79,7 @@ public sealed record MeasuredIncrease
         IReadOnlyList<BatchQuality> Measure(IReadOnlyList<QuantizedLayer> layers)
         {
             using var quantized = QuantizedLayers.Apply(network, layers);
-            return BatchQuality.Each(network.Module, batches, loss, OneRank.Instance, cancellation);
+            return BatchQuality.Each(network.Module, batches, loss, Ranks, cancellation);
         }
     }
 }

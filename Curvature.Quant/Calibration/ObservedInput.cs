@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using Curvature.Quant.Quantizers;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -11,7 +12,7 @@ internal sealed class ObservedInput : IDisposable
     private const int MostValues = 1 << 14;
 
     private readonly ActivationOptions _options;
-    private readonly List<(Tensor Low, Tensor High, long Samples)> _calls = [];
+    private readonly List<(Tensor Low, Tensor High, long Samples, long PerSample)> _calls = [];
     private readonly List<Tensor> _values = [];
     private readonly Dictionary<int, AffineCodes> _grids = [];
     private double[] _sample = [];
@@ -25,19 +26,16 @@ internal sealed class ObservedInput : IDisposable
     /// <summary>Entries of one sample's input, over all calls of a pass alike; 0 before any.</summary>
     public long PerSample { get; private set; }
 
-    public bool IsEmpty => _calls.Count == 0;
-
     /// <summary>Takes note of one call's input <c>[N, ...]</c>, on its device.</summary>
     public void See(Tensor input, Generator generator)
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Tensor x = input.detach().flatten(1 < input.dim() ? 1 : 0);
-        PerSample = input.numel() / input.shape[0];
         (Tensor low, Tensor high) = _options.Extremes == ActivationExtremes.MeanOfSamples && x.dim() == 2
             ? (x.neg().max(1).values.neg().mean(), x.max(1).values.mean())
             : (x.min(), x.max());
-        _calls.Add((low.DetachFromDisposeScope(), high.DetachFromDisposeScope(), input.shape[0]));
+        _calls.Add((low.DetachFromDisposeScope(), high.DetachFromDisposeScope(), input.shape[0], input.numel() / input.shape[0]));
         if (_options.Range is not MinMaxRange)
         {
             Tensor at = randint(x.numel(), new long[] { Math.Min(_options.ValuesPerBatch, x.numel()) }, generator: generator);
@@ -45,18 +43,21 @@ internal sealed class ObservedInput : IDisposable
         }
     }
 
-    /// <summary>Reads back what was seen.</summary>
+    /// <summary>Reads back what was seen, and puts what all ranks saw one after the other. Collective.</summary>
     /// <exception cref="NonFiniteException">The layer saw NaN or infinity.</exception>
-    public void Close(string layer)
+    public void Close(string layer, IRanks ranks)
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         double[] lows = Read([.. _calls.Select(call => call.Low)]), highs = Read([.. _calls.Select(call => call.High)]);
-        (Low, High) = (Together(lows, Math.Min), Together(highs, Math.Max));
+        double[][] calls = [.. ranks.Concatenate([.. _calls.SelectMany((call, i) => (double[])[lows[i], highs[i], call.Samples, call.PerSample])]).Chunk(4)];
+        (Low, High) = (Together(calls, 0, Math.Min), Together(calls, 1, Math.Max));
+        PerSample = (long)calls[^1][3];
         double[] drawn = [.. _values.SelectMany(values => values.to(ScalarType.Float64).cpu().data<double>().ToArray())];
-        int stride = (drawn.Length + MostValues - 1) / MostValues;
-        _sample = stride > 1 ? [.. drawn.Where((_, i) => i % stride == 0)] : drawn;
-        if (!double.IsFinite(Low) || !double.IsFinite(High) || !drawn.All(double.IsFinite))
+        double[] counts = ranks.Gather(drawn.Length);
+        (long before, long stride) = ((long)counts.Take(ranks.Rank).Sum(), ((long)counts.Sum() + MostValues - 1) / MostValues);
+        _sample = ranks.Concatenate(stride > 1 ? [.. drawn.Where((_, i) => (before + i) % stride == 0)] : drawn);
+        if (!double.IsFinite(Low) || !double.IsFinite(High) || ranks.Sum(drawn.Count(value => !double.IsFinite(value))) > 0)
         {
             throw new NonFiniteException($"The input of layer '{layer}' has values that are not finite: from {Low} to {High} on the calibration data. Look at the data and the layers before it.");
         }
@@ -87,12 +88,12 @@ internal sealed class ObservedInput : IDisposable
         _values.Clear();
     }
 
-    private double Together(double[] extremes, Func<double, double, double> further) => _options.Extremes switch
+    private double Together(double[][] calls, int extreme, Func<double, double, double> further) => _options.Extremes switch
     {
-        ActivationExtremes.All => extremes.Aggregate(further),
-        ActivationExtremes.MeanOfSamples => extremes.Zip(_calls, (x, call) => x * call.Samples).Sum() / _calls.Sum(call => call.Samples),
-        _ => extremes.Aggregate((r, x) => (_options.Momentum * r) + ((1 - _options.Momentum) * x)),
+        ActivationExtremes.All => calls.Select(call => call[extreme]).Aggregate(further),
+        ActivationExtremes.MeanOfSamples => calls.Sum(call => call[extreme] * call[2]) / calls.Sum(call => call[2]),
+        _ => calls.Select(call => call[extreme]).Aggregate((r, x) => (_options.Momentum * r) + ((1 - _options.Momentum) * x)),
     };
 
-    private static double[] Read(Tensor[] scalars) => stack(scalars).to(ScalarType.Float64).cpu().data<double>().ToArray();
+    private static double[] Read(Tensor[] scalars) => scalars.Length == 0 ? [] : stack(scalars).to(ScalarType.Float64).cpu().data<double>().ToArray();
 }

@@ -46,6 +46,12 @@ public sealed record PostTrainingQuantization
     /// <value>Null: biases stay.</value>
     public BiasTuning? BiasTuning { get; init; } = new();
 
+    /// <value>
+    /// Those who share the work; one process. Every rank gives all calibration batches and has the whole result. Divided are the passes over them (ranges and, to the bit, measured losses; statistics of batch norms, whose sums differ in
+    /// their last digits) and what <see cref="AdaQuant"/> divides (<see cref="AdaQuant.Ranks"/>). Biases are tuned by each rank: a step sees some 50 samples, and comes after the one before.
+    /// </value>
+    public IRanks Ranks { get; init; } = OneRank.Instance;
+
     /// <summary>Quantizes a network in place, until what is returned is disposed.</summary>
     /// <param name="network">The network in floating point, made with a sample where limits are on bit operations.</param>
     /// <param name="calibration">Batches of some 50 samples, about 1,000 samples in all; targets serve the measured losses alone.</param>
@@ -65,12 +71,12 @@ public sealed record PostTrainingQuantization
     {
         Check(network);
         bool plans = Bits.Count > 1, inSequence = AdaQuant?.Variant == AdaQuantVariant.Sequential;
-        Tensor[] inputs = [.. calibration.Select(batch => batch.Inputs)];
+        Tensor[] inputs = [.. calibration.Select(batch => batch.Inputs)], own = RankShare.Of(inputs, Ranks);
         using DisposeScope scope = NewDisposeScope();
         progress?.Report("ranges of inputs");
-        using QuantizedActivations? activations = InputBits == QuantizedWeights.Unquantized && FixedInputs.Count == 0 ? null : QuantizedActivations.Calibrate(network, inputs, Activations, cancellation);
-        Tensor outputs = BiasTuning.Outputs(network.Module, inputs, cancellation);
-        CheckTuning(network, inputs, outputs, cancellation);
+        using QuantizedActivations? activations = InputBits == QuantizedWeights.Unquantized && FixedInputs.Count == 0 ? null : QuantizedActivations.Calibrate(network, own, Activations, Ranks, cancellation);
+        Tensor? outputs = Outputs(network.Module, BiasTuning is null ? own : inputs, cancellation); // biases are tuned to all of them
+        CheckTuning(network, inputs, own, outputs, cancellation);
         var candidates = new List<QuantizedLayer>();
         var result = new QuantizationResult();
         try
@@ -96,7 +102,7 @@ public sealed record PostTrainingQuantization
                 QuantizedLayer[] free = [.. candidates.Where(layer => !Fixed.ContainsKey(layer.Name))];
                 using (QuantizedLayers.Apply(network, candidates.Where(layer => Fixed.ContainsKey(layer.Name))))
                 {
-                    result.Table = (Increase ?? new MeasuredIncrease { Rest = Bits.Max() }).Table(network, free, calibration, loss, cancellation: cancellation);
+                    result.Table = ((Increase ?? new MeasuredIncrease { Rest = Bits.Max() }) with { Ranks = Ranks }).Table(network, free, RankShare.Of(calibration, Ranks), loss, cancellation: cancellation);
                 }
 
                 result.Table = WithFixed(result.Table, network);
@@ -121,13 +127,13 @@ public sealed record PostTrainingQuantization
             if (TunesBatchNorm && network.SeesModules)
             {
                 progress?.Report("batch norms");
-                TuneBatchNorm(network.Module, inputs, outputs, result, cancellation);
+                TuneBatchNorm(network.Module, own, OfOwn(outputs, inputs, own), result, cancellation);
             }
 
             if (BiasTuning is not null)
             {
                 progress?.Report("biases");
-                result.Hold(BiasTuning.Tune(network.Module, inputs.Length == 1 ? inputs[0] : cat(inputs), outputs, cancellation: cancellation));
+                result.Hold(BiasTuning.Tune(network.Module, inputs.Length == 1 ? inputs[0] : cat(inputs), outputs!, cancellation: cancellation));
             }
 
             return result;
@@ -162,12 +168,12 @@ public sealed record PostTrainingQuantization
     }
 
     /// <summary>What cannot be tuned is said before layers are calibrated, for the price of a forward pass.</summary>
-    private void CheckTuning(QuantizableNetwork network, Tensor[] inputs, Tensor outputs, CancellationToken cancellation)
+    private void CheckTuning(QuantizableNetwork network, Tensor[] inputs, Tensor[] own, Tensor? outputs, CancellationToken cancellation)
     {
-        _ = BiasTuning?.Check(network.Module, inputs.Sum(batch => batch.shape[0]), outputs);
+        _ = BiasTuning?.Check(network.Module, inputs.Sum(batch => batch.shape[0]), outputs!);
         if (TunesBatchNorm && network.SeesModules)
         {
-            BatchNormTuning.Apply(network.Module, inputs, cancellation).Dispose();
+            BatchNormTuning.Apply(network.Module, own, Ranks, cancellation).Dispose();
         }
     }
 
@@ -177,15 +183,15 @@ public sealed record PostTrainingQuantization
             ? [.. network.Layers
                 .Where(layer => bits.TryGetValue(layer.Name, out int width) && (width != QuantizedWeights.Unquantized || ((InputsOf(layer.Name) ?? width) != width && activations?.Has(layer.Name) == true)))
                 .Select(layer => QuantizedLayer.Round(layer, bits[layer.Name], activations, InputsOf(layer.Name)))]
-            : adaQuant.Calibrate(network, inputs, bits, activations, bits.ToDictionary(layer => layer.Key, layer => InputsOf(layer.Key) ?? layer.Value), cancellation: cancellation);
+            : (adaQuant with { Ranks = Ranks }).Calibrate(network, inputs, bits, activations, bits.ToDictionary(layer => layer.Key, layer => InputsOf(layer.Key) ?? layer.Value), cancellation: cancellation);
 
     private int? InputsOf(string layer) => FixedInputs.TryGetValue(layer, out int bits) ? bits : InputBits;
 
     /// <summary>New statistics stay where they bring the outputs nearer to those in floating point; after AdaQuant the old ones often are the better.</summary>
-    private static void TuneBatchNorm(nn.Module module, Tensor[] inputs, Tensor outputs, QuantizationResult result, CancellationToken cancellation)
+    private void TuneBatchNorm(nn.Module module, Tensor[] own, Tensor? outputs, QuantizationResult result, CancellationToken cancellation)
     {
         double before = Distance();
-        var tuning = BatchNormTuning.Apply(module, inputs, cancellation);
+        var tuning = BatchNormTuning.Apply(module, own, Ranks, cancellation);
         bool held = false;
         try
         {
@@ -205,9 +211,25 @@ public sealed record PostTrainingQuantization
 
         double Distance()
         {
-            using Tensor now = BiasTuning.Outputs(module, inputs, cancellation);
-            return now.sub_(outputs).square().sum(ScalarType.Float64).ToDouble();
+            using Tensor? now = Outputs(module, own, cancellation);
+            return Ranks.Sum(now?.sub_(outputs!).square().sum(ScalarType.Float64).ToDouble() ?? 0);
         }
+    }
+
+    /// <summary>The network's outputs over some batches; null of none, which a rank may have.</summary>
+    private Tensor? Outputs(nn.Module module, Tensor[] inputs, CancellationToken cancellation)
+    {
+        Tensor? outputs = null;
+        Ranks.Together(() => outputs = inputs.Length == 0 && Ranks.Count > 1 ? null : BiasTuning.Outputs(module, inputs, cancellation));
+        return outputs;
+    }
+
+    /// <summary>The rows of this rank's batches, where outputs are those of all.</summary>
+    private Tensor? OfOwn(Tensor? outputs, Tensor[] inputs, Tensor[] own)
+    {
+        return BiasTuning is null ? outputs : outputs!.narrow(0, Rows(inputs.Take(RankShare.First(inputs.Length, Ranks))), Rows(own));
+
+        static long Rows(IEnumerable<Tensor> batches) => batches.Sum(batch => batch.shape[0]);
     }
 
     /// <summary>The table with the layers that are not up to the plan, in the network's order, all with the bits that inputs have.</summary>

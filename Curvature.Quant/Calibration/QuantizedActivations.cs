@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using Curvature.Quant.Networks;
 using Curvature.Quant.Quantizers;
 using TorchSharp.Modules;
@@ -19,6 +20,8 @@ public sealed class QuantizedActivations : IDisposable
     private readonly OrderedDictionary<string, ObservedInput> _inputs;
     private readonly List<Action> _hooks = [];
 
+    private const ulong Golden = 0x9E3779B97F4A7C15;
+
     private QuantizedActivations(QuantizableNetwork network, OrderedDictionary<string, ObservedInput> inputs) => (_network, _inputs) = (network, inputs);
 
     /// <summary>The layers whose inputs were seen, in the order of their first calls.</summary>
@@ -26,24 +29,27 @@ public sealed class QuantizedActivations : IDisposable
 
     /// <summary>Measures the range of every layer's input: one forward pass in evaluation mode without a graph. Nothing is quantized yet.</summary>
     /// <param name="network">The network, of C# modules. It may hold quantized weights: ranges are then those of that network.</param>
-    /// <param name="inputs">Batches <c>[N, ...]</c>, enumerated once; floating ones are cast to the network's dtype.</param>
+    /// <param name="inputs">Batches <c>[N, ...]</c>, enumerated once; floating ones are cast to the network's dtype. Of several ranks this one's, of which there may be none, all held at once.</param>
     /// <param name="options">Null for the defaults.</param>
+    /// <param name="ranks">Those who share the inputs, the batches one after the other in the order of the ranks: every rank has the ranges that one process has of them, to the bit. Null: all inputs are here.</param>
     /// <param name="cancellation">Looked at before each batch.</param>
     /// <exception cref="CurvatureException">A TorchScript model, whose weights alone can be quantized; no inputs.</exception>
     /// <exception cref="NonFiniteException">A layer sees NaN or infinity.</exception>
     public static QuantizedActivations Calibrate(
-        QuantizableNetwork network, IEnumerable<Tensor> inputs, ActivationOptions? options = null, CancellationToken cancellation = default)
+        QuantizableNetwork network, IEnumerable<Tensor> inputs, ActivationOptions? options = null, IRanks? ranks = null, CancellationToken cancellation = default)
     {
         options ??= new ActivationOptions();
         options.Check();
         RequireModules(network);
+        ranks ??= OneRank.Instance;
+        IReadOnlyList<WeightLayer> layers = Hookable(network);
         var seen = new OrderedDictionary<string, ObservedInput>(StringComparer.Ordinal);
         try
         {
             using var generator = new Generator(options.Seed);
             CalibrationPass.Run(
                 network,
-                Hookable(network),
+                layers,
                 (layer, input) =>
                 {
                     if (!seen.TryGetValue(layer.Name, out ObservedInput? observed))
@@ -54,11 +60,13 @@ public sealed class QuantizedActivations : IDisposable
                     observed.See(input, generator);
                     return null;
                 },
-                inputs,
+                Drawn(inputs, generator, options.Seed, ranks),
+                ranks,
                 cancellation);
+            seen = OfAllRanks(seen, layers, options, ranks);
             foreach ((string name, ObservedInput observed) in seen)
             {
-                observed.Close(name);
+                observed.Close(name, ranks);
             }
         }
         catch
@@ -125,6 +133,46 @@ public sealed class QuantizedActivations : IDisposable
             throw new CurvatureException(
                 "The model is TorchScript, whose modules have no hooks: its weights can be quantized, its activations cannot be reached. Quantize weights only, or load the weights into a C# model (--model-type).");
         }
+    }
+
+    /// <summary>The inputs, the generator seeded anew for each batch by its place among those of all ranks: the division into ranks changes no draw.</summary>
+    private static IEnumerable<Tensor> Drawn(IEnumerable<Tensor> inputs, Generator generator, ulong seed, IRanks ranks)
+    {
+        ulong place = 0;
+        if (ranks.Count > 1)
+        {
+            Tensor[] own = [];
+            ranks.Together(() => own = [.. inputs]);
+            place = (ulong)ranks.Gather(own.Length).Take(ranks.Rank).Sum();
+            inputs = own;
+        }
+
+        return Each();
+
+        IEnumerable<Tensor> Each()
+        {
+            foreach (Tensor batch in inputs)
+            {
+                generator.manual_seed(unchecked((long)(seed + (place++ * Golden))));
+                yield return batch;
+            }
+        }
+    }
+
+    /// <summary>The layers that any rank has seen, in the order in which one process would have seen them.</summary>
+    private static OrderedDictionary<string, ObservedInput> OfAllRanks(OrderedDictionary<string, ObservedInput> seen, IReadOnlyList<WeightLayer> layers, ActivationOptions options, IRanks ranks)
+    {
+        if (ranks.Count == 1)
+        {
+            return seen;
+        }
+
+        string[] names = [.. layers.Select(layer => layer.Name)];
+        return new(
+            ranks.Concatenate([.. seen.Keys.Select(name => (double)Array.IndexOf(names, name))]).Distinct()
+                .Select(place => names[(int)place])
+                .Select(name => KeyValuePair.Create(name, seen.TryGetValue(name, out ObservedInput? own) ? own : new ObservedInput(options))),
+            StringComparer.Ordinal);
     }
 
     private static bool TakesIndices(WeightLayer layer) => layer.Module is Embedding;

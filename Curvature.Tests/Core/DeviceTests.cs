@@ -94,9 +94,17 @@ public sealed class DeviceTests(DeviceTests.Child child) : IClassFixture<DeviceT
     [DeviceFact]
     public void Graphs_kept_anew_after_each_change_of_the_parameters_take_no_more_than_the_first()
     {
+        const double Margin = 8 * NativeHeap.MiB; // libraries take and give back a few MiB of the same heap
         double[] held = child.Findings.Numbers[DeviceMemoryProgram.HeldByGeneration];
         Assert.InRange(held[0], 20 * NativeHeap.MiB, 48 * NativeHeap.MiB);
-        Assert.All(held.Skip(1), bytes => Assert.InRange(bytes, 0.9 * held[0], 1.1 * held[0]));
+        Assert.All(held.Skip(1), bytes => Assert.InRange(bytes, held[0] - Margin, held[0] + Margin)); // what is looked for is a second budget's worth
+    }
+
+    [DeviceFact]
+    public void A_budget_for_graphs_holds_beside_memory_that_the_allocator_keeps_of_tensors_that_are_gone()
+    {
+        double[] held = child.Findings.Numbers[DeviceMemoryProgram.HeldBesideCache];
+        Assert.All(held, bytes => Assert.InRange(bytes, 20 * NativeHeap.MiB, 48 * NativeHeap.MiB));
     }
 
     [DeviceFact]

@@ -12,7 +12,7 @@ using static TorchSharp.torch;
 namespace Curvature.Tests.Distributed;
 
 /// <summary>
-/// What is measured over any number of ranks and compared with one: every matrix on problems of all kinds, and every estimator, eigensolver, linear solver and layer-wise approximation, and <see cref="SensitivityBattery"/>. Shards are uneven, and of three
+/// What is measured over any number of ranks and compared with one: every matrix on problems of all kinds, and every estimator, eigensolver, linear solver and layer-wise approximation, <see cref="SensitivityBattery"/> and <see cref="CalibrationBattery"/>. Shards are uneven, and of three
 /// ranks the middle one has no data.
 /// </summary>
 internal static class RankBattery
@@ -46,6 +46,7 @@ internal static class RankBattery
 
         MeasureLayers(all, ranks);
         SensitivityBattery.Measure(all, ranks);
+        CalibrationBattery.Measure(all, ranks);
         return all;
     }
 

@@ -56,8 +56,9 @@ public sealed partial class DocumentationTests
 
         Assert.Equal(CurvatureCommand.Success, CurvatureCommand.Run(arguments, output, TextWriter.Null));
 
-        // Word for word, but for the last digits of numbers: another processor may sum in another order.
-        string[] expected = Words(shown.Groups["output"].Value), actual = Words(output.ToString());
+        // Word for word, but for the last digits of numbers: another processor may sum in another order. Behind the last empty line are findings, which tell of the machine too: of slow matrix products where it is busy.
+        string table = output.ToString();
+        string[] expected = Words(shown.Groups["output"].Value), actual = Words(table[..table.LastIndexOf("\n\n", StringComparison.Ordinal)]);
         Assert.Equal(expected.Length, actual.Length);
         Assert.All(expected.Zip(actual), pair => Assert.True(Alike(pair.First, pair.Second), $"{pair}"));
     }

@@ -15,6 +15,7 @@ namespace Curvature.Tests.Fixtures;
 internal static class DeviceMemoryProgram
 {
     public const string HeldByGeneration = "bytes of kept graphs, after each change of the parameters";
+    public const string HeldBesideCache = "bytes of kept graphs beside memory given back, before and after a change of the parameters";
     public const string Cost = "bytes of a sample's graph, samples kept, bytes of the device";
     public const string Pages = "pages of an inverse beside memory given back, beside memory in use";
     public const string Contexts = "devices set for the one in use, pages there, devices set for another, pages there, pages on the first again";
@@ -27,6 +28,7 @@ internal static class DeviceMemoryProgram
         numbers[Contexts] = AskTwoDevices();
         TestDevice.Bound(Total);
         numbers[HeldByGeneration] = Generations();
+        numbers[HeldBesideCache] = BesideCache();
         numbers[Cost] = MeasuredCost();
         numbers[Pages] = PagesOfAnInverse();
         TestDevice.Bound(0);
@@ -47,10 +49,27 @@ internal static class DeviceMemoryProgram
         using DisposeScope scope = NewDisposeScope();
         Objective objective = Perceptron(16);
         using HessianOperator a = new(objective, new CurvatureOptions { GraphMemory = 40 * NativeHeap.MiB });
+        return Held(a, objective, 4);
+    }
+
+    private static double[] BesideCache()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Objective objective = Perceptron(16);
+        using HessianOperator a = new(objective, new CurvatureOptions { GraphMemory = 40 * NativeHeap.MiB });
+        Tensor block = empty([100 * NativeHeap.MiB], device: Here);
+        _ = ProductBudget.FreeBytes(objective.Parameters);
+        block.Dispose(); // kept by the device's allocator, and more than all graphs take
+        return Held(a, objective, 2);
+    }
+
+    /// <summary>Bytes of kept graphs at some points, at each but the first after a change of the parameters.</summary>
+    private static double[] Held(HessianOperator a, Objective objective, int generations)
+    {
         Tensor v = ones(a.Columns, device: Here);
         List<double> held = [];
         long before = NativeHeap.Allocated();
-        for (int generation = 0; generation < 4; generation++)
+        for (int generation = 0; generation < generations; generation++)
         {
             a.Apply(v).Dispose();
             a.Apply(v).Dispose();

@@ -60,7 +60,7 @@ internal sealed class CalibrationRuns(StudyNetwork network, int seed, Quantizati
             {
                 start = Environment.CpuUsage.TotalTime;
                 using QuantizedLayers quantized = QuantizedLayers.Apply(quantizable, layers);
-                using BatchNormTuning? norms = how.Tunes ? BatchNormTuning.Apply(model, inputs, cancellation) : null;
+                using BatchNormTuning? norms = how.Tunes ? BatchNormTuning.Apply(model, inputs, cancellation: cancellation) : null;
                 using TunedBiases? biases = how.Tunes ? (Tuning with { Seed = (ulong)Seed }).Tune(model, calibration.Inputs, outputs, cancellation: cancellation) : null;
                 Add(model, group.Key.EndsAt8, group.Key.Method, how, bits, calibration, test, learned + Environment.CpuUsage.TotalTime - start);
             }

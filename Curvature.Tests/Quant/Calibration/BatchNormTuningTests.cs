@@ -71,7 +71,7 @@ public class BatchNormTuningTests
             yield return CalibrationNetworks.Images(20, 2);
         }
 
-        Assert.Throws<OperationCanceledException>(() => BatchNormTuning.Apply(model, Inputs(), cancel.Token));
+        Assert.Throws<OperationCanceledException>(() => BatchNormTuning.Apply(model, Inputs(), cancellation: cancel.Token));
         Assert.Equal(before, State(model));
         Assert.Contains("no calibration inputs", Assert.Throws<CurvatureException>(() => BatchNormTuning.Apply(model, [])).Message, StringComparison.Ordinal);
         Assert.Equal(before, State(model));

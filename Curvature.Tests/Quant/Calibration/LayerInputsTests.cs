@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using Curvature.Quant.Calibration;
 using Curvature.Quant.Networks;
 using TorchSharp;
@@ -18,12 +19,12 @@ public class LayerInputsTests
         var network = QuantizableNetwork.Of(model);
         Tensor x = randn(10, 4).to(Here);
         Tensor[] batches = CalibrationNetworks.Batches(x, 4);
-        Dictionary<string, Tensor> found = LayerInputs.Capture(network, [network["first"]], batches, default);
+        Dictionary<string, Tensor> found = LayerInputs.Capture(network, [network["first"]], batches, OneRank.Instance, default);
         Assert.Equal(CalibrationNetworks.Values(x), CalibrationNetworks.Values(found["first"]));
         GC.Collect(); // what other tests left to the finalizer is not to be counted
         GC.WaitForPendingFinalizers();
         long before = Tensor.TotalCount;
-        Assert.Contains("'second'", Assert.Throws<CurvatureException>(() => LayerInputs.Capture(network, network.Layers.ToArray(), batches, default)).Message, StringComparison.Ordinal);
+        Assert.Contains("'second'", Assert.Throws<CurvatureException>(() => LayerInputs.Capture(network, network.Layers.ToArray(), batches, OneRank.Instance, default)).Message, StringComparison.Ordinal);
         Assert.Equal(before, Tensor.TotalCount);
         found["first"].Dispose();
     }
