@@ -39,8 +39,8 @@ internal static class ScalingSection
         using DisposeScope scope = NewDisposeScope();
         Workload workload = KnownWorkloads.Create(name, batches);
         long batch = workload.Batch.Inputs.shape[0], parameters = workload.Objective.Parameters.Count;
-        ProductCost cost = ProductCost.Measure(o => new HessianOperator(KnownWorkloads.Create(name).Objective, o), batch);
-        JobCost job = new() { Plan = work with { Samples = batch * batches }, Product = cost, Parameters = parameters, BatchSize = (int)batch, Speed = MachineSpeed.Measure(CPU) };
+        ProductCost cost = ProductCost.Measure(o => new HessianOperator(KnownWorkloads.Create(name).Objective, o), batch, forms: true);
+        JobCost job = new() { Plan = work with { Samples = batch * batches }, Product = cost, TraceByForms = true, Parameters = parameters, BatchSize = (int)batch, Speed = MachineSpeed.Measure(CPU) };
         GC.Collect();
         long before = Resident(reset: true);
         long start = Stopwatch.GetTimestamp();

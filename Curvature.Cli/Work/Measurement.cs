@@ -26,7 +26,7 @@ internal sealed class Measurement
     {
         (_request, _wanted, _work, _environment, _record, _terminal) = (request, wanted, work, environment, record, terminal);
         _environment.Before = record.Before;
-        _cost = Cost(record, () => work.Time(terminal.Cancellation));
+        _cost = Cost(record, () => work.Time(TakesForms, terminal.Cancellation));
         _whole = wanted.Plan(Math.Min(request.Samples ?? long.MaxValue, work.Data.Count), work.Parameters.Count);
         _fitting = wanted.WithinMemory(_whole, VectorsInMemory());
         _blocks = wanted.MeasuresBlocks ? work.Parameters.Layers.Count : 0;
@@ -35,6 +35,8 @@ internal sealed class Measurement
 
     /// <summary>The cost of the plan's products: each is made of the whole and of the blocks, or stands for a backward pass an output, which is cheaper.</summary>
     private ProductCost PlannedCost => _cost.Scaled((_outputs > 0 ? _outputs : 1 + _blocks) / (double)Ranks);
+
+    private bool TakesForms => _wanted.Trace is { TakesForms: true };
 
     /// <summary>Among how many the data is divided.</summary>
     private int Ranks => _request.EstimateFor ?? _work.Ranks.Count;
@@ -72,6 +74,7 @@ internal sealed class Measurement
         ProductCost Once() => measured ??= measure();
         return new ProductCost(record.Reading("seconds a graph", () => Once().Graph), record.Reading("seconds a product", () => Once().Product), (long)record.Reading("samples kept", () => Once().Kept))
         {
+            Form = record.Reading("seconds a form", () => Once().Form ?? 0) is > 0 and double form ? form : null,
             GraphBytes = record.Reading("bytes a graph", () => Once().GraphBytes),
         };
     }
@@ -164,7 +167,7 @@ internal sealed class Measurement
     }
 
     /// <summary>About how many products of the whole length a plan is, those of blocks taken together.</summary>
-    private double ProductsOf(WorkPlan plan) => _outputs > 0 ? 0 : plan.Products * (_blocks > 0 ? 2 : 1);
+    private double ProductsOf(WorkPlan plan) => _outputs > 0 ? 0 : (plan.Products - (TakesForms ? plan.Probes : 0)) * (_blocks > 0 ? 2 : 1);
 
     private JobEstimate Estimate()
     {
@@ -183,6 +186,7 @@ internal sealed class Measurement
             BatchSize = _request.BatchSize,
             BasisSize = Math.Max(40, (2 * (_wanted.Eigenvalues?.Count ?? 0)) + 20),
             Ranks = Ranks,
+            TraceByForms = TakesForms,
             Repeats = 1 + _blocks,
             Speed = MachineSpeed.Measure(_work.Parameters.Device),
         };

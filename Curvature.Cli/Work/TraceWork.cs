@@ -14,6 +14,9 @@ internal sealed record TraceWork(string Estimator, ProbeWork Probes, EstimatorOp
     /// <summary>Whether the layers' traces come with the products, and no vectors are kept.</summary>
     public bool GivesLayers => Estimator is Default or ExactWork.Name;
 
+    /// <summary>Whether it asks for quadratic forms, which a checkpoint keeps as the numbers they are, and not for products.</summary>
+    public bool TakesForms => Estimator == Default;
+
     /// <summary>Whether it comes from per-sample gradients.</summary>
     public bool IsExact => Estimator == ExactWork.Name;
 

@@ -153,11 +153,13 @@ internal sealed class Workspace : IDisposable
     /// Times products on one batch. This is also where a model, data and a loss that do not fit each other, or a model that draws random
     /// numbers, are found out, before any long work.
     /// </summary>
-    public ProductCost Time(CancellationToken cancellation)
+    /// <param name="forms">Whether quadratic forms are asked for too.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    public ProductCost Time(bool forms, CancellationToken cancellation)
     {
         using SampleSet batch = Data.Choose(Math.Min(_request.BatchSize, Data.Count), _request.Seed);
         Objective objective = Over(batch.All().Batches(batch.Count));
-        return Named(() => ProductCost.Measure(options => Matrix(objective, options), batch.Count, cancellation));
+        return Named(() => ProductCost.Measure(options => Matrix(objective, options), batch.Count, forms, cancellation));
     }
 
     /// <summary>Entries of the model's output for one sample, from one batch.</summary>

@@ -5,12 +5,12 @@ namespace Curvature.Estimators;
 /// machine (<see cref="Speed"/>). With P parameters of s bytes, N samples, R ranks of which the busiest has <c>n = B ceil(N / (B R))</c> samples in batches of B, and M and W bytes a second of vectors and between ranks:
 /// <para>
 /// A pass with k vectors: <c>graphs of the samples not kept + k products of n samples + 2 (R - 1) / R k P s / W</c>, the last a sum over ranks in rings (Patarasuk and Yuan 2009, Bandwidth Optimal All-reduce Algorithms).
-/// A trace of m probes: <c>m / 8</c> passes with 8 vectors. A density of r runs and j steps: j passes with r vectors, and <c>2 j^2 r P s / M</c> to orthogonalise twice. Eigenvalues of q products: q passes with one vector, and
+/// A trace of m probes: <c>m / 8</c> passes with 8 vectors; where quadratic forms are not made of products (<see cref="ProductCost.Form"/>), at what they cost, and without that sum. A density of r runs and j steps: j passes with r vectors, and <c>2 j^2 r P s / M</c> to orthogonalise twice. Eigenvalues of q products: q passes with one vector, and
 /// <c>6 b P s q / M</c> for a basis of b vectors.
 /// </para>
 /// <para>
 /// Memory of a rank: the weights, their copies in the operator and while a product is summed; the data, whole on each rank; graphs of the samples kept, and one batch at least; and the vectors of the hungriest part, as the parts follow
-/// each other: 32 for a trace, <c>j r + 6 r</c> for a density, <c>4 b / 3 + 6</c> for eigenvalues. A checkpoint takes <c>P s</c> a product on the disk of rank 0.
+/// each other: 32 for a trace, <c>j r + 6 r</c> for a density, <c>4 b / 3 + 6</c> for eigenvalues. A checkpoint takes <c>P s</c> a product on the disk of rank 0, and next to nothing a quadratic form (<see cref="TraceByForms"/>).
 /// </para>
 /// </summary>
 public sealed record JobCost
@@ -53,6 +53,9 @@ public sealed record JobCost
     /// <value>b. Default 40.</value>
     public int BasisSize { get; init; } = 40;
 
+    /// <value>Whether the trace asks for quadratic forms, as <see cref="HutchinsonTrace"/> does, and not for products. Default false.</value>
+    public bool TraceByForms { get; init; }
+
     /// <value>Products for each of the plan's: more where the same is measured of every layer. Default 1.</value>
     public double Repeats { get; init; } = 1;
 
@@ -67,7 +70,7 @@ public sealed record JobCost
     [
         .. new CostPart[]
         {
-            new("trace", Passes((int)Math.Ceiling((double)Plan.Probes / HutchinsonTrace.ProbesPerPass), Plan.Probes)),
+            new("trace", Trace),
             new("density", Passes(Plan.Steps, Plan.Steps * Plan.Runs) + (2.0 * Plan.Steps * Plan.Steps * Plan.Runs * VectorBytes / Speed.VectorBytes)),
             new("eigenvalues", Passes(Plan.EigenProducts, Plan.EigenProducts) + (BasisPasses * BasisSize * Plan.EigenProducts * VectorBytes / Speed.VectorBytes)),
         }.Where(part => part.Amount > 0).Select(part => part with { Amount = part.Amount * Repeats }),
@@ -92,9 +95,13 @@ public sealed record JobCost
     public double LeastBytes => (this with { Product = Product with { Kept = 0 } }).Bytes;
 
     /// <summary>Bytes of a checkpoint.</summary>
-    public double CheckpointBytes => Plan.Products * VectorBytes * Repeats;
+    public double CheckpointBytes => (Plan.Products - (TraceByForms ? Plan.Probes : 0)) * VectorBytes * Repeats;
 
     private double VectorBytes => (double)Parameters * ElementSize;
+
+    private double Trace => TraceByForms && Product.Form is not null
+        ? (Plan with { Samples = SamplesOfRank }).TraceSeconds(Product, Plan.Probes) + (Plan.Probes * SecondsBeside)
+        : Passes((int)Math.Ceiling((double)Plan.Probes / HutchinsonTrace.ProbesPerPass), Plan.Probes);
 
     private CostPart[] Vectors =>
     [

@@ -20,15 +20,21 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
     // Slower products than the first of these, in seconds, are timed twice, for the faster of both times; slower ones than the second once.
     private const double Slow = 0.3, VerySlow = 5;
 
+    /// <value>Seconds a sample for each quadratic form where they are not made of products (<see cref="LinearOperator.QuadraticForms"/>); null (default): those of a product.</value>
+    public double? Form { get; init; }
+
     /// <value>Bytes a sample of a kept graph, as far as they can be seen: 0 for the smallest networks, and on a GPU that does not tell of its memory.</value>
     public double GraphBytes { get; init; }
 
     /// <summary>The cost on a machine that is slower by <paramref name="factor"/>.</summary>
-    public ProductCost Scaled(double factor) => this with { Graph = factor * Graph, Product = factor * Product };
+    public ProductCost Scaled(double factor) => this with { Graph = factor * Graph, Product = factor * Product, Form = factor * Form };
 
     /// <summary>Seconds for <paramref name="vectors"/> products in <paramref name="passes"/> passes over the data.</summary>
     public double Seconds(long samples, int passes, int vectors) =>
         (Graph * (Math.Min(samples, Kept) + ((double)passes * Math.Max(0, samples - Kept)))) + (Product * samples * vectors);
+
+    /// <summary>Seconds for the quadratic forms of <paramref name="vectors"/> in <paramref name="passes"/> passes over the data.</summary>
+    public double SecondsOfForms(long samples, int passes, int vectors) => (this with { Product = Form ?? Product }).Seconds(samples, passes, vectors);
 
     /// <summary>Times products over one batch, with whatever else the machine has to do. A dozen products.</summary>
     /// <param name="make">
@@ -36,16 +42,25 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
     /// and whether the model draws random numbers: before any long work.
     /// </param>
     /// <param name="samples">Samples in the batch.</param>
+    /// <param name="forms">Whether quadratic forms are timed too, where they are not made of products: some ten more.</param>
     /// <param name="cancellation">Stops between two batches.</param>
-    public static ProductCost Measure(Func<CurvatureOptions, CurvatureOperator> make, long samples, CancellationToken cancellation = default)
+    public static ProductCost Measure(Func<CurvatureOptions, CurvatureOperator> make, long samples, bool forms = false, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(make);
         (long kept, double graphBytes) = SamplesKept(make, samples, cancellation); // the warm-up, too
         using DisposeScope scope = NewDisposeScope();
         using CurvatureOperator fresh = make(new CurvatureOptions { GraphMemory = 0, Cancellation = cancellation });
         Tensor V = ones([fresh.Columns, Columns], fresh.DType, fresh.Device);
-        double several = Time(fresh, V);
-        return Of(Time(fresh, V.narrow(1, 0, 1).contiguous()), several, Columns, samples) with { Kept = kept, GraphBytes = graphBytes };
+        double several = Time(() => fresh.Apply(V).Dispose());
+        using Tensor v = V.narrow(1, 0, 1).contiguous();
+        ProductCost cost = Of(Time(() => fresh.Apply(v).Dispose()), several, Columns, samples) with { Kept = kept, GraphBytes = graphBytes };
+        if (!forms || fresh is not HessianOperator hessian)
+        {
+            return cost;
+        }
+
+        hessian.QuadraticForms(v); // looks at the layers
+        return hessian.LayersObstacle is null ? cost.WithForms(Time(() => hessian.QuadraticForms(V)), Columns, samples) : cost;
     }
 
     /// <summary>
@@ -61,6 +76,12 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
         double product = Math.Max(Math.Min((several - one) / (columns - 1), several / columns), one / 4);
         return new ProductCost(Math.Max(one - product, 0) / samples, product / samples);
     }
+
+    /// <summary>The same with quadratic forms by the time of a pass with several; at least a quarter of a product, as products are of a pass.</summary>
+    /// <param name="several">Seconds with k vectors.</param>
+    /// <param name="columns">k.</param>
+    /// <param name="samples">Samples in the pass.</param>
+    public ProductCost WithForms(double several, int columns, long samples) => this with { Form = Math.Max(((several / samples) - Graph) / columns, Product / 4) };
 
     /// <summary>
     /// How many graphs fit, and the bytes of one sample's. From the growth of the process while it keeps one batch's graph for the first time; what else grows then makes the answer smaller. On a
@@ -91,13 +112,13 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
     }
 
     /// <summary>The median of some products, the lower one of two.</summary>
-    private static double Time(LinearOperator a, Tensor v)
+    private static double Time(Action products)
     {
         var times = new List<double>();
         while (times.Count < Repetitions && (times.Count == 0 || times[0] < (times.Count == 1 ? VerySlow : Slow)))
         {
             long start = Stopwatch.GetTimestamp();
-            a.Apply(v).Dispose();
+            products();
             times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
 

@@ -17,9 +17,9 @@ public sealed record WorkPlan(long Samples, int Probes, int EigenProducts, int S
         + cost.Seconds(Samples, EigenProducts, EigenProducts)
         + DensitySeconds(cost);
 
-    /// <summary>Seconds that a trace with a number of probes takes.</summary>
+    /// <summary>Seconds that a trace with a number of probes takes, at what quadratic forms cost where that is told apart.</summary>
     public double TraceSeconds(ProductCost cost, int probes) =>
-        cost.Seconds(Samples, (int)Math.Ceiling((double)probes / HutchinsonTrace.ProbesPerPass), probes);
+        cost.SecondsOfForms(Samples, (int)Math.Ceiling((double)probes / HutchinsonTrace.ProbesPerPass), probes);
 
     /// <summary>Seconds that the density takes.</summary>
     public double DensitySeconds(ProductCost cost) => cost.Seconds(Samples, Steps, Steps * Runs);

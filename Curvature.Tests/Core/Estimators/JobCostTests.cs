@@ -30,6 +30,28 @@ public sealed class JobCostTests
     }
 
     [Fact]
+    public void A_trace_by_quadratic_forms_costs_what_they_do_sums_nothing_over_ranks_and_leaves_a_checkpoint_to_the_rest()
+    {
+        JobCost forms = Job with { TraceByForms = true, Product = Job.Product with { Form = 1.5e-3 } };
+        Assert.Equal((8 * 1.0) + (64 * 1.5), forms.Time[0].Amount, 9);
+        Assert.Equal((8 * 0.5) + (64 * 0.75), (forms with { Ranks = 2 }).Time[0].Amount, 9);
+        Assert.Equal(Job.Time.Skip(1), forms.Time.Skip(1));
+        Assert.Equal((364 - 64) * 4e6, forms.CheckpointBytes);
+        Assert.Equal(forms.Time[0].Amount, Job.Plan.TraceSeconds(forms.Product, 64), 9);
+        Assert.Equal(Job.Time[0], (Job with { TraceByForms = true }).Time[0]); // made of products
+    }
+
+    [Fact]
+    public void A_form_is_what_a_pass_takes_beside_its_graph()
+    {
+        ProductCost cost = new(Graph: 1e-2, Product: 2e-2);
+        Assert.Equal(1.2e-2, cost.WithForms(several: 4.6, columns: 3, samples: 100).Form!.Value, 12);
+        Assert.Equal(0.5e-2, cost.WithForms(several: 1.0, columns: 3, samples: 100).Form!.Value, 12); // a disturbed timing
+        Assert.Equal(2.4e-2, cost.WithForms(several: 4.6, columns: 3, samples: 100).Scaled(2).Form!.Value, 12);
+        Assert.Null(cost.Scaled(2).Form);
+    }
+
+    [Fact]
     public void Parts_that_are_not_planned_take_no_time()
     {
         JobCost job = Job with { Product = Job.Product with { Kept = 1000 }, Plan = Job.Plan with { EigenProducts = 0, Steps = 0, Runs = 0 } };

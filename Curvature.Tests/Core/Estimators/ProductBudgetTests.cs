@@ -2,6 +2,7 @@ using Curvature.Estimators;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Tensors;
+using Curvature.Tests.Reference;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -31,6 +32,17 @@ public class ProductBudgetTests
         ProductCost cost = ProductCost.Measure(options => new HessianOperator(objective, options), samples: 10);
         Assert.InRange(cost.Seconds(10, passes: 1, vectors: 1), 1e-7, 1);
         Assert.True(cost.Kept > 10);
+        Assert.Null(cost.Form);
+    }
+
+    [Fact]
+    public void The_cost_of_quadratic_forms_is_measured_where_they_are_not_made_of_products()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Objective objective = Problems.Create("tanh-mlp mse").Objective(4, 3);
+        Assert.InRange(ProductCost.Measure(options => new HessianOperator(objective, options), samples: 7, forms: true).Form!.Value, 1e-9, 1);
+        Assert.Null(ProductCost.Measure(options => new HessianOperator(objective, options with { ByLayers = false }), samples: 7, forms: true).Form);
+        Assert.Null(ProductCost.Measure(options => new GgnOperator(objective, options), samples: 7, forms: true).Form);
     }
 
     [Fact]
