@@ -39,11 +39,17 @@ public sealed class Communicator : IRanks, IDisposable
             throw new CurvatureException("MPI was finalised in this process and cannot be started a second time: dispose the communicator last.");
         }
 
+        int threads;
         if (running == 0)
         {
-            Check(Mpi.InitThread(0, 0, Mpi.Serialized, out _), "MPI_Init_thread");
+            Check(Mpi.InitThread(0, 0, Mpi.Serialized, out threads), "MPI_Init_thread");
+        }
+        else
+        {
+            Check(Mpi.QueryThread(out threads), "MPI_Query_thread");
         }
 
+        RequireThreads(threads, isOurs: running == 0);
         Check(Mpi.SetErrorHandler(mpi.World, mpi.ErrorsReturn), "MPI_Comm_set_errhandler");
         Check(Mpi.Rank(mpi.World, out int rank), "MPI_Comm_rank");
         Check(Mpi.Size(mpi.World, out int size), "MPI_Comm_size");
@@ -144,6 +150,17 @@ public sealed class Communicator : IRanks, IDisposable
         Check(Mpi.AllReduce(_mpi.InPlace, ref First(piece), (int)piece.numel(), TypeOf(piece), _mpi.Sum, _mpi.World), "MPI_Allreduce")));
 
     /// <inheritdoc/>
+    public void SumTo(Tensor values, int to) => InMainMemory(values, values => Pieces(values, piece =>
+    {
+        (int count, nint type) = ((int)piece.numel(), TypeOf(piece));
+        Check(
+            Rank == to
+                ? Mpi.ReduceHere(_mpi.InPlace, ref First(piece), count, type, _mpi.Sum, to, _mpi.World)
+                : Mpi.ReduceThere(ref First(piece), 0, count, type, _mpi.Sum, to, _mpi.World),
+            "MPI_Reduce");
+    }));
+
+    /// <inheritdoc/>
     /// <param name="values">Contiguous, any dtype of fixed size, of the same shape and dtype on every rank.</param>
     /// <param name="from">Whose.</param>
     public void Broadcast(Tensor values, int from = 0) => InMainMemory(values, values => Pieces(values, piece =>
@@ -208,6 +225,22 @@ public sealed class Communicator : IRanks, IDisposable
         {
             Check(Mpi.End(), "MPI_Finalize");
         }
+    }
+
+    /// <summary>Refuses a library that lets one thread alone call it: those of .NET that work and those that watch the clock are others than the one that began.</summary>
+    /// <param name="level">What the library has granted.</param>
+    /// <param name="isOurs">Whether MPI was begun here, or by the program.</param>
+    /// <exception cref="CurvatureException">Too little.</exception>
+    internal static void RequireThreads(int level, bool isOurs)
+    {
+        if (level >= Mpi.Serialized)
+        {
+            return;
+        }
+
+        string granted = level switch { 0 => "MPI_THREAD_SINGLE", 1 => "MPI_THREAD_FUNNELED", _ => $"thread level {level}" };
+        throw new CurvatureException($"MPI was begun with {granted}, which lets one thread alone call it; MPI_THREAD_SERIALIZED is needed, as any thread may call here, one at a time. "
+            + (isOurs ? "Take an MPI library that is built with support for threads: those of Debian are." : "Begin it by MPI_Init_thread with that level, or leave it to Communicator.World."));
     }
 
     private static Communicator Start()

@@ -24,6 +24,9 @@ internal static class Mpi
     [DllImport(Library, EntryPoint = "MPI_Init_thread")]
     internal static extern int InitThread(nint argc, nint argv, int required, out int provided);
 
+    [DllImport(Library, EntryPoint = "MPI_Query_thread")]
+    internal static extern int QueryThread(out int provided);
+
     [DllImport(Library, EntryPoint = "MPI_Finalize")]
     internal static extern int End();
 
@@ -50,6 +53,14 @@ internal static class Mpi
 
     [DllImport(Library, EntryPoint = "MPI_Allreduce")]
     internal static extern int AllReduce(nint send, ref byte receive, int count, nint type, nint operation, nint communicator);
+
+    /// <summary>On the rank that gets the sum, in place.</summary>
+    [DllImport(Library, EntryPoint = "MPI_Reduce")]
+    internal static extern int ReduceHere(nint send, ref byte receive, int count, nint type, nint operation, int root, nint communicator);
+
+    /// <summary>On the others, which get nothing.</summary>
+    [DllImport(Library, EntryPoint = "MPI_Reduce")]
+    internal static extern int ReduceThere(ref byte send, nint receive, int count, nint type, nint operation, int root, nint communicator);
 
     [DllImport(Library, EntryPoint = "MPI_Bcast")]
     internal static extern int Broadcast(ref byte buffer, int count, nint type, int root, nint communicator);

@@ -42,6 +42,9 @@ public sealed class WatchedRanks : IRanks, IDisposable
     public void Sum(Tensor values) => Within(() => _ranks.Sum(values));
 
     /// <inheritdoc/>
+    public void SumTo(Tensor values, int to) => Within(() => _ranks.SumTo(values, to));
+
+    /// <inheritdoc/>
     public void Broadcast(Tensor values, int from = 0) => Within(() => _ranks.Broadcast(values, from));
 
     /// <inheritdoc/>

@@ -4,30 +4,34 @@ using static TorchSharp.torch;
 namespace Curvature.Kronecker;
 
 /// <summary>
-/// <c>S_k = rho S_(k-1) + x_k</c>: a sum over updates in which older ones fade. What an update adds is gathered apart and becomes part of it by <see cref="Fold"/>, so that a broken batch
-/// can be dropped.
+/// <c>S_k = rho S_(k-1) + x_k</c>: a sum over updates in which older ones fade. What an update adds is gathered apart; <see cref="Fold"/> makes the next sum of it, which is looked at from then on and becomes the sum by
+/// <see cref="Settle"/>, so that an update can be dropped until then. Takes no memory before it is looked at.
 /// </summary>
 internal sealed class DecayedSum(long[] shape, ScalarType dtype, Device device) : IDisposable
 {
-    private readonly Tensor _sum = zeros(shape, dtype, device).DetachFromDisposeScope();
-    private Tensor? _present;
+    private Tensor? _sum, _present, _next;
 
-    /// <summary>S.</summary>
-    public Tensor Value => _sum;
+    /// <summary>Sizes of S.</summary>
+    public long[] Shape => shape;
+
+    /// <summary>S, or what it is to become.</summary>
+    public Tensor Value => _next ?? Settled;
 
     /// <summary>What the present update has added so far; null: nothing.</summary>
     public Tensor? Present => _present;
+
+    private Tensor Settled => _sum ??= zeros(shape, dtype, device).DetachFromDisposeScope();
 
     /// <summary>Adds to the present update; x may be of another floating dtype and lives in the caller's scope.</summary>
     public void Add(Tensor x)
     {
         if (_present is null)
         {
-            _present = x.to(_sum.dtype, copy: true).DetachFromDisposeScope();
+            _present = x.to(dtype, copy: true).DetachFromDisposeScope();
         }
         else
         {
-            _present.add_(x.to(_sum.dtype));
+            _present.add_(x.to(dtype));
         }
     }
 
@@ -39,7 +43,7 @@ internal sealed class DecayedSum(long[] shape, ScalarType dtype, Device device) 
     {
         if (_present is null)
         {
-            return _present = zeros_like(_sum).DetachFromDisposeScope();
+            return _present = zeros(shape, dtype, device).DetachFromDisposeScope();
         }
 
         if (!_present.is_contiguous())
@@ -54,45 +58,52 @@ internal sealed class DecayedSum(long[] shape, ScalarType dtype, Device device) 
     /// <summary>Multiplies what the present update has added.</summary>
     public void Scale(double factor) => _present?.mul_(factor);
 
-    /// <summary>Ends the present update.</summary>
+    /// <summary>Makes the next sum of the present update.</summary>
     public void Fold(double decay)
     {
-        if (decay != 1)
+        Tensor before = Settled.mul(decay).DetachFromDisposeScope();
+        if (_present is null)
         {
-            _sum.mul_(decay);
+            _next = before;
+            return;
         }
 
-        if (_present is not null)
-        {
-            _sum.add_(_present);
-            Drop();
-        }
+        (_next, _present) = (_present.add_(before), null);
+        before.Dispose();
     }
 
-    /// <summary>Forgets the present update.</summary>
+    /// <summary>The next sum becomes the sum, in the same memory.</summary>
+    public void Settle()
+    {
+        Settled.copy_(Value);
+        Drop();
+    }
+
+    /// <summary>Forgets the present update and what it was to make of the sum.</summary>
     public void Drop()
     {
         _present?.Dispose();
-        _present = null;
+        _next?.Dispose();
+        (_present, _next) = (null, null);
     }
 
     /// <summary>Replaces S.</summary>
     /// <exception cref="CurvatureException">Another shape.</exception>
     public void Load(Tensor value, string key)
     {
-        if (!value.shape.AsSpan().SequenceEqual(_sum.shape) || value.dtype != _sum.dtype)
+        if (!value.shape.AsSpan().SequenceEqual(shape) || value.dtype != dtype)
         {
             throw new CurvatureException(
-                $"The state's '{key}' is [{string.Join(", ", value.shape)}] of {value.dtype}; expected [{string.Join(", ", _sum.shape)}] of {_sum.dtype}: it belongs to another model or to other options.");
+                $"The state's '{key}' is [{string.Join(", ", value.shape)}] of {value.dtype}; expected [{string.Join(", ", shape)}] of {dtype}: it belongs to another model or to other options.");
         }
 
-        _sum.copy_(value);
+        Settled.copy_(value);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         Drop();
-        _sum.Dispose();
+        _sum?.Dispose();
     }
 }

@@ -59,26 +59,6 @@ public sealed partial class KfacFactors
         return total;
     }
 
-    /// <summary>The same blocks on every rank: one without data takes over what the first with some has found; collective.</summary>
-    private void RegisterAlike(IRanks ranks)
-    {
-        double[][] kinds = [.. ranks.Gather([.. _registration is null ? Parameters.Parameters.Select(_ => -1.0) : Kinds(_registration).Select(kind => (double)kind)]).Chunk(Parameters.Parameters.Count)];
-        int holder = Array.FindIndex(kinds, found => found[0] >= 0);
-        if (holder < 0)
-        {
-            return; // no rank has data
-        }
-
-        if (Array.FindIndex(kinds, found => found[0] >= 0 && !found.AsSpan().SequenceEqual(kinds[holder])) is >= 0 and int other)
-        {
-            int i = Enumerable.Range(0, kinds[holder].Length).First(i => kinds[other][i] != kinds[holder][i]);
-            throw new CurvatureException(
-                $"The parameter '{Parameters.Names[i]}' has other uses in the first batch of rank {other} than in that of rank {holder}. Give each rank batches of at least two rows that go through the same layers.");
-        }
-
-        _registration ??= Registering([.. kinds[holder].Select(kind => (long)kind)], "so it was found on another rank");
-    }
-
     private void Gather(Tensor z, Tensor targets, ICurvatureLoss loss, double weight, LayerTape tape, Func<int, int, SampleNoise> noise, Action<PulledBack>? visit)
     {
         try
@@ -125,7 +105,7 @@ public sealed partial class KfacFactors
     /// <summary>The parts of a batch are all in.</summary>
     private void CloseParts()
     {
-        foreach (LayerStatistics block in _registration?.Blocks ?? [])
+        foreach (LayerStatistics block in Blocks)
         {
             block.EndParts();
         }
@@ -137,6 +117,7 @@ public sealed partial class KfacFactors
         CloseParts();
         RequireFinite();
         _present = weight;
+        Propose();
         Commit();
     }
 
@@ -163,8 +144,8 @@ public sealed partial class KfacFactors
 
     private void Drop()
     {
-        (_present, _parts, _rows, _isRaw, _isSum) = (0, 0, 0, false, false);
-        foreach (LayerStatistics block in _registration?.Blocks ?? [])
+        Forget();
+        foreach (LayerStatistics block in Blocks)
         {
             block.Drop();
         }
@@ -175,6 +156,8 @@ public sealed partial class KfacFactors
             (_registration, _inspected) = (null, 0);
         }
     }
+
+    private void Forget() => (_present, _parts, _rows, _isRaw, _isSum, _proposed, _isBroken) = (0, 0, 0, false, false, null, null);
 
     private void Register(Tensor z, LayerTape tape, (int Call, ParameterUse Use)[][] uses)
     {

@@ -58,7 +58,7 @@ public sealed partial class KfacFactors
             }
 
             HashSet<string> keys = [UpdatesKey, WeightKey, KindsKey];
-            foreach (LayerStatistics block in registration.Blocks)
+            foreach (LayerStatistics block in registration.Blocks.Where(b => Shares.IsOwn(b.Indices)))
             {
                 foreach ((string key, DecayedSum sum) in block.Sums)
                 {

@@ -15,11 +15,12 @@ public sealed partial class KfacFactors : ILayerRecorder
     private bool _isSum; // the loss is a sum
 
     /// <summary>What the parts since the last update have brought; all of it must be finite for <see cref="Commit"/>.</summary>
-    IEnumerable<Tensor> ILayerRecorder.Brought => (_registration?.Blocks ?? []).SelectMany(b => b.Sums).Select(s => s.Sum.Present).OfType<Tensor>();
+    /// <remarks>Where ranks divide the layers, one number for what all of them have: each sees its own alone.</remarks>
+    IEnumerable<Tensor> ILayerRecorder.Brought => _isBroken is { } broken ? [full(1, broken ? double.NaN : 0, Parameters.DType, Parameters.Device)] : Blocks.SelectMany(b => b.Sums).Select(s => s.Sum.Present).OfType<Tensor>();
 
-    /// <summary>The sums themselves, by their block's first parameter and the name in a state.</summary>
+    /// <summary>The sums themselves, by their block's first parameter and the name in a state; where ranks divide the layers, this one's.</summary>
     internal IEnumerable<(int Parameter, string Key, Tensor Value)> Shared =>
-        Registered.Blocks.SelectMany(b => b.Sums.Select(s => (b.Indices[0], $"{b.Name}/{s.Key}", s.Sum.Value)));
+        Own.SelectMany(b => b.Sums.Select(s => (b.Indices[0], $"{b.Name}/{s.Key}", s.Sum.Value)));
 
     /// <summary>What the sums over gradients are divided by.</summary>
     internal double Weight => _weight;
@@ -129,28 +130,11 @@ public sealed partial class KfacFactors : ILayerRecorder
         }
 
         CloseParts();
-    }
-
-    /// <summary>Adds up what the ranks' parts have brought, each of them with the same blocks; collective.</summary>
-    private void SumOver(IRanks ranks)
-    {
-        if (Updates == 0)
+        if (ranks.Count > 1)
         {
-            RegisterAlike(ranks);
+            Judge(ranks);
         }
-
-        double[][] all = [.. ranks.Gather(_present, _parts, _isRaw ? 1 : 0, _isSum ? 1 : 0, Blocks.Max(b => (int?)b.Columns) ?? 0).Chunk(5)];
-        if (all.Sum(rank => rank[1]) == 0)
-        {
-            return; // no rank has terms
-        }
-
-        (_isRaw, _isSum) = (all.Any(rank => rank[2] > 0), all.Any(rank => rank[3] > 0));
-        (_present, _parts) = (_isSum ? 1 : all.Sum(rank => rank[0]), (int)all.Sum(rank => rank[1]));
-        ranks.Sum([.. Blocks.SelectMany(b => b.Brought((int)all.Max(rank => rank[4])))]);
     }
-
-    private IReadOnlyList<LayerStatistics> Blocks => _registration?.Blocks ?? [];
 
     /// <summary>Known layers' parameters that no recorded call acts with.</summary>
     IEnumerable<int> ILayerRecorder.Uncalled(IEnumerable<LayerTape> tapes)
@@ -159,12 +143,12 @@ public sealed partial class KfacFactors : ILayerRecorder
         return Enumerable.Range(0, Parameters.Parameters.Count).Where(i => _layers.Obstacles[i] is null && !called.Contains(i));
     }
 
-    /// <summary>Makes an update of what the parts have brought, which is finite.</summary>
-    internal void Commit()
+    /// <summary>What the parts have brought, which is finite, joins the factors as they are looked at from here on: until it is taken up by <see cref="Commit"/> it can be dropped.</summary>
+    internal void Propose()
     {
         using IDisposable noGrad = no_grad();
         double decay = Decay, share = Options.StartsAtIdentity && Updates == 0 ? 1 / (1 - decay) : 0;
-        foreach (LayerStatistics block in Registered.Blocks)
+        foreach (LayerStatistics block in Own)
         {
             if (share > 0)
             {
@@ -179,10 +163,21 @@ public sealed partial class KfacFactors : ILayerRecorder
             block.Fold(decay);
         }
 
-        _weight = (decay * (_weight + (share * _present))) + _present;
+        _proposed = (decay * (_weight + (share * _present))) + _present;
+    }
+
+    /// <summary>Makes an update of what was proposed.</summary>
+    internal void Commit()
+    {
+        using IDisposable noGrad = no_grad();
+        foreach (LayerStatistics block in Own)
+        {
+            block.Settle();
+        }
+
+        (_weight, LastWeight) = (_proposed!.Value, _present);
         Updates++;
-        LastWeight = _present;
-        (_present, _parts, _rows, _isRaw, _isSum) = (0, 0, 0, false, false);
+        Forget();
     }
 
     /// <summary>Forgets the parts since the last update.</summary>

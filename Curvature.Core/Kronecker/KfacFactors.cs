@@ -36,6 +36,7 @@ public sealed partial class KfacFactors : IDisposable
     private LayerRegistration? _registration;
     private long _inspected; // rows of the batch that was: one row alone shows nothing of others
     private double _weight;
+    private double? _proposed; // what the weight is to become
     private double _present; // weight of the parts taken in since the last update
     private int _parts;
     private long _rows; // of the parts that Accumulate took in
@@ -142,6 +143,7 @@ public sealed partial class KfacFactors : IDisposable
         {
             CloseParts();
             RequireFinite();
+            Propose();
             Commit();
         }
     }
@@ -222,7 +224,7 @@ public sealed partial class KfacFactors : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (LayerStatistics block in _registration?.Blocks ?? [])
+        foreach (LayerStatistics block in Blocks)
         {
             block.Dispose();
         }
@@ -231,14 +233,15 @@ public sealed partial class KfacFactors : IDisposable
     /// <summary>What is gathered for each block.</summary>
     internal IReadOnlyList<LayerStatistics> Statistics => Registered.Blocks;
 
-    /// <summary>The blocks as they are now, copies, with the positions of their parameters.</summary>
+    /// <summary>The blocks as they are now, copies, with the positions of their parameters; where ranks divide them, this one's.</summary>
     internal List<(LayerBlock Block, IReadOnlyList<int> Indices)> ToBlocks()
     {
-        if (_registration is null || !(_weight > 0))
+        double weight = _proposed ?? _weight;
+        if (_registration is null || !(weight > 0))
         {
             throw new CurvatureException("The factors hold no data yet: gather them over an objective (KfacFactors.Of), call Update, or load a state.");
         }
 
-        return [.. Registered.Blocks.Select(b => (b.ToBlock(_weight), b.Indices))];
+        return [.. Own.Select(b => (b.ToBlock(weight), b.Indices))];
     }
 }

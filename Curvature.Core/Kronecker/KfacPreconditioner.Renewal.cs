@@ -1,6 +1,4 @@
-using System.Text.Json;
 using Curvature.Objectives;
-using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,20 +8,22 @@ namespace Curvature.Kronecker;
 internal sealed partial class KfacPreconditioner
 {
     /// <summary>
-    /// Makes the inverses of the factors as they are now. At most two host synchronisations, but for eigendecompositions, which have their own. Of several ranks each makes those of its share of the layers and has the others'
-    /// from them: a renewal takes the time of the most loaded rank, and the inverses are the same bits on all, which eigenvectors that each computes for itself need not be.
+    /// Makes the inverses of the factors as they are now. At most two host synchronisations, but for eigendecompositions, which have their own. Of several ranks each makes those of its own layers: a renewal takes the time of the
+    /// most loaded one. Where one fails all are told, and the inverses are as they were.
     /// </summary>
     public void Refresh(KfacFactors factors, double damping, DampingRule rule, IRanks ranks)
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        List<(LayerBlock Block, IReadOnlyList<int> Indices)> blocks = factors.ToBlocks();
-        LayerBlock[] inverses = [], made = [];
+        List<(LayerBlock Block, IReadOnlyList<int> Indices)> blocks = [];
+        LayerBlock[] made = [];
         try
         {
-            int[] owners = LayerShares.Of([.. blocks.Select(b => Cost(b.Block))], ranks.Count), own = [.. Enumerable.Range(0, blocks.Count).Where(i => owners[i] == ranks.Rank)];
-            ranks.Together(() => made = Invert([.. own.Select(i => blocks[i].Block)], damping, rule));
-            inverses = ranks.Count == 1 ? made : Exchanged(factors, owners, made, ranks);
+            ranks.Together(() =>
+            {
+                blocks = factors.ToBlocks();
+                made = Invert([.. blocks.Select(b => b.Block)], damping, rule);
+            });
         }
         catch
         {
@@ -36,7 +36,8 @@ internal sealed partial class KfacPreconditioner
         }
 
         Clear();
-        _blocks.AddRange(inverses.Zip(blocks, (inverse, block) => (inverse, block.Indices)));
+        _blocks.AddRange(made.Zip(blocks, (inverse, block) => (inverse, block.Indices)));
+        _isReady = true;
     }
 
     private LayerBlock[] Invert(IReadOnlyList<LayerBlock> blocks, double damping, DampingRule rule)
@@ -46,50 +47,6 @@ internal sealed partial class KfacPreconditioner
         Tensor[] solved = Factorisation.Inverses(problems);
         return [.. makers.Select(make => make(solved))];
     }
-
-    /// <summary>All ranks' inverses, of the same numbers in the same layout on each.</summary>
-    private static LayerBlock[] Exchanged(KfacFactors factors, int[] owners, LayerBlock[] made, IRanks ranks)
-    {
-        LayerBlock[] all = new LayerBlock[owners.Length];
-        for (int rank = 0; rank < ranks.Count; rank++)
-        {
-            int[] theirs = [.. Enumerable.Range(0, owners.Length).Where(i => owners[i] == rank)];
-            if (theirs.Length == 0)
-            {
-                continue;
-            }
-
-            using DisposeScope scope = NewDisposeScope();
-            bool isOwner = rank == ranks.Rank;
-            string? own = isOwner ? JsonSerializer.Serialize(made.Select(block => block.Parts.ToDictionary(part => part.Key, part => part.Value.shape))) : null;
-            Dictionary<string, long[]>[] shapes = JsonSerializer.Deserialize<Dictionary<string, long[]>[]>(ranks.TextFrom(rank, own))!;
-            static long Size(long[] shape) => shape.Aggregate(1L, (size, side) => size * side);
-            Tensor numbers = isOwner
-                ? ParameterSpace.Join([.. made.SelectMany(block => block.Parts).Select(part => part.Value.reshape(-1))])
-                : empty(shapes.Sum(block => block.Values.Sum(Size)), factors.Parameters.DType, factors.Parameters.Device);
-            ranks.Broadcast(numbers, rank);
-            long at = 0;
-            foreach ((int i, Dictionary<string, long[]> block) in theirs.Zip(shapes))
-            {
-                Dictionary<string, Tensor> parts = [];
-                foreach ((string key, long[] shape) in block)
-                {
-                    parts[key] = numbers.narrow(0, at, Size(shape)).view(shape).clone();
-                    at += Size(shape);
-                }
-
-                all[i] = factors.Statistics[i].Restore(parts);
-            }
-        }
-
-        Array.ForEach(made, block => block.Dispose());
-        return all;
-    }
-
-    /// <summary>What its inverse costs, in multiplications but for a factor.</summary>
-    private double Cost(LayerBlock block) => block.Parts.Sum(part => part.Value is var S && S.dim() > 1 && S.shape[^1] == S.shape[^2]
-        ? (double)S.numel() * Math.Min(S.shape[^1], largestBlock ?? long.MaxValue)
-        : S.numel());
 
     /// <summary>Adds a block's Cholesky inverses to those that are made together; returns what makes its inverse of them.</summary>
     private Func<Tensor[], LayerBlock> Plan(LayerBlock block, double damping, DampingRule rule, List<(Tensor, Tensor, string)> problems)

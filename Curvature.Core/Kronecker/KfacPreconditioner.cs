@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -15,8 +16,12 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
 {
     private readonly List<(LayerBlock Block, IReadOnlyList<int> Indices)> _blocks = [];
 
-    /// <summary>Whether there is something to multiply by.</summary>
-    public bool IsReady => _blocks.Count > 0;
+    private bool? _isReady = false; // null: others have not said whether they are
+
+    /// <summary>Whether there are inverses of all layers, of several ranks on each of them those of its own; collective after a <see cref="Restore"/>.</summary>
+    /// <param name="factors">Whose blocks they belong to.</param>
+    /// <param name="ranks">The ranks.</param>
+    public bool IsReady(KfacFactors factors, IRanks ranks) => _isReady ??= ranks.Sum(_blocks.Count == factors.Own.Count() ? 0 : 1) == 0;
 
     /// <summary>The tensors, by the block's first parameter and a name; they stay this object's.</summary>
     public IEnumerable<(int Parameter, string Key, Tensor Value)> Parts => _blocks.SelectMany(b => b.Block.Parts.Select(part => (b.Indices[0], part.Key, part.Value)));
@@ -27,7 +32,8 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
     public void Restore(KfacFactors factors, Func<int, IReadOnlyDictionary<string, Tensor>> parts)
     {
         Clear();
-        foreach (LayerStatistics block in factors.Statistics)
+        _isReady = null;
+        foreach (LayerStatistics block in factors.Own)
         {
             IReadOnlyDictionary<string, Tensor> saved = parts(block.Indices[0]);
             if (saved.Count > 0)
@@ -43,6 +49,7 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
     /// <param name="parameters">Of the same shapes.</param>
     /// <param name="damping">lambda, for EKFAC.</param>
     /// <param name="samples">M, for EKFAC.</param>
+    /// <returns>Where ranks divide the layers, the directions of this one's: <see cref="Gathered"/> has all.</returns>
     public Tensor?[] Apply(IReadOnlyList<Tensor?> gradient, IReadOnlyList<Tensor?> ofLoss, IReadOnlyList<Tensor> parameters, double damping, double samples)
     {
         Tensor?[] directions = new Tensor?[gradient.Count];
@@ -61,6 +68,47 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
                 long count = parameters[i].numel();
                 directions[i] = gradient[i] is null ? null : d.narrow(0, first, count).reshape(parameters[i].shape).MoveToOuterDisposeScope();
                 first += count;
+            }
+        }
+
+        return directions;
+    }
+
+    /// <summary>All ranks' directions, the same bits on each: every rank sends those of its layers, P numbers in all. Collective.</summary>
+    /// <param name="own">As <see cref="Apply"/> gave them; disposed.</param>
+    /// <param name="gradient">Null where there is no direction.</param>
+    /// <param name="factors">Whose blocks they belong to.</param>
+    /// <param name="ranks">The ranks.</param>
+    public static Tensor?[] Gathered(Tensor?[] own, IReadOnlyList<Tensor?> gradient, KfacFactors factors, IRanks ranks)
+    {
+        if (ranks.Count == 1)
+        {
+            return own;
+        }
+
+        ILookup<int, int> parameters = factors.Statistics.SelectMany(b => b.Indices.Where(i => gradient[i] is not null).Select(i => (Rank: factors.Shares.OwnerOf(b.Indices), i))).ToLookup(part => part.Rank, part => part.i);
+        Tensor all = empty(gradient.Sum(g => g?.numel() ?? 0), factors.Parameters.DType, factors.Parameters.Device);
+        Tensor?[] directions = new Tensor?[own.Length];
+        long at = 0;
+        for (int rank = 0; rank < ranks.Count; rank++)
+        {
+            long first = at;
+            foreach (int i in parameters[rank])
+            {
+                long count = gradient[i]!.numel();
+                directions[i] = all.narrow(0, at, count).view(gradient[i]!.shape);
+                at += count;
+                if (rank == ranks.Rank)
+                {
+                    directions[i]!.copy_(own[i]!);
+                    own[i]!.Dispose();
+                }
+            }
+
+            if (at > first)
+            {
+                using Tensor theirs = all.narrow(0, first, at - first);
+                ranks.Broadcast(theirs, rank);
             }
         }
 
@@ -87,6 +135,7 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
     {
         _blocks.ForEach(b => b.Block.Dispose());
         _blocks.Clear();
+        _isReady = false;
     }
 
     public void Dispose() => Clear();

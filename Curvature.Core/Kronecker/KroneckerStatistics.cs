@@ -82,7 +82,7 @@ internal sealed class KroneckerStatistics : LayerStatistics
         _rows.Add(counted.sum(dim: 2, type: ScalarType.Float64).sum(dim: 0));
         if (identity is { } scale)
         {
-            _g.Add(eye(_layout.Shape.Outputs, _layout.Shape.Outputs, _a.Value.dtype, _a.Value.device).mul(scale).unsqueeze(0).repeat(_layout.Groups, 1, 1));
+            _g.Add(eye(_layout.Shape.Outputs, _layout.Shape.Outputs, counted.dtype, counted.device).mul(scale).unsqueeze(0).repeat(_layout.Groups, 1, 1));
         }
 
         Forget();

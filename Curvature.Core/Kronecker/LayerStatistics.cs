@@ -70,12 +70,21 @@ internal abstract class LayerStatistics(string name, IReadOnlyList<int> indices,
         }
     }
 
-    /// <summary>Ends the present update.</summary>
-    public virtual void Fold(double decay)
+    /// <summary>Makes the next sums of the present update, which are looked at from then on.</summary>
+    public void Fold(double decay)
     {
         foreach ((_, DecayedSum sum) in Sums)
         {
             sum.Fold(decay);
+        }
+    }
+
+    /// <summary>Ends the present update: the next sums are the sums.</summary>
+    public void Settle()
+    {
+        foreach ((_, DecayedSum sum) in Sums)
+        {
+            sum.Settle();
         }
     }
 

@@ -26,6 +26,11 @@ public interface IRanks
     /// <param name="values">Contiguous, of a floating dtype or int64, of the same shape and dtype on every rank; without graph.</param>
     void Sum(Tensor values);
 
+    /// <summary>Replaces a tensor on one rank, entry by entry, by its sum over all ranks, the same bits in a repeated run; on the others it may hold anything afterwards. By way of a sum for all (default) where there is nothing better.</summary>
+    /// <param name="values">As <see cref="Sum(Tensor)"/> takes them.</param>
+    /// <param name="to">Whose.</param>
+    void SumTo(Tensor values, int to) => Sum(values);
+
     /// <summary>The sum of a number over all ranks.</summary>
     double Sum(double value)
     {

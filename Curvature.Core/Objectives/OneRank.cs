@@ -27,6 +27,11 @@ public sealed class OneRank : IRanks
     }
 
     /// <inheritdoc/>
+    public void SumTo(Tensor values, int to)
+    {
+    }
+
+    /// <inheritdoc/>
     public double Sum(double value) => value;
 
     /// <inheritdoc/>

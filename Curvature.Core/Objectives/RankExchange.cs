@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Curvature.Objectives;
 
-/// <summary>What ranks tell each other, made of <see cref="IRanks.Sum(Tensor)"/> alone. Collective, all of it: every rank calls, in the same order.</summary>
+/// <summary>What ranks tell each other, made of the few calls of <see cref="IRanks"/>. Collective, all of it: every rank calls, in the same order.</summary>
 public static class RankExchange
 {
     /// <summary>Numbers that travel together at most; longer tensors travel as they are.</summary>
@@ -79,37 +79,13 @@ public static class RankExchange
     /// <summary>Replaces each of some tensors by its sum over all ranks. Small ones of one dtype travel together.</summary>
     /// <param name="ranks">The ranks.</param>
     /// <param name="values">As <see cref="IRanks.Sum(Tensor)"/> takes them, as many on each rank, on one device.</param>
-    public static void Sum(this IRanks ranks, IReadOnlyList<Tensor> values)
-    {
-        if (ranks.Count == 1)
-        {
-            return;
-        }
+    public static void Sum(this IRanks ranks, IReadOnlyList<Tensor> values) => InBuckets(ranks, values, ranks.Sum);
 
-        using IDisposable noGrad = no_grad();
-        foreach (Tensor large in values.Where(v => v.numel() > Bucket))
-        {
-            ranks.Sum(large);
-        }
-
-        foreach (Tensor[] alike in values.Where(v => v.numel() <= Bucket).GroupBy(v => v.dtype).Select(g => g.ToArray()))
-        {
-            for (int first = 0, next; first < alike.Length; first = next)
-            {
-                using DisposeScope scope = NewDisposeScope();
-                long length = alike[first].numel();
-                for (next = first + 1; next < alike.Length && length + alike[next].numel() <= Bucket; next++)
-                {
-                    length += alike[next].numel();
-                }
-
-                Tensor together = empty(length, alike[first].dtype, alike[first].device);
-                Each(alike.AsSpan(first..next), together, (own, part) => part.copy_(own));
-                ranks.Sum(together);
-                Each(alike.AsSpan(first..next), together, (own, part) => own.copy_(part));
-            }
-        }
-    }
+    /// <summary>Replaces each of some tensors on one rank by its sum over all ranks; on the others they may hold anything afterwards. Small ones of one dtype travel together.</summary>
+    /// <param name="ranks">The ranks.</param>
+    /// <param name="values">As <see cref="IRanks.Sum(Tensor)"/> takes them, as many on each rank, on one device.</param>
+    /// <param name="to">Whose.</param>
+    public static void SumTo(this IRanks ranks, IReadOnlyList<Tensor> values, int to) => InBuckets(ranks, values, together => ranks.SumTo(together, to));
 
     /// <summary>One rank's text on every rank.</summary>
     /// <param name="ranks">The ranks.</param>
@@ -133,6 +109,38 @@ public static class RankExchange
         Tensor codes = tensor(ranks.Rank == from ? [.. bytes.Select(b => (double)b)] : new double[length]);
         ranks.Sum(codes);
         return Encoding.UTF8.GetString([.. codes.data<double>().ToArray().Select(code => (byte)code)]);
+    }
+
+    private static void InBuckets(IRanks ranks, IReadOnlyList<Tensor> values, Action<Tensor> sum)
+    {
+        if (ranks.Count == 1)
+        {
+            return;
+        }
+
+        using IDisposable noGrad = no_grad();
+        foreach (Tensor large in values.Where(v => v.numel() > Bucket))
+        {
+            sum(large);
+        }
+
+        foreach (Tensor[] alike in values.Where(v => v.numel() <= Bucket).GroupBy(v => v.dtype).Select(g => g.ToArray()))
+        {
+            for (int first = 0, next; first < alike.Length; first = next)
+            {
+                using DisposeScope scope = NewDisposeScope();
+                long length = alike[first].numel();
+                for (next = first + 1; next < alike.Length && length + alike[next].numel() <= Bucket; next++)
+                {
+                    length += alike[next].numel();
+                }
+
+                Tensor together = empty(length, alike[first].dtype, alike[first].device);
+                Each(alike.AsSpan(first..next), together, (own, part) => part.copy_(own));
+                sum(together);
+                Each(alike.AsSpan(first..next), together, (own, part) => own.copy_(part));
+            }
+        }
     }
 
     private static void Each(ReadOnlySpan<Tensor> parts, Tensor together, Action<Tensor, Tensor> act)

@@ -50,7 +50,7 @@ public abstract partial class CurvatureOptimizer<TOptions>
     /// <summary>What a loss of this rank that is a function alone counts in the step's.</summary>
     private protected double ShardWeight { get; private set; } = 1;
 
-    /// <summary>The ranks have been set: what is divided among them is so from now on.</summary>
+    /// <summary>The ranks have been set, or parameters were added: what is divided among them is so from now on.</summary>
     private protected virtual void Divide()
     {
     }

@@ -89,6 +89,10 @@ public abstract partial class CurvatureOptimizer<TOptions> : OptimizerHelper, IC
         param_group.Options = options;
         _isAlike = false;
         _parameter_groups.Add(param_group);
+        if (Ranks.Count > 1)
+        {
+            Divide();
+        }
     }
 
     /// <summary>The same as <see cref="Step(Func{Tensor})"/>; without a closure, where the method takes them, a step along the <c>.grad</c>s that are there. Those stay as they are: <c>zero_grad</c> is the caller's.</summary>

@@ -9,7 +9,6 @@ namespace Curvature.Optimizers;
 /// <content>From the gradient to the directions: the factors take up what the batch has brought, inverses are renewed when it is time, directions are clipped, and lambda is led by what a step has come to.</content>
 public sealed partial class KfacOptimizer
 {
-    private const string Samples = "samples";
     private Tensor? _lookedAt; // the parameters before a step that is judged
     private Tensor?[] _gradient = [];
 
@@ -17,22 +16,28 @@ public sealed partial class KfacOptimizer
     protected override IReadOnlyList<Tensor?> Prepare(IReadOnlyList<Tensor?> gradient, IReadOnlyList<Tensor?> curvature)
     {
         KfacFactors factors = Factors();
+        RequireRegistered(factors, gradient);
         if (curvature.Count > 0)
         {
-            factors.Commit();
-            ShareFactors(factors);
+            factors.Propose();
         }
 
-        RequireRegistered(factors, gradient);
         double damping = Damping + Settings.L2;
-        if (RenewsInverses || !_inverses.IsReady)
+        if (RenewsInverses || !_inverses.IsReady(factors, Ranks))
         {
-            _inverses.Refresh(factors, damping, Settings.Rule, Ranks);
+            _inverses.Refresh(factors, damping, Settings.Rule, Ranks); // what it throws ends the step with the factors as they were: the next one drops what was proposed
             ShareInverses();
         }
 
+        if (curvature.Count > 0)
+        {
+            factors.Commit();
+            State(0)[LastSamples] = BitConverter.DoubleToInt64Bits(factors.LastWeight);
+            ShareFactors(factors);
+        }
+
         Tensor?[] g = [.. gradient.Select((own, i) => own is not null && Settings.L2 > 0 ? own.add(Parameters[i], Settings.L2) : own)];
-        Tensor?[] v = _inverses.Apply(g, gradient, Parameters, damping, RememberedSamples());
+        Tensor?[] v = KfacPreconditioner.Gathered(_inverses.Apply(g, gradient, Parameters, damping, Samples()), g, factors, Ranks);
         Clip(v, g);
         if (MayLookBack)
         {
@@ -52,10 +57,10 @@ public sealed partial class KfacOptimizer
         KfacFactors factors = Factors();
         Tensor change = factors.Parameters.Snapshot().sub(_lookedAt!);
         IReadOnlyList<Tensor> delta = factors.Parameters.Split(change);
-        using KfacOperator F = new(factors);
 
         // q = g^T delta + delta^T F delta / 2
-        Tensor q = F.Apply(change).mul(change).sum().mul(0.5);
+        Tensor q = factors.OwnForm(change).mul(0.5);
+        Ranks.Sum(q);
         foreach ((Tensor? g, Tensor d) in _gradient.Zip(delta))
         {
             q = g is null ? q : q.add(g.mul(d).sum());
@@ -114,20 +119,5 @@ public sealed partial class KfacOptimizer
     }
 
     /// <summary>M of this step; where the loss is a function alone, that of the last one that updated the factors.</summary>
-    private double RememberedSamples()
-    {
-        if (Settings.MomentDecay is null)
-        {
-            return 1;
-        }
-
-        NamedState all = State(0);
-        double known = _samples > 0 ? _samples : Factors().LastWeight;
-        if (known > 0)
-        {
-            all[Samples] = BitConverter.DoubleToInt64Bits(known);
-        }
-
-        return BitConverter.Int64BitsToDouble(all[Samples]);
-    }
+    private double Samples() => Settings.MomentDecay is null ? 1 : _samples > 0 ? _samples : BitConverter.Int64BitsToDouble(State(0)[LastSamples]);
 }

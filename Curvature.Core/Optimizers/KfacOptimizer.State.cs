@@ -1,14 +1,57 @@
 using Curvature.Kronecker;
+using Curvature.Objectives;
 using static TorchSharp.torch;
 
 namespace Curvature.Optimizers;
 
-/// <content>Factors and inverses as part of the optimizer's state: each block's tensors in the state of its first parameter.</content>
+/// <content>Factors and inverses as part of the optimizer's state: each block's tensors in the state of its first parameter, of several ranks on the one that the layer belongs to.</content>
 public sealed partial class KfacOptimizer
 {
-    private const string Factor = "factor ", Inverse = "inverse ", Kinds = "factor kinds";
+    private const string Factor = "factor ", Inverse = "inverse ", Kinds = "factor kinds", LastSamples = "samples";
     private KfacFactors? _factors;
     private Tensor? _kinds; // the state's, as long as the state is ours
+    private (IRanks Ranks, int Parameters, LayerShares Of)? _shares;
+
+    /// <inheritdoc/>
+    private protected override void Divide()
+    {
+        Forget(); // what was made for one process alone
+        for (int i = 0; i < Parameters.Count; i++)
+        {
+            int parameter = i;
+            State(i).Divided = new OwnedTensors(IsOfLayer, () => Shares().OwnerOf(parameter), Ranks);
+        }
+    }
+
+    /// <summary>Whether a tensor of a state is a block's: the others are on every rank.</summary>
+    private static bool IsOfLayer(string name) =>
+        name.StartsWith(Inverse, StringComparison.Ordinal) || (name.StartsWith(Factor, StringComparison.Ordinal) && name.Contains('/', StringComparison.Ordinal));
+
+    /// <summary>To which rank each layer belongs.</summary>
+    private LayerShares Shares()
+    {
+        if (Ranks.Count == 1)
+        {
+            return LayerShares.Alone;
+        }
+
+        if (_shares is not var (ranks, parameters, shares) || !ReferenceEquals(ranks, Ranks) || parameters != Parameters.Count)
+        {
+            using KfacFactors bare = new(Model, NamedParameters.In(Model, Parameters), Settings.Factors);
+            shares = bare.Divided(Ranks, Settings.LargestBlock);
+            _shares = (Ranks, Parameters.Count, shares);
+        }
+
+        return shares;
+    }
+
+    private void Forget()
+    {
+        ForgetPasses();
+        _factors?.Dispose();
+        (_factors, _kinds) = (null, null);
+        _inverses.Clear();
+    }
 
     /// <summary>The factors that the state holds: made anew where a state was loaded or moved, or groups have been added before the first step.</summary>
     private KfacFactors Factors()
@@ -24,11 +67,8 @@ public sealed partial class KfacOptimizer
             throw new CurvatureException($"The factors are those of {kinds.numel()} parameters, and now there are {Parameters.Count}: add all groups before the first step.");
         }
 
-        ForgetPasses();
-        _factors?.Dispose();
-        _factors = new KfacFactors(Model, NamedParameters.In(Model, Parameters), Settings.Factors);
-        _kinds = null;
-        _inverses.Clear();
+        Forget();
+        _factors = new KfacFactors(Model, NamedParameters.In(Model, Parameters), Settings.Factors) { Shares = Shares() };
         if (kinds is not null)
         {
             Dictionary<string, Tensor> saved = Enumerable.Range(0, Parameters.Count).SelectMany(i => Named(i, Factor)).ToDictionary();

@@ -26,7 +26,8 @@ namespace Curvature.Optimizers;
 /// <para>
 /// Cost of a step: a gradient and <c>d_in d_out (d_in + d_out)</c> a layer; of an update of the factors <c>N T (d_in^2 + d_out^2)</c> and a backward pass, of the inverses <c>d_in^3 + d_out^3</c>. Memory:
 /// factors and inverses, <c>2 (d_in^2 + d_out^2)</c> a layer, the momentum, and on updating steps what the layers see. Factors, inverses and counters are part of the state. Dispose it to take out the hooks.
-/// With several <see cref="ICurvatureOptimizer.Ranks"/> factors are summed over them, and each layer is inverted on one of them.
+/// With several <see cref="ICurvatureOptimizer.Ranks"/> each layer belongs to one of them, which alone has its factors and inverses and makes its directions: about an n-th of the memory and of the work on each. Every rank then
+/// calls <c>save_state_dict</c>, which writes the whole state, some of it at a time, to each rank's writer: give all but one <c>Stream.Null</c>. A step whose inversion fails leaves all as it was.
 /// </para>
 /// <para>
 /// Martens and Grosse 2015, Optimizing Neural Networks with Kronecker-factored Approximate Curvature; George et al. 2018 (EKFAC). Departures: learning rate and momentum are given, not solved for; inverses are

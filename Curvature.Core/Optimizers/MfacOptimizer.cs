@@ -70,7 +70,7 @@ public sealed class MfacOptimizer : CurvatureOptimizer<MfacOptimizerOptions>
     protected override bool TakesGradients => true;
 
     /// <inheritdoc/>
-    private protected override void Divide() => State(0).Divided = (Prefix + "window", Ranks);
+    private protected override void Divide() => State(0).Divided = new DividedColumns(Prefix + "window", Ranks);
 
     /// <inheritdoc/>
     /// <exception cref="CurvatureException">The window does not fit the memory or the state that was loaded, or groups were added after the first step.</exception>

@@ -22,19 +22,28 @@ public sealed class NamedState : OptimizerState, IDisposable
     /// <summary>Names of the tensors.</summary>
     public IEnumerable<string> Names => _tensors.Keys;
 
-    /// <summary>The matrix that ranks hold together, each some of its columns, by its name; null: there is none. It is saved whole, by all of them at once, and each loads its own. One that is here already is whole, and is divided now.</summary>
-    internal (string Name, IRanks Ranks)? Divided
+    /// <summary>What of it ranks hold between them; null: nothing. That is saved whole, by all of them at once, and each loads its own. What is here already is whole, and is divided now.</summary>
+    internal DividedTensors? Divided
     {
-        get;
+        get => field is { Ranks.Count: > 1 } ? field : null;
         set
         {
-            bool wasDivided = field is { Ranks.Count: > 1 };
-            if (value is ({ } name, { } ranks) && value != field && _tensors.TryGetValue(name, out Tensor? held) && (wasDivided || ranks.Count > 1))
-            {
-                Keep(name, !wasDivided ? DividedColumns.Of(held, ranks) : throw new CurvatureException("The state that was loaded has been divided among other ranks: load it again after these were told."));
-            }
-
+            DividedTensors? before = Divided;
             field = value;
+            foreach (string name in _tensors.Keys.Where(name => Divided?.Holds(name) ?? false).ToList())
+            {
+                if (before is not null && !ReferenceEquals(before.Ranks, value!.Ranks))
+                {
+                    throw new CurvatureException("The state that was loaded has been divided among other ranks: load it again after these were told.");
+                }
+
+                if (before is null)
+                {
+                    using Tensor whole = _tensors[name];
+                    _tensors.Remove(name);
+                    KeepOwn(name, value!.Of(whole));
+                }
+            }
         }
     }
 
@@ -85,11 +94,11 @@ public sealed class NamedState : OptimizerState, IDisposable
     /// <remarks>Where ranks hold a matrix together a writer that fails takes part to the end, and all ranks then throw.</remarks>
     public override void SaveStateDict(BinaryWriter writer)
     {
-        IRanks? together = _tensors.Keys.Select(RanksOf).FirstOrDefault(ranks => ranks is not null);
+        DividedTensors? divided = Divided;
         Exception? error = null;
         void Put(Action<BinaryWriter> write)
         {
-            if (together is null)
+            if (divided is null)
             {
                 write(writer);
             }
@@ -99,27 +108,28 @@ public sealed class NamedState : OptimizerState, IDisposable
             }
         }
 
+        string[] names = [.. _tensors.Keys.Where(name => divided?.Holds(name) != true).Concat(divided?.Names(_tensors) ?? []).Order(StringComparer.Ordinal)];
         Put(WriteCounters);
-        Put(to => to.Write(_tensors.Count));
-        foreach ((string name, Tensor value) in _tensors)
+        Put(to => to.Write(names.Length));
+        foreach (string name in names)
         {
             Put(to => to.Write(name));
-            if (RanksOf(name) is { } ranks)
+            if (divided?.Holds(name) == true)
             {
-                DividedColumns.Write(Put, value, ranks);
+                divided.Write(Put, name, Find(name));
                 continue;
             }
 
             Put(to =>
             {
-                using Tensor rows = value.contiguous(); // TorchSharp writes no other
+                using Tensor rows = _tensors[name].contiguous(); // TorchSharp writes no other
                 SaveConditionalStateTensor(to, rows);
             });
         }
 
-        if (together is not null)
+        if (divided is not null)
         {
-            RankErrors.Share(together, error);
+            RankErrors.Share(divided.Ranks, error);
         }
     }
 
@@ -139,20 +149,15 @@ public sealed class NamedState : OptimizerState, IDisposable
         for (int left = Entries(reader); left > 0; left--)
         {
             string name = reader.ReadString();
-            Tensor value = null!;
-            if (RanksOf(name) is { } ranks)
+            if (Divided?.Holds(name) == true)
             {
-                value = DividedColumns.Read(reader, ranks, _parameter.device)!;
-            }
-            else
-            {
-                LoadConditionalStateTensor(reader, ref value, _parameter.device);
+                KeepOwn(name, Divided.Read(reader, _parameter.device));
+                continue;
             }
 
-            if (value is not null)
-            {
-                Keep(name, value);
-            }
+            Tensor value = null!;
+            LoadConditionalStateTensor(reader, ref value, _parameter.device);
+            KeepOwn(name, value);
         }
     }
 
@@ -175,7 +180,7 @@ public sealed class NamedState : OptimizerState, IDisposable
 
         foreach ((string name, Tensor value) in other._tensors)
         {
-            Keep(name, RanksOf(name) is { } ranks && other.RanksOf(name) is null ? DividedColumns.Of(value, ranks).to(_parameter.device) : value.to(_parameter.device, copy: true));
+            KeepOwn(name, Divided?.Holds(name) == true && other.Divided is null ? Divided.Of(value)?.to(_parameter.device) : value.to(_parameter.device, copy: true));
         }
     }
 
@@ -211,6 +216,14 @@ public sealed class NamedState : OptimizerState, IDisposable
         _tensors[name] = value.DetachFromDisposeScope();
     }
 
+    private void KeepOwn(string name, Tensor? value)
+    {
+        if (value is not null)
+        {
+            Keep(name, value);
+        }
+    }
+
     private void WriteCounters(BinaryWriter writer)
     {
         writer.Write(_counters.Count);
@@ -220,8 +233,6 @@ public sealed class NamedState : OptimizerState, IDisposable
             writer.Write(value);
         }
     }
-
-    private IRanks? RanksOf(string name) => Divided is ({ } divided, { Count: > 1 } ranks) && divided == name ? ranks : null;
 
     private static int Entries(BinaryReader reader) => reader.ReadInt32() is >= 0 and <= MostEntries and int count
         ? count

@@ -5,13 +5,18 @@ using static TorchSharp.torch;
 namespace Curvature.Optimizers;
 
 /// <summary>
-/// Records the layers of a model while it is evaluated for a backward pass that an optimizer does not make itself: a tape for each call of the model in train mode with gradients on; others leave no trace.
+/// Records the layers of a model while it is evaluated for a backward pass that an optimizer does not make itself: a tape for each call of the model in train mode with gradients on; others leave no trace. A tape holds the graph
+/// of its call: of those that no backward pass has reached the latest are kept (<see cref="MostWaiting"/>), so that calls without one, which should be made without gradients, do not pile up.
 /// </summary>
 internal sealed class StepRecorder : IDisposable
 {
+    /// <summary>Calls that wait for their backward pass at most.</summary>
+    public const int MostWaiting = 32;
+
     private readonly Func<LayerTape?> _begin;
     private readonly List<LayerTape> _tapes = [];
     private readonly List<Action> _removals = [];
+    private LayerTape? _afterForgotten; // the oldest that was kept when others were forgotten: if a backward pass reaches it, it may have reached them
 
     /// <param name="model">One that <see cref="CanRecord"/>.</param>
     /// <param name="begin">Begins a tape whose calls keep their gradients; null where none is wanted now.</param>
@@ -38,10 +43,18 @@ internal sealed class StepRecorder : IDisposable
 
     /// <summary>Hands over the tapes that a backward pass has reached, and forgets the others.</summary>
     /// <returns>The caller's to dispose.</returns>
+    /// <exception cref="CurvatureException">A backward pass went through more calls than are kept.</exception>
     public IReadOnlyList<LayerTape> Take()
     {
+        if (_afterForgotten is { } oldest && IsReached(oldest))
+        {
+            Clear();
+            throw new CurvatureException($"A backward pass went through more than {MostWaiting} calls of the model, and what its layers saw is kept of so many. Call backward() for each part of the batch, or take the forms of a step that are given the loss.");
+        }
+
         LayerTape[] all = [.. _tapes];
         _tapes.Clear();
+        _afterForgotten = null;
         LayerTape[] reached = [.. all.Where(IsReached)];
         foreach (LayerTape tape in all)
         {
@@ -62,6 +75,7 @@ internal sealed class StepRecorder : IDisposable
         {
             tape.Dispose();
             _tapes.Remove(tape);
+            _afterForgotten = tape == _afterForgotten ? null : _afterForgotten; // what came before it was reached with it
         }
     }
 
@@ -70,6 +84,7 @@ internal sealed class StepRecorder : IDisposable
     {
         _tapes.ForEach(tape => tape.Dispose());
         _tapes.Clear();
+        _afterForgotten = null;
     }
 
     public void Dispose()
@@ -91,6 +106,18 @@ internal sealed class StepRecorder : IDisposable
         if (model.training && is_grad_enabled() && _begin() is { } tape)
         {
             _tapes.Add(tape);
+            ForgetOldest();
+        }
+    }
+
+    private void ForgetOldest()
+    {
+        LayerTape[] waiting = _tapes.Count > MostWaiting ? [.. _tapes.Where(tape => !IsReached(tape))] : [];
+        if (waiting.Length > MostWaiting)
+        {
+            waiting[0].Dispose();
+            _tapes.Remove(waiting[0]);
+            _afterForgotten = waiting[1];
         }
     }
 

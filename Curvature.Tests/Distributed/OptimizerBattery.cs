@@ -17,7 +17,6 @@ namespace Curvature.Tests.Distributed;
 internal static class OptimizerBattery
 {
     private const int Steps = 5;
-    private const string DividedWindow = "mfac.window"; // of which each rank has its columns
 
     private static readonly Lock Making = new();
 
@@ -79,11 +78,21 @@ internal static class OptimizerBattery
         return all;
     }
 
-    /// <summary>What an optimizer's state holds, by parameter and name.</summary>
-    public static IEnumerable<(string Key, double[] Values)> Remembered(OptimizerHelper optimizer)
+    /// <summary>What an optimizer's state holds, by parameter and name, as it is saved: whole, also where ranks divide it. Collective.</summary>
+    public static IReadOnlyList<(string Key, double[] Values)> Remembered(OptimizerHelper optimizer)
     {
-        NamedState[] states = [.. optimizer.state_dict().State.Cast<NamedState>()];
-        return states.SelectMany((state, i) => state.Names.Where(name => name != DividedWindow).Select(name => ($"{i} {name}", Numbers(state.Find(name)!))));
+        List<(string, double[])> all = [];
+        foreach ((int i, NamedState own) in optimizer.state_dict().State.Cast<NamedState>().Index())
+        {
+            using MemoryStream file = new();
+            own.SaveStateDict(new BinaryWriter(file));
+            file.Position = 0;
+            using NamedState whole = new(new Parameter(zeros(1, device: Here)));
+            whole.LoadStateDict(new BinaryReader(file));
+            all.AddRange(whole.Names.Select(name => ($"{i} {name}", Numbers(whole.Find(name)!))));
+        }
+
+        return all;
     }
 
     /// <summary>Takes some steps from where a run left off, and leaves it again: parameters and state, as they are saved.</summary>

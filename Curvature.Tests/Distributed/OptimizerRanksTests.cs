@@ -150,139 +150,6 @@ public sealed class OptimizerRanksTests
         Assert.All(sums, own => Assert.Equal([26, parameters + count + 2, parameters], own));
     }
 
-    [Theory]
-    [MemberData(nameof(Names))]
-    public void A_state_saved_by_some_ranks_goes_on_on_any_other_number_of_them(string name)
-    {
-        (double[] Parameters, byte[] State) Run(int count, Range steps, (double[], byte[])? saved = null)
-        {
-            (double[] Parameters, byte[] State)[] all = count == 1 ? [OptimizerBattery.Continue(OneRank.Instance, name, steps, saved)] : ThreadRanks.Run(count, ranks => OptimizerBattery.Continue(ranks, name, steps, saved));
-            Assert.All(all, rank => Assert.Equal(all[0].Parameters, rank.Parameters));
-            Assert.All(all, rank => Assert.Equal(all[0].State, rank.State));
-            return all[0];
-        }
-
-        (double[] Parameters, byte[] State) straight = Run(1, 0..6);
-        foreach ((int from, int to) in ((int, int)[])[(3, 1), (1, 3), (2, 3)])
-        {
-            (double[] Parameters, byte[] State) resumed = Run(to, 3..6, Run(from, 0..3));
-            Assert.True(RankBattery.Difference(straight.Parameters, resumed.Parameters) <= 1e-12, $"from {from} to {to} ranks");
-            Assert.Equal(straight.State.Length, resumed.State.Length);
-        }
-    }
-
-    [Fact]
-    public void Ranks_that_are_told_after_a_state_was_loaded_take_their_columns_of_the_window()
-    {
-        (double[] Parameters, byte[] State) saved = OptimizerBattery.Continue(OneRank.Instance, "mfac", 0..3);
-        long[][] held = ThreadRanks.Run(3, ranks =>
-        {
-            using DisposeScope scope = NewDisposeScope();
-            Problem problem = OptimizerBattery.Create("conv", ranks);
-            using OptimizerHelper optimizer = OptimizerBattery.Make("mfac", problem.Model);
-            using MemoryStream file = new(saved.State);
-            optimizer.load_state_dict(new BinaryReader(file));
-            ((ICurvatureOptimizer)optimizer).Ranks = ranks;
-            ((ICurvatureOptimizer)optimizer).Step(() => problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
-            return ((NamedState)optimizer.state_dict().State[0]).Find("mfac.window")!.shape;
-        });
-        long parameters = Problems.Create("conv").Parameters.Count;
-        Assert.All(held, (shape, rank) => Assert.Equal([64, ((rank + 1) * parameters / 3) - (rank * parameters / 3)], shape));
-    }
-
-    [Fact]
-    public void Each_layer_is_inverted_on_one_rank_the_costliest_first()
-    {
-        List<long>[] sums = ThreadRanks.Run(2, ranks =>
-        {
-            using DisposeScope scope = NewDisposeScope();
-            Problem problem = OptimizerBattery.Create("tanh-mlp mse", ranks);
-            using OptimizerHelper optimizer = OptimizerBattery.Make("kfac", problem.Model);
-            ((ICurvatureOptimizer)optimizer).Ranks = ranks;
-            ((ICurvatureOptimizer)optimizer).Step(() => problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
-            return ranks.Sums;
-        });
-
-        // fc2: 5^3 + 2^3 multiplications, 5^2 + 2^2 entries, from rank 0; fc1: 4^3 + 4^3 and 4^2 + 4^2, from rank 1
-        Assert.All(sums, own => Assert.Equal([29, 32], own.Where(size => size is 29 or 32).TakeLast(2)));
-    }
-
-    [Theory]
-    [MemberData(nameof(Names))]
-    public void A_rank_whose_loss_is_not_finite_makes_all_skip_the_step(string name)
-    {
-        (double[] Before, double[] After, long Skipped)[] all = ThreadRanks.Run(2, ranks =>
-        {
-            Problem problem = OptimizerBattery.Create("tanh-mlp mse", ranks);
-            using OptimizerHelper optimizer = OptimizerBattery.Make(name, problem.Model);
-            ICurvatureOptimizer own = (ICurvatureOptimizer)optimizer;
-            own.Ranks = ranks;
-            double[] Step(double factor)
-            {
-                own.Step(() => problem.Model.call(problem.Inputs), problem.Targets.mul(factor), (ICurvatureLoss)problem.Loss);
-                return OptimizerBattery.Numbers(OptimizerBattery.ParametersOf(problem.Model));
-            }
-
-            return (Step(1), Step(ranks.Rank == 1 ? double.NaN : 1), own.SkippedSteps);
-        });
-        Assert.All(all, rank => Assert.Equal(rank.Before, rank.After));
-        Assert.All(all, rank => Assert.Equal(1, rank.Skipped));
-    }
-
-    [Theory]
-    [MemberData(nameof(Names))]
-    public void An_error_on_one_rank_is_one_on_all_and_changes_nothing(string name)
-    {
-        (double[] Before, double[] After, string Message)[] all = ThreadRanks.Run(3, ranks => // parameters and state
-        {
-            Problem problem = OptimizerBattery.Create("conv", ranks);
-            using OptimizerHelper optimizer = OptimizerBattery.Make(name, problem.Model);
-            ICurvatureOptimizer own = (ICurvatureOptimizer)optimizer;
-            own.Ranks = ranks;
-            own.Step(() => problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
-            double[] All() => [.. OptimizerBattery.Numbers(OptimizerBattery.ParametersOf(problem.Model)), .. OptimizerBattery.Remembered(optimizer).SelectMany(part => part.Values)];
-            double[] before = All();
-            string message = Assert.Throws<CurvatureException>(() => own.Step(
-                () => ranks.Rank == 1 ? throw new CurvatureException("The file x.npz is damaged.") : problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss)).Message;
-            double[] after = All();
-            own.Step(() => problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss); // and they go on together
-            return (before, after, message);
-        });
-        Assert.Equal("The file x.npz is damaged.", all[1].Message);
-        Assert.All(all, rank => Assert.Equal(rank.Before, rank.After));
-        Assert.All(all.Where((_, rank) => rank != 1), rank => Assert.Equal("On rank 1 of 3: The file x.npz is damaged.", rank.Message));
-    }
-
-    [Fact]
-    public void Ranks_that_have_come_apart_are_refused_on_all()
-    {
-        string[] Refused(Action<IRanks, MfacOptimizer, Parameter> spoil, Func<IRanks, MfacOptimizer, Parameter, Tensor>? step = null) => ThreadRanks.Run(2, ranks =>
-        {
-            using MfacOptimizer optimizer = One(ranks, out Parameter w);
-            spoil(ranks, optimizer, w);
-            return Assert.Throws<CurvatureException>(() => step is null ? optimizer.Step(() => w.sum()) : step(ranks, optimizer, w)).Message;
-        });
-        void On(IRanks ranks, Action act) => (ranks.Rank == 1 ? act : () => { })();
-        void Says(string what, string[] messages) => Assert.All(messages, message => Assert.Contains(what, message, StringComparison.Ordinal));
-
-        Says("another on rank 1 than on rank 0", Refused((ranks, _, w) => On(ranks, () =>
-        {
-            using IDisposable noGrad = no_grad();
-            w.add_(1e-3);
-        })));
-        Says("Ranks take the same steps: rank 1 has taken 0 and skipped 0 at learning rates of 0.5", Refused((ranks, optimizer, _) => On(ranks, () => optimizer.ParamGroups.First().LearningRate = 0.5)));
-        Says("Rank 1 has 2 parameters of 5 entries, and rank 0 1 of 3", Refused((ranks, optimizer, _) => On(ranks, () => optimizer.add_param_group(new ParamGroup { Parameters = [new Parameter(zeros(2, ScalarType.Float64, device: Here))], Options = new OptimizerOptions { LearningRate = 0 } }))));
-        Says("no parts of a batch to step on, on none of the 2 ranks", Refused((_, _, _) => { }, (_, optimizer, _) => optimizer.Step(losses: [])));
-        Says("Rank 1 has LossReduction.Sum, and rank 0 Mean", Refused((ranks, optimizer, _) => On(ranks, () => optimizer.LossReduction = Reduction.Sum)));
-        Says("Some ranks give ShardTerms and others do not", Refused((ranks, optimizer, _) => On(ranks, () => optimizer.ShardTerms = 3)));
-        Says("before the first", Refused((_, optimizer, w) => optimizer.Step(() => w.sum()), (ranks, optimizer, _) =>
-        {
-            optimizer.Ranks = ranks;
-            return null!;
-        }));
-        Assert.Throws<CurvatureException>(() => One(OneRank.Instance, out _).ShardTerms = 0);
-    }
-
     [Fact]
     public void Rates_from_the_spectrum_are_those_of_one_process()
     {
@@ -300,6 +167,39 @@ public sealed class OptimizerRanksTests
         double[][] all = ThreadRanks.Run(3, Rates);
         Assert.All(all, rank => Assert.Equal(all[0], rank));
         Assert.True(RankBattery.Difference(alone, all[0]) < 1e-12);
+    }
+
+    [Theory]
+    [InlineData("kfac")]
+    [InlineData("kfac, blocks")]
+    [InlineData("mfac")]
+    [InlineData("mkor")]
+    [InlineData("adahessian")]
+    [InlineData("sophia-g")]
+    public void Ranks_train_in_float32_to_the_same_bits_near_those_of_one_process(string name)
+    {
+        double[] Train(IRanks ranks)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Problem problem = OptimizerBattery.Create("tanh-mlp mse", ranks);
+            problem.Model.to(ScalarType.Float32);
+            using OptimizerHelper optimizer = OptimizerBattery.Make(name, problem.Model);
+            ((ICurvatureOptimizer)optimizer).Ranks = ranks;
+            for (int t = 0; t < 4; t++)
+            {
+                (long first, long rows) = OptimizerBattery.Share(problem.Inputs.shape[0], t, ranks);
+                Tensor x = problem.Inputs.narrow(0, first, rows).to(ScalarType.Float32), y = problem.Targets.narrow(0, first, rows).to(ScalarType.Float32);
+                ((ICurvatureOptimizer)optimizer).Step(rows > 0 ? [(() => problem.Model.call(x), y)] : [], (ICurvatureLoss)problem.Loss);
+            }
+
+            return OptimizerBattery.Numbers(cat([.. problem.Model.parameters().Select(p => p.detach().reshape(-1))]));
+        }
+
+        double[] alone = Train(OneRank.Instance);
+        double[][] all = ThreadRanks.Run(3, Train);
+        Assert.All(all, rank => Assert.Equal(all[0], rank));
+        double difference = RankBattery.Difference(alone, all[0]);
+        Assert.True(difference < 1e-5, $"{difference:g3}");
     }
 
     /// <summary>One parameter of three entries at 5, of M-FAC.</summary>

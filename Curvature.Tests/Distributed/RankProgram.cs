@@ -61,6 +61,16 @@ internal static class RankProgram
         Tensor row = tensor([10.0 * world.Rank, 1]);
         Require(world.AllGather(row).Equals(stack(Enumerable.Range(0, n).Select(r => tensor([10.0 * r, 1])))), "what was gathered");
         Require(world.ReduceScatter(stack(Enumerable.Range(0, n).Select(r => tensor([(double)r, world.Rank + 1])))).Equals(tensor([(double)n * world.Rank, sum])), "what was scattered");
+        foreach (ScalarType dtype in (ScalarType[])[ScalarType.Float32, ScalarType.Float64, ScalarType.BFloat16])
+        {
+            for (int to = 0; to < n; to++)
+            {
+                Tensor own = full([3], world.Rank + 1, dtype);
+                world.SumTo(own, to);
+                Require(world.Rank != to || own.to(ScalarType.Float64).Equals(full([3], sum, ScalarType.Float64)), $"what {dtype} was summed to on one rank");
+            }
+        }
+
         Tensor flags = tensor([world.Rank == n - 1, false]);
         world.Broadcast(flags, n - 1);
         Require(flags.Equals(tensor([true, false])), "what was broadcast");

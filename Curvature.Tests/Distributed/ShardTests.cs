@@ -52,6 +52,15 @@ public sealed class ShardTests
     [InlineData("many", 0, null)]
     public void The_tasks_of_a_node_are_read_from_Slurms_list(string? list, int node, int? expected) => Assert.Equal(expected, Launcher.TasksOf(list, node));
 
+    [Fact]
+    public void An_MPI_that_lets_one_thread_alone_call_it_is_refused()
+    {
+        Communicator.RequireThreads(2, isOurs: true);
+        Communicator.RequireThreads(3, isOurs: false);
+        Assert.Contains("MPI_THREAD_FUNNELED, which lets one thread alone call it; MPI_THREAD_SERIALIZED is needed", Assert.Throws<CurvatureException>(() => Communicator.RequireThreads(1, isOurs: true)).Message, StringComparison.Ordinal);
+        Assert.EndsWith("Begin it by MPI_Init_thread with that level, or leave it to Communicator.World.", Assert.Throws<CurvatureException>(() => Communicator.RequireThreads(0, isOurs: false)).Message, StringComparison.Ordinal);
+    }
+
     /// <summary>A rank that talks to nobody.</summary>
     private sealed class Rank(int rank, int count) : IRanks
     {

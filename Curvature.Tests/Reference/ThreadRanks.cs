@@ -18,6 +18,9 @@ internal sealed class ThreadRanks : IRanks
     /// <summary>The sizes of the sums that this rank took part in, in order.</summary>
     public List<long> Sums { get; } = [];
 
+    /// <summary>The sizes of the sums for one rank that this rank took part in, and for which.</summary>
+    public List<(long Size, int To)> SumsTo { get; } = [];
+
     /// <summary>Runs a program on every rank; the first error ends all and is thrown.</summary>
     public static T[] Run<T>(int count, Func<ThreadRanks, T> program)
     {
@@ -54,8 +57,24 @@ internal sealed class ThreadRanks : IRanks
     public void Sum(Tensor values)
     {
         Sums.Add(values.numel());
-        using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
+        values.detach().copy_(Summed(values));
+    }
+
+    /// <remarks>The others get NaN: what they hold means nothing.</remarks>
+    public void SumTo(Tensor values, int to)
+    {
+        SumsTo.Add((values.numel(), to));
+        using DisposeScope scope = NewDisposeScope();
+        Tensor sum = Summed(values);
+        values.detach().copy_(Rank == to ? sum : sum.fill_(double.NaN));
+    }
+
+    public void Barrier() => Meet();
+
+    private Tensor Summed(Tensor values)
+    {
+        using IDisposable noGrad = no_grad();
         _room.Slots[Rank] = values.detach().clone();
         Meet();
         Tensor sum = _room.Slots[0]!.clone();
@@ -65,10 +84,8 @@ internal sealed class ThreadRanks : IRanks
         }
 
         Meet();
-        values.detach().copy_(sum);
+        return sum;
     }
-
-    public void Barrier() => Meet();
 
     private void Meet()
     {

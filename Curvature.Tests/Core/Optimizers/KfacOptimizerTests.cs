@@ -293,6 +293,69 @@ public sealed class KfacOptimizerTests
     }
 
     [Fact]
+    public void A_step_that_cannot_invert_a_factor_leaves_all_as_it_was()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem[] problems = [Problems.Create("tanh-mlp mse"), Problems.Create("tanh-mlp mse")];
+        using KfacOptimizer optimizer = new(problems[0].Model, Whole, Plain), twin = new(problems[1].Model, Whole, Plain);
+        Step(optimizer, problems[0]);
+        Step(twin, problems[1]);
+        Tensor[] State() => [.. optimizer.state_dict().State.Cast<NamedState>().SelectMany(state => state.Names.Select(name => state.Find(name)!))];
+        Tensor[] factors = [.. optimizer.state_dict().State.Cast<NamedState>().SelectMany(state => state.Names.Where(name => name.EndsWith("/A", StringComparison.Ordinal)).Select(name => state.Find(name)!))];
+        void Scale(double factor) => Array.ForEach(factors, value => value.mul_(factor)); // by what rounds nothing
+        Scale(-1024);
+        Tensor[] before = [.. State().Select(value => value.clone()), problems[0].Parameters.Snapshot()];
+        Assert.ThrowsAny<CurvatureException>(() => Step(optimizer, problems[0]));
+        Assert.All(before.Zip(State().Append(problems[0].Parameters.Snapshot())), pair => Assert.True(pair.First.Equals(pair.Second)));
+        Assert.Equal(1, optimizer.Steps);
+        Scale(-1 / 1024.0);
+        Step(optimizer, problems[0]);
+        Step(twin, problems[1]);
+        Assert.True(problems[0].Parameters.Snapshot().Equals(problems[1].Parameters.Snapshot()));
+    }
+
+    [Fact]
+    public void Ekfac_resumed_remembers_how_many_samples_its_factors_last_had()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        KfacSettings settings = KfacSettings.Ekfac with { KlClip = null, FactorInterval = 4, InverseInterval = 100, Factors = new KfacOptions { Gradients = FactorGradients.Empirical } };
+        Tensor Run(bool resumes)
+        {
+            Problem problem = Problems.Create("tanh-mlp mse");
+            KfacOptimizer optimizer = new(problem.Model, Whole, settings);
+            for (int t = 0; t < 7; t++)
+            {
+                long rows = t == 5 ? 2 : problem.Inputs.shape[0]; // a smaller batch, which updates no factors
+                Tensor x = problem.Inputs.narrow(0, 0, rows), y = problem.Targets.narrow(0, 0, rows);
+                if (t == 6)
+                {
+                    optimizer = resumes ? Resumed(optimizer, problem) : optimizer;
+                    optimizer.Step(() => problem.Loss.Value(problem.Model.call(x), y));
+                    continue;
+                }
+
+                optimizer.Step(() => problem.Model.call(x), y, (ICurvatureLoss)problem.Loss);
+            }
+
+            optimizer.Dispose();
+            return problem.Parameters.Snapshot();
+        }
+
+        KfacOptimizer Resumed(KfacOptimizer from, Problem problem)
+        {
+            using MemoryStream file = new();
+            from.save_state_dict(new BinaryWriter(file));
+            from.Dispose();
+            file.Position = 0;
+            KfacOptimizer optimizer = new(problem.Model, Whole, settings);
+            optimizer.load_state_dict(new BinaryReader(file));
+            return optimizer;
+        }
+
+        Assert.True(Run(false).Equals(Run(true)));
+    }
+
+    [Fact]
     public void A_first_batch_that_is_not_finite_does_not_decide_what_the_layers_are()
     {
         using DisposeScope scope = NewDisposeScope();

@@ -155,6 +155,47 @@ public sealed class LayerOptimizerTests
     }
 
     [Fact]
+    public void Calls_without_a_backward_pass_do_not_pile_up_and_one_through_too_many_is_refused()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor Run(int calls)
+        {
+            Problem problem = Problems.Create("tanh-mlp mse");
+            using KfacOptimizer optimizer = new(problem.Model, Whole, Observed);
+            long before = 0;
+            for (int i = 0; i < calls; i++)
+            {
+                using (NewDisposeScope())
+                {
+                    problem.Model.call(problem.Inputs.mul(3)); // an evaluation with gradients on
+                }
+
+                before = i == 39 ? Live() : before;
+            }
+
+            Assert.True(calls < 40 || Live() <= before);
+            problem.Loss.Value(problem.Model.call(problem.Inputs), problem.Targets).backward();
+            optimizer.step();
+            return problem.Parameters.Snapshot();
+        }
+
+        Assert.True(Run(0).Equals(Run(100)));
+        Problem through = Problems.Create("tanh-mlp mse");
+        using KfacOptimizer refused = new(through.Model, Whole, Observed);
+        Tensor Loss() => through.Loss.Value(through.Model.call(through.Inputs), through.Targets);
+        Enumerable.Range(0, 40).Select(_ => Loss()).Aggregate((a, b) => a.add(b)).backward();
+        Assert.Contains("more than 32 calls of the model", Assert.Throws<CurvatureException>(() => refused.step()).Message, StringComparison.Ordinal);
+        refused.zero_grad();
+        for (int i = 0; i < 40; i++)
+        {
+            Loss().backward(); // one after the other
+        }
+
+        refused.step();
+        Assert.Equal(1, refused.Steps);
+    }
+
+    [Fact]
     public void Hooks_go_with_the_optimizer_and_steps_leave_no_tensor_behind()
     {
         using DisposeScope scope = NewDisposeScope();
