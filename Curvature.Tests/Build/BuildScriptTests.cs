@@ -31,6 +31,39 @@ public sealed class BuildScriptTests : IDisposable
         Assert.Equal((expectedExit, closing), (exitCode, output.TrimEnd('\n').Split('\n')[^1]));
     }
 
+    [Theory]
+    [InlineData(0, "9 passed, 0 failed")]
+    [InlineData(3, "9 passed, 1 failed")] // of the one beside
+    public void Two_processes_share_the_tests_and_are_counted_together(int exit, string closing)
+    {
+        sandbox.Stub("dotnet", $$"""
+            case $1 in
+                --version) echo 10.0.100 ;;
+                test) mkdir -p artifacts/test-results
+                    case "$*" in
+                        *LogFileName=library.trx*'--filter FullyQualifiedName~Tests.Core&FullyQualifiedName!~Core.Checkpoints') file=library passed=4 exit={{exit}} ;;
+                        *LogFileName=rest.trx*'--filter FullyQualifiedName!~Tests.Core|FullyQualifiedName~Core.Checkpoints') file=rest passed=5 exit=0 ;;
+                    esac
+                    echo "<TestRun><Counters total=\"9\" executed=\"9\" passed=\"$passed\" failed=\"0\" error=\"0\" timeout=\"0\" aborted=\"0\" /></TestRun>" >artifacts/test-results/$file.trx
+                    exit $exit ;;
+            esac
+            """);
+
+        (int exitCode, string output, _) = sandbox.Run("build.sh", "test");
+
+        Assert.Equal((exit == 0 ? 0 : 1, closing), (exitCode, output.TrimEnd('\n').Split('\n')[^1]));
+    }
+
+    [Fact]
+    public void What_is_asked_for_runs_in_one_process()
+    {
+        Dotnet(0, ["passed=\"7\" failed=\"0\""], "echo \"called $*\"");
+
+        (_, string output, _) = sandbox.Run("build.sh", "test --filter Name~X");
+
+        Assert.EndsWith("--logger trx --filter Name~X", Assert.Single(output.Split('\n'), line => line.StartsWith("called", StringComparison.Ordinal)), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Says_why_a_test_was_skipped()
     {
@@ -61,14 +94,14 @@ public sealed class BuildScriptTests : IDisposable
         Assert.Contains("'tset'", error, StringComparison.Ordinal);
     }
 
-    private void Dotnet(int testExit, string[] counters)
+    private void Dotnet(int testExit, string[] counters, string first = ":")
     {
         string files = string.Join('\n', counters.Select(
             (counts, i) => $"echo '<TestRun><Counters total=\"9\" executed=\"9\" {counts} error=\"0\" timeout=\"0\" aborted=\"0\" /></TestRun>' >artifacts/test-results/{i}.trx"));
         sandbox.Stub("dotnet", $"""
             case $1 in
                 --version) echo 10.0.100 ;;
-                test) mkdir -p artifacts/test-results; {files}
+                test) {first}; mkdir -p artifacts/test-results; {files}
                     exit {testExit} ;;
             esac
             """);

@@ -34,12 +34,12 @@ public class RealDataTests
 
     [FashionMnistFact]
     [Trait("Category", "Slow")]
-    public void A_table_of_60000_rows_and_785_columns_is_read_in_seconds()
+    public void A_table_of_20000_rows_and_785_columns_is_read_in_seconds()
     {
         using var folder = new TemporaryFolder();
         string path = folder.File("fashion.csv");
         using Tensor pixels = IdxFile.Read(FashionMnistFactAttribute.Pair.Split(',')[0]);
-        byte[] bytes = pixels.data<byte>().ToArray();
+        byte[] bytes = pixels.narrow(0, 0, 20_000).contiguous().data<byte>().ToArray();
         using (var writer = new StreamWriter(path))
         {
             foreach (byte[] image in bytes.Chunk(784))
@@ -51,8 +51,8 @@ public class RealDataTests
         var watch = System.Diagnostics.Stopwatch.StartNew();
         using Dataset data = CsvFile.Read(path, new DataOptions { InputType = ScalarType.Float32 });
         watch.Stop();
-        Assert.Equal([60_000L, 784L], data.Inputs.shape);
-        Assert.InRange(watch.Elapsed.TotalSeconds, 0, 20);
+        Assert.Equal([20_000L, 784L], data.Inputs.shape);
+        Assert.InRange(watch.Elapsed.TotalSeconds, 0, 7);
         Assert.Equal(bytes.Sum(pixel => (double)pixel), data.Inputs.to(ScalarType.Float64).sum().ToDouble());
     }
 }
