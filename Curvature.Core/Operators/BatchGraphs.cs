@@ -1,6 +1,7 @@
 using Curvature.Objectives;
 using Curvature.Tensors;
 using TorchSharp;
+using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace Curvature.Operators;
@@ -57,6 +58,7 @@ internal sealed class BatchGraphs : IDisposable
     public void ForEach(Action<BatchGraph> use)
     {
         FollowParameters();
+        AnswerKept();
         if (!_kept.Holds(_batches))
         {
             PassOverData(use);
@@ -80,6 +82,36 @@ internal sealed class BatchGraphs : IDisposable
         foreach (Tensor part in _theta)
         {
             part.Dispose();
+        }
+    }
+
+    /// <summary>Answers what kept graphs ask of the device, for one wait.</summary>
+    private void AnswerKept()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable noGrad = no_grad();
+        List<(BatchGraph Graph, Tensor Question)> asked = [];
+        foreach (BatchGraph graph in _kept.All)
+        {
+            if (graph.Question() is { } question)
+            {
+                asked.Add((graph, question));
+            }
+        }
+
+        if (asked.Count == 0)
+        {
+            return;
+        }
+
+        using TensorAccessor<bool> read = cat([.. asked.Select(a => a.Question)]).cpu().data<bool>();
+        bool[] answers = read.ToArray();
+        int first = 0;
+        foreach ((BatchGraph graph, Tensor question) in asked)
+        {
+            int count = (int)question.numel();
+            graph.Answer(answers[first..(first + count)]);
+            first += count;
         }
     }
 

@@ -33,6 +33,9 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     /// <summary>Whether nothing is kept.</summary>
     public bool IsEmpty => _kept.Count == 0;
 
+    /// <summary>All that is kept.</summary>
+    public IEnumerable<BatchGraph> All => _kept.Values;
+
     /// <summary>The kept linearization of a batch, or null.</summary>
     public BatchGraph? this[int batch] => _kept.GetValueOrDefault(batch);
 

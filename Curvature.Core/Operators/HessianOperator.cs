@@ -125,6 +125,10 @@ public sealed class HessianOperator : CurvatureOperator
 
         internal override Tensor Forms(Tensor v) => graph.Forms(v);
 
+        internal override Tensor? Question() => graph.Question();
+
+        internal override void Answer(IReadOnlyList<bool> answers) => graph.Answer(answers);
+
         protected override void Dispose(bool disposing)
         {
             graph.Dispose();

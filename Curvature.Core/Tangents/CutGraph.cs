@@ -32,6 +32,7 @@ internal sealed class CutGraph : IDisposable
     private readonly Func<Tensor, Tensor> _direction;
     private readonly Tensor? _doubt;
     private int _directions;
+    private bool _settled;
 
     private CutGraph(ParameterSpace space, CutPoint[] points, BilinearCall[] calls, Tensor[] leaves, int[] live, Tensor?[] cotangents, CutPiece?[] pieces, CutPiece end, Func<Tensor, Tensor> direction, Tensor? doubt)
     {
@@ -221,6 +222,19 @@ internal sealed class CutGraph : IDisposable
         return [.. sweep.Product.Select(part => (part is not null && _doubt is not null && ReferenceEquals(part, smallest) ? part.add(_doubt) : part?.alias())?.MoveToOuterDisposeScope())];
     }
 
+    /// <summary>Which pieces are curved, where that has not been asked yet; null where it has. In the current scope.</summary>
+    public Tensor? Question() => _settled || _end.Device.type == DeviceType.CPU ? null : Curvatures();
+
+    /// <summary>Which pieces are curved.</summary>
+    public void Answer(IReadOnlyList<bool> curved)
+    {
+        _settled = true;
+        foreach ((CutPiece piece, bool isCurved) in AllPieces.Zip(curved))
+        {
+            piece.IsCurved = isCurved;
+        }
+    }
+
     public void Dispose()
     {
         foreach (IDisposable? part in _calls.Cast<IDisposable?>().Concat(_cotangents).Concat(_pieces).Append(_end).Append(_doubt))
@@ -267,21 +281,24 @@ internal sealed class CutGraph : IDisposable
         }
     }
 
-    /// <summary>From the second direction on it pays to ask the pieces whether they are curved, for one host synchronisation. The numbers are the same: flat pieces are spared their zeros.</summary>
+    /// <summary>
+    /// From the second direction on it pays to ask the pieces whether they are curved. The numbers are the same: flat pieces are spared their zeros. Of a device that the host would wait for it is asked where the graph is kept, with
+    /// all others (<see cref="Question"/>).
+    /// </summary>
     private void Settle(int directions)
     {
-        (int before, _directions) = (_directions, _directions + directions);
-        if (before > 1 || _directions < 2)
+        _directions += directions;
+        if (_settled || _directions < 2 || _end.Device.type != DeviceType.CPU)
         {
             return;
         }
 
         using DisposeScope scope = NewDisposeScope();
-        CutPiece[] pieces = [.. _pieces.OfType<CutPiece>(), _end];
-        using TensorAccessor<bool> curved = stack(pieces.Select(piece => piece.Curvature(_direction))).cpu().data<bool>();
-        for (int m = 0; m < pieces.Length; m++)
-        {
-            pieces[m].IsCurved = curved[m];
-        }
+        using TensorAccessor<bool> curved = Curvatures().data<bool>();
+        Answer(curved.ToArray());
     }
+
+    private IEnumerable<CutPiece> AllPieces => _pieces.OfType<CutPiece>().Append(_end);
+
+    private Tensor Curvatures() => stack(AllPieces.Select(piece => piece.Curvature(_direction)));
 }

@@ -25,6 +25,9 @@ internal sealed class CutPiece : IDisposable
     /// <summary><c>J_s^T w</c>, the cotangents of x.</summary>
     public IReadOnlyList<Tensor> Cotangents => _pullback;
 
+    /// <summary>Where f is computed.</summary>
+    public Device Device => _a.device;
+
     /// <value>Whether f may have curvature along w (default true); false spares the zeros.</value>
     public bool IsCurved { get; set; } = true;
 

@@ -57,6 +57,7 @@ internal static class DeviceProgram
                     Count(findings, $"{(memory is null ? "kept" : "fresh")} product: {matrix}, {problem}", 4, _ => a.Apply(v).Dispose(), warm: 2);
                     if (matrix == "hessian")
                     {
+                        Count(findings, $"{(memory is null ? "kept" : "fresh")} product: {matrix}, {problem}, three vectors", 4, _ => a.Apply(ones([a.Columns, 3], ScalarType.Float64, device: Here)).Dispose(), warm: 2);
                         Count(findings, $"{(memory is null ? "kept" : "fresh")} form: {matrix}, {problem}", 4, _ => a.QuadraticForms(ones([a.Columns, 2], ScalarType.Float64, device: Here)), warm: 2);
                     }
                 }
@@ -84,6 +85,7 @@ internal static class DeviceProgram
             string how = byLayers ? "cut" : "whole";
             Count(findings, $"{how} anew, product: {problem}", 4, _ => { Move(); a.Apply(v).Dispose(); }, warm: 2);
             Count(findings, $"{how} anew, form: {problem}", 4, _ => { Move(); a.QuadraticForms(v); }, warm: 2);
+            Count(findings, $"{how} anew, products: {problem}", 4, _ => { Move(); a.Apply(v).Dispose(); a.Apply(v).Dispose(); a.Apply(v).Dispose(); }, warm: 2);
         }
     }
 
