@@ -27,7 +27,7 @@ namespace Curvature.MatrixFree;
 /// would be the same, but a product would add up d numbers of every rank where now each sends its own, and while the window fills a step would be the work of few.) Every rank makes the same calls with the same vectors.
 /// </para>
 /// </summary>
-public sealed class MfacWindow : LinearOperator
+public sealed partial class MfacWindow : LinearOperator
 {
     private const int MostGradients = 32768; // their factor is one array
 
@@ -86,9 +86,6 @@ public sealed class MfacWindow : LinearOperator
 
     /// <summary>n, what the sum of squares is divided by.</summary>
     public long Divisor => _gram.Divisor;
-
-    /// <summary>Parameters whose entries of the gradients are held here: all that take part, or of several ranks this one's share.</summary>
-    public long OwnParameters => First(_ranks.Rank + 1) - First(_ranks.Rank);
 
     /// <inheritdoc/>
     /// <remarks><c>tr F^{-1} = (d - tr M^{-1} S) / lambda</c>, and <c>M^{-1} S = I - n lambda M^{-1}</c>.</remarks>
@@ -161,34 +158,6 @@ public sealed class MfacWindow : LinearOperator
         return new MfacProduct(y.MoveToOuterDisposeScope(), Precision.Epsilon(DType) + (size > 0 ? error / size : 0), Gradient: null);
     }
 
-    /// <summary>
-    /// The state that a run goes on from, bit for bit: <c>window [m, d]</c> (kept parameters only, and of several ranks this one's), <c>gram [m, m]</c>, <c>factor [m, m]</c> (zero where it was not asked for) and
-    /// <c>insertions</c>. The window and the Gram matrix are live: write them out before the next insertion. The handles are the caller's. Options are not in it; another lambda makes the factor anew.
-    /// </summary>
-    public IReadOnlyDictionary<string, Tensor> StateDict() => new Dictionary<string, Tensor>(StringComparer.Ordinal)
-    {
-        ["window"] = _window.Rows.alias(),
-        ["gram"] = _gram.S.alias(),
-        ["factor"] = _gram.FactorState(),
-        ["insertions"] = tensor(Insertions),
-    };
-
-    /// <summary>Takes over such a state, copied; with several ranks by all of them together, or by none where one is refused.</summary>
-    /// <param name="state">As <see cref="StateDict"/> gave it, on any device; with several ranks also that of a process alone, of which each takes its columns.</param>
-    /// <exception cref="CurvatureException">A tensor is missing, or of another shape or type; the window is as before.</exception>
-    /// <exception cref="NonFiniteException">A tensor holds NaN or infinity; the window is as before.</exception>
-    public void LoadStateDict(IReadOnlyDictionary<string, Tensor> state)
-    {
-        using IDisposable noGrad = no_grad();
-        using DisposeScope scope = NewDisposeScope();
-        (Tensor, Tensor, Tensor, long)? own = null;
-        _ranks.Together(() => own = Checked(state));
-        (Tensor window, Tensor gram, Tensor factor, long insertions) = own!.Value;
-        _window.Rows.copy_(window);
-        _gram.Load(gram, factor, insertions);
-        _window.Filled = _gram.Count;
-    }
-
     /// <inheritdoc/>
     /// <exception cref="NonFiniteException">The product is NaN or infinite.</exception>
     protected override Tensor Multiply(Tensor V)
@@ -227,32 +196,6 @@ public sealed class MfacWindow : LinearOperator
         }
     }
 
-    /// <summary>This rank's part of a state.</summary>
-    private (Tensor Window, Tensor Gram, Tensor Factor, long Insertions) Checked(IReadOnlyDictionary<string, Tensor> state)
-    {
-        bool isWhole = _ranks.Count > 1 && state.TryGetValue("window", out Tensor? all) && all.dim() == 2 && all.shape[1] == Taking;
-        Tensor window = isWhole
-            ? Required(state, "window", _window.Rows.dtype, [Capacity, Taking]).narrow(1, First(_ranks.Rank), OwnParameters)
-            : Required(state, "window", _window.Rows.dtype, _window.Rows.shape);
-        Tensor gram = Required(state, "gram", ScalarType.Float64, _gram.S.shape), factor = Required(state, "factor", ScalarType.Float64, _gram.S.shape);
-        long insertions = Required(state, "insertions", ScalarType.Int64, []).ToInt64();
-        return insertions is >= 0 and <= long.MaxValue / 2
-            ? (window, gram, factor, insertions)
-            : throw new CurvatureException($"The state of a window counts its insertions from 0 to 2^62; got {insertions}.");
-    }
-
-    private static Tensor Required(IReadOnlyDictionary<string, Tensor> state, string name, ScalarType type, long[] shape)
-    {
-        if (!state.TryGetValue(name, out Tensor? value) || value.dtype != type || !value.shape.SequenceEqual(shape))
-        {
-            string got = value is null ? "none" : $"[{string.Join(", ", value.shape)}] of {value.dtype}";
-            throw new CurvatureException(
-                $"The state of this window has '{name}' [{string.Join(", ", shape)}] of {type}; got {got}. Make the window with the same sizes, storage and mask.");
-        }
-
-        return Finite.Everywhere(value) ? value : throw new NonFiniteException($"'{name}' in the state of the window holds NaN or infinity: the file is damaged.");
-    }
-
     private Tensor? Kept(Tensor? mask)
     {
         if (mask is null)
@@ -286,58 +229,6 @@ public sealed class MfacWindow : LinearOperator
                 $"A window of {Capacity} gradients of {OwnParameters} parameters takes {bytes / (1L << 30):f2} GiB; {DeviceMemory.Tell(Device, most!.Value)}, and a vector in float64 has at most 2 GiB. ")
                 + "Use fewer gradients, BFloat16 storage, or more ranks on other machines.");
         }
-    }
-
-    /// <summary>Where a rank's share of the parameters begins.</summary>
-    private long First(int rank) => rank * Taking / _ranks.Count;
-
-    /// <summary>This rank's entries of a vector over the parameters that take part.</summary>
-    private Tensor Own(Tensor x) => _ranks.Count == 1 ? x : x.narrow(0, First(_ranks.Rank), OwnParameters);
-
-    /// <summary><c>G x</c> of this rank's entries of x, summed over the ranks.</summary>
-    private Tensor InnerProducts(Tensor x)
-    {
-        Tensor products = _window.Products(x);
-        _ranks.Sum(products);
-        return products;
-    }
-
-    /// <summary><c>M^{-1} b</c>: rank 0's, the same bits on all whatever their Cholesky factors' last ones. A rank that has none takes part in the sum with NaN, after which all are told.</summary>
-    private Tensor Solved(Tensor b)
-    {
-        if (_ranks.Count == 1)
-        {
-            return _gram.Solve(b);
-        }
-
-        Tensor w = zeros_like(b);
-        Exception? error = RankErrors.Caught(() => w.add_(_gram.Solve(b), _ranks.Rank == 0 ? 1 : 0));
-        _ = error is null ? w : w.fill_(double.NaN);
-        _ranks.Sum(w);
-        if (!Finite.Everywhere(w))
-        {
-            RankErrors.Share(_ranks, error);
-        }
-
-        return w;
-    }
-
-    /// <summary>All ranks' entries of a vector over the parameters that take part.</summary>
-    private Tensor Gathered(Tensor own)
-    {
-        if (_ranks.Count == 1)
-        {
-            return own;
-        }
-
-        Tensor all = zeros(Taking, own.dtype, own.device);
-        Own(all).copy_(own);
-        for (int rank = 0; rank < _ranks.Count; rank++)
-        {
-            _ranks.Broadcast(all.narrow(0, First(rank), First(rank + 1) - First(rank)), rank);
-        }
-
-        return all;
     }
 
     private Tensor Compress(Tensor x) => _kept is null ? x : x.index_select(0, _kept);

@@ -93,6 +93,58 @@ public sealed class OptimizerRanksStateTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_disk_that_is_full_or_a_file_that_is_cut_ends_on_all_where_each_rank_has_layers_of_its_own(bool cut)
+    {
+        (double[] Parameters, byte[] State) saved = OptimizerBattery.Continue(OneRank.Instance, "ekfac", 0..3);
+        int first = Encoding.Latin1.GetString(saved.State).IndexOf("factor ", StringComparison.Ordinal);
+        (_, Exception?[] errors) = ThreadRanks.Try(2, ranks =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            using OptimizerHelper optimizer = OptimizerBattery.Make("ekfac", OptimizerBattery.Create("conv", ranks).Model);
+            ((ICurvatureOptimizer)optimizer).Ranks = ranks;
+            Load(optimizer, saved.State);
+            for (int room = first; room < saved.State.Length; room += saved.State.Length / 20)
+            {
+                if (cut)
+                {
+                    Assert.Throws<EndOfStreamException>(() => Load(optimizer, saved.State[..room]));
+                    continue;
+                }
+
+                using BinaryWriter writer = new(new FullDisk(ranks.Rank == 0 ? room : int.MaxValue));
+                Exception? error = Record.Exception(() => optimizer.save_state_dict(writer));
+                Assert.Equal(ranks.Rank == 0 ? "There is no room left." : "On rank 0 of 2: IOException: There is no room left.", error?.Message);
+            }
+
+            Load(optimizer, saved.State);
+            Assert.Equal(saved.State, Save(optimizer));
+            return 0;
+        });
+        Assert.All(errors, Assert.Null);
+    }
+
+    [Theory]
+    [InlineData((byte)ScalarType.Int64, (byte)2, "2 sizes of Int64")]
+    [InlineData((byte)ScalarType.Float64, (byte)90, "90 sizes of Float64")]
+    public void A_tensor_of_one_rank_that_no_layer_has_is_refused_as_damaged(byte dtype, byte sizes, string what)
+    {
+        (double[] Parameters, byte[] State) saved = OptimizerBattery.Continue(OneRank.Instance, "kfac", 0..1);
+        string text = Encoding.Latin1.GetString(saved.State);
+        int header = text.IndexOf("/A", text.IndexOf("factor ", StringComparison.Ordinal), StringComparison.Ordinal) + 3; // behind the name and the flag
+        (saved.State[header], saved.State[header + 1]) = (dtype, sizes);
+        string[] messages = ThreadRanks.Run(2, ranks =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            using OptimizerHelper optimizer = OptimizerBattery.Make("kfac", OptimizerBattery.Create("conv", ranks).Model);
+            ((ICurvatureOptimizer)optimizer).Ranks = ranks;
+            return Assert.Throws<CurvatureException>(() => Load(optimizer, saved.State)).Message;
+        });
+        Assert.All(messages, message => Assert.Contains(what, message, StringComparison.Ordinal));
+    }
+
+    [Theory]
     [MemberData(nameof(Divided))]
     public void A_state_that_was_loaded_before_the_ranks_were_told_is_saved_as_it_was(string name)
     {
