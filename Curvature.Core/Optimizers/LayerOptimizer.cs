@@ -7,7 +7,7 @@ namespace Curvature.Optimizers;
 
 /// <summary>
 /// An optimizer that looks at what a model's layers are given and give back, on the steps that update its statistics. Where it evaluates the loss itself (<c>Step</c>) a tape runs meanwhile; where the caller does
-/// (<c>loss.backward(); step()</c>), hooks on the model record each pass in train mode with gradients on. Passes whose gradients <c>zero_grad</c> sets to zero are forgotten with them. A layer that has a gradient and was
+/// (<c>loss.backward(); step()</c>), hooks on the model record each pass in train mode with gradients on. Passes whose gradients <c>zero_grad</c> sets to zero are forgotten with them. Of calls that no backward pass has reached the latest 32 are kept, and a backward pass through more is an error. A layer that has a gradient and was
 /// not called (<c>forward</c> in the place of <c>call</c>) is an error by its name. Dispose it to take out the hooks.
 /// </summary>
 /// <typeparam name="TOptions">Hyperparameters of a group.</typeparam>
