@@ -135,7 +135,8 @@ public sealed record ActivationSensitivity
                 RankShare.Of(inputs, Ranks),
                 Ranks,
                 cancellation);
-            using Tensor all = tensor([.. layers.SelectMany(layer => sums.TryGetValue(layer.Name, out Tensor[]? own) ? own.Select(sum => sum.ToDouble()).Prepend(1) : new double[bits.Count + 1])]);
+            double[] seen = [.. layers.SelectMany(layer => sums.TryGetValue(layer.Name, out Tensor[]? own) ? own.Select(sum => sum.ToDouble()).Prepend(1) : new double[bits.Count + 1])];
+            using Tensor all = tensor(seen);
             Ranks.Sum(all); // of each layer the ranks that have seen it, and its errors
             return layers.Zip(all.data<double>().ToArray().Chunk(bits.Count + 1))
                 .Where(layer => layer.Second[0] > 0)

@@ -225,12 +225,10 @@ public sealed record PostTrainingQuantization
     }
 
     /// <summary>The rows of this rank's batches, where outputs are those of all.</summary>
-    private Tensor? OfOwn(Tensor? outputs, Tensor[] inputs, Tensor[] own)
-    {
-        return BiasTuning is null ? outputs : outputs!.narrow(0, Rows(inputs.Take(RankShare.First(inputs.Length, Ranks))), Rows(own));
+    private Tensor? OfOwn(Tensor? outputs, Tensor[] inputs, Tensor[] own) =>
+        BiasTuning is null ? outputs : outputs!.narrow(0, Rows(inputs.Take(RankShare.First(inputs.Length, Ranks))), Rows(own));
 
-        static long Rows(IEnumerable<Tensor> batches) => batches.Sum(batch => batch.shape[0]);
-    }
+    private static long Rows(IEnumerable<Tensor> batches) => batches.Sum(batch => batch.shape[0]);
 
     /// <summary>The table with the layers that are not up to the plan, in the network's order, all with the bits that inputs have.</summary>
     private LayerTable WithFixed(LayerTable table, QuantizableNetwork network) => table with

@@ -26,9 +26,17 @@ const std::set<std::string> indexing = {"aten::index", "aten::_index_put_impl_"}
 
 // ---- Memory ---------------------------------------------------------------------------------------------------------------------------
 
-c10::Storage on_device(at::Tensor memory) {
-  auto* owner = new at::Tensor(memory);
-  c10::DataPtr data(memory.storage().unsafeGetStorageImpl()->data(), owner, [](void* self) { delete static_cast<at::Tensor*>(self); }, cuda0);
+// Memory that counts as the device's while it is held.
+struct Held {
+  at::Tensor memory;
+  size_t bytes;
+
+  explicit Held(const at::Tensor& memory) : memory(memory), bytes(memory.storage().nbytes()) { allocate(bytes); }
+  ~Held() { release(bytes); }
+};
+
+c10::Storage on_device(const at::Tensor& memory) {
+  c10::DataPtr data(memory.storage().unsafeGetStorageImpl()->data(), new Held(memory), [](void* self) { delete static_cast<Held*>(self); }, cuda0);
   return c10::Storage(c10::Storage::use_byte_size_t(), memory.storage().nbytes(), std::move(data), nullptr, false);
 }
 

@@ -16,6 +16,10 @@ void pin(const void* data);
 void unpin(const void* data);
 bool is_pinned(const void* data);
 
+// What tensors of the device take and give back.
+void allocate(size_t bytes);
+void release(size_t bytes);
+
 // Refuses a tensor of so many bytes where they cannot be had.
 void require(size_t bytes);
 

@@ -1,9 +1,8 @@
 // What is counted of the device, and the functions of the CUDA runtime that the library asks itself.
 #include "pretended_cuda.h"
 
-#include <malloc.h>
-
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -18,6 +17,7 @@ std::map<std::string, int64_t> waits;
 std::set<const void*> pinned;
 
 // A device of so many bytes whose allocator keeps what tensors give back, as libtorch's does, until there is no more; 0: a tebibyte, and what is given back is free.
+std::atomic<size_t> allocated{0};
 size_t bounded = 0;
 size_t reserved = 0;
 int contexts = 0;
@@ -25,12 +25,7 @@ thread_local int current = 0;
 
 size_t total() { return bounded != 0 ? bounded : size_t{1} << 40; }
 
-size_t allocated() {
-  const auto now = mallinfo2();
-  return now.uordblks + now.hblkhd;
-}
-
-size_t taken() { return std::min(total(), bounded != 0 ? reserved = std::max(reserved, allocated()) : allocated()); }
+size_t taken() { return std::min(total(), bounded != 0 ? reserved = std::max(reserved, allocated.load()) : allocated.load()); }
 
 }  // namespace
 
@@ -54,10 +49,14 @@ bool pretended::is_pinned(const void* data) {
   return pinned.count(data) != 0;
 }
 
+void pretended::allocate(size_t bytes) { allocated += bytes; }
+
+void pretended::release(size_t bytes) { allocated -= bytes; }
+
 void pretended::require(size_t bytes) {
   std::lock_guard<std::mutex> guard(lock);
   if (bounded == 0 || bytes <= total() - taken()) return;
-  reserved = allocated();
+  reserved = allocated;
   TORCH_CHECK(bytes <= total() - taken(), "CUDA out of memory. Tried to allocate ", bytes, " bytes");
 }
 
@@ -85,7 +84,7 @@ EXPORT int pretended_cuda_contexts() {
   return contexts;
 }
 
-// The CUDA runtime's own question, answered for main memory: what is allocated. A device beside the first is empty and half as large.
+// The CUDA runtime's own question, answered for what tensors of the device take. A device beside the first is empty and half as large.
 EXPORT int cudaMemGetInfo(size_t* free, size_t* all) {
   std::lock_guard<std::mutex> guard(lock);
   *all = current == 0 ? total() : total() / 2;
