@@ -49,7 +49,16 @@ public sealed class Communicator : IRanks, IDisposable
             Check(Mpi.QueryThread(out threads), "MPI_Query_thread");
         }
 
-        RequireThreads(threads, isOurs: running == 0);
+        try
+        {
+            RequireThreads(threads, isOurs: running == 0);
+        }
+        catch (CurvatureException) when (running == 0)
+        {
+            _ = Mpi.End(); // begun here, and of no use
+            throw;
+        }
+
         Check(Mpi.SetErrorHandler(mpi.World, mpi.ErrorsReturn), "MPI_Comm_set_errhandler");
         Check(Mpi.Rank(mpi.World, out int rank), "MPI_Comm_rank");
         Check(Mpi.Size(mpi.World, out int size), "MPI_Comm_size");
@@ -158,7 +167,7 @@ public sealed class Communicator : IRanks, IDisposable
                 ? Mpi.ReduceHere(_mpi.InPlace, ref First(piece), count, type, _mpi.Sum, to, _mpi.World)
                 : Mpi.ReduceThere(ref First(piece), 0, count, type, _mpi.Sum, to, _mpi.World),
             "MPI_Reduce");
-    }));
+    }), bringsBack: Rank == to);
 
     /// <inheritdoc/>
     /// <param name="values">Contiguous, any dtype of fixed size, of the same shape and dtype on every rank.</param>
@@ -254,7 +263,7 @@ public sealed class Communicator : IRanks, IDisposable
     }
 
     /// <summary>Does something to a tensor in place, by way of a copy where MPI cannot reach it or does not know its dtype.</summary>
-    private static void InMainMemory(Tensor values, Action<Tensor> act, bool converts = true)
+    private static void InMainMemory(Tensor values, Action<Tensor> act, bool converts = true, bool bringsBack = true)
     {
         if (!values.is_contiguous())
         {
@@ -267,7 +276,7 @@ public sealed class Communicator : IRanks, IDisposable
         ScalarType dtype = converts && plain.dtype is ScalarType.BFloat16 or ScalarType.Float16 ? ScalarType.Float32 : plain.dtype;
         Tensor near = plain.to(dtype).cpu();
         act(near.reshape(-1));
-        if (dtype != plain.dtype || plain.device.type != DeviceType.CPU)
+        if (bringsBack && (dtype != plain.dtype || plain.device.type != DeviceType.CPU))
         {
             plain.copy_(near);
         }

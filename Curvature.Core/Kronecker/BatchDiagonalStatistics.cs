@@ -54,7 +54,7 @@ internal sealed class BatchDiagonalStatistics(string name, int index, long size,
         base.Drop();
     }
 
-    public override LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts) => new DiagonalBlock(Name, parts["diagonal"]);
+    public override LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts) => new DiagonalBlock(Name, Require(parts, "diagonal", dtype, shape => shape.AsSpan().SequenceEqual(_sum.Shape)));
 
     public override LayerBlock ToBlock(double weight)
     {

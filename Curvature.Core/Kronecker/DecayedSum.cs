@@ -5,11 +5,14 @@ namespace Curvature.Kronecker;
 
 /// <summary>
 /// <c>S_k = rho S_(k-1) + x_k</c>: a sum over updates in which older ones fade. What an update adds is gathered apart; <see cref="Fold"/> makes the next sum of it, which is looked at from then on and becomes the sum by
-/// <see cref="Settle"/>, so that an update can be dropped until then. Takes no memory before it is looked at.
+/// <see cref="Settle"/>, so that an update can be dropped until then, at the price of S once more; <see cref="TakeUp"/> makes it in place. Takes no memory before it is looked at.
 /// </summary>
 internal sealed class DecayedSum(long[] shape, ScalarType dtype, Device device) : IDisposable
 {
     private Tensor? _sum, _present, _next;
+
+    /// <summary>Of S.</summary>
+    public ScalarType DType => dtype;
 
     /// <summary>Sizes of S.</summary>
     public long[] Shape => shape;
@@ -70,6 +73,22 @@ internal sealed class DecayedSum(long[] shape, ScalarType dtype, Device device) 
 
         (_next, _present) = (_present.add_(before), null);
         before.Dispose();
+    }
+
+    /// <summary>Adds the present update in place, to the bits of <see cref="Fold"/> and <see cref="Settle"/>.</summary>
+    public void TakeUp(double decay)
+    {
+        if (decay != 1)
+        {
+            Settled.mul_(decay);
+        }
+
+        if (_present is not null)
+        {
+            Settled.add_(_present);
+        }
+
+        Drop();
     }
 
     /// <summary>The next sum becomes the sum, in the same memory.</summary>

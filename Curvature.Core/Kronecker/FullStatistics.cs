@@ -28,7 +28,7 @@ internal sealed class FullStatistics(string name, IReadOnlyList<int> indices, IR
         }
     }
 
-    public override LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts) => new FullBlock(Name, parts["matrix"]);
+    public override LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts) => new FullBlock(Name, Require(parts, "matrix", dtype, shape => shape.AsSpan().SequenceEqual(_sum.Shape)));
 
     public override LayerBlock ToBlock(double weight)
     {

@@ -117,7 +117,6 @@ public sealed partial class KfacFactors
         CloseParts();
         RequireFinite();
         _present = weight;
-        Propose();
         Commit();
     }
 

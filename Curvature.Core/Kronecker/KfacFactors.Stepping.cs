@@ -28,6 +28,9 @@ public sealed partial class KfacFactors : ILayerRecorder
     /// <summary>What the last update added to it.</summary>
     internal double LastWeight { get; private set; }
 
+    /// <summary>What the update that is being gathered weighs so far.</summary>
+    internal double Present => _present;
+
     /// <summary>The kinds of the parameters' blocks, for a state; the caller's.</summary>
     internal Tensor KindsOfBlocks() => tensor(Kinds(Registered));
 
@@ -144,7 +147,25 @@ public sealed partial class KfacFactors : ILayerRecorder
     }
 
     /// <summary>What the parts have brought, which is finite, joins the factors as they are looked at from here on: until it is taken up by <see cref="Commit"/> it can be dropped.</summary>
-    internal void Propose()
+    internal void Propose() => _proposed = TakeIn((block, decay) => block.Fold(decay));
+
+    /// <summary>Makes an update of what was proposed; where nothing was, of what the parts have brought, in place.</summary>
+    internal void Commit()
+    {
+        using IDisposable noGrad = no_grad();
+        double weight = _proposed ?? TakeIn((block, decay) => block.TakeUp(decay));
+        foreach (LayerStatistics block in _proposed is null ? [] : Own)
+        {
+            block.Settle();
+        }
+
+        (_weight, LastWeight) = (weight, _present);
+        Updates++;
+        Forget();
+    }
+
+    /// <summary>Lets what the parts have brought join the factors, a block's at a time; returns what their weight is to become.</summary>
+    private double TakeIn(Action<LayerStatistics, double> join)
     {
         using IDisposable noGrad = no_grad();
         double decay = Decay, share = Options.StartsAtIdentity && Updates == 0 ? 1 / (1 - decay) : 0;
@@ -160,24 +181,10 @@ public sealed partial class KfacFactors : ILayerRecorder
                 block.ScaleGradients(_present * _present); // the gradients of single terms are M times those of their mean
             }
 
-            block.Fold(decay);
+            join(block, decay);
         }
 
-        _proposed = (decay * (_weight + (share * _present))) + _present;
-    }
-
-    /// <summary>Makes an update of what was proposed.</summary>
-    internal void Commit()
-    {
-        using IDisposable noGrad = no_grad();
-        foreach (LayerStatistics block in Own)
-        {
-            block.Settle();
-        }
-
-        (_weight, LastWeight) = (_proposed!.Value, _present);
-        Updates++;
-        Forget();
+        return (decay * (_weight + (share * _present))) + _present;
     }
 
     /// <summary>Forgets the parts since the last update.</summary>

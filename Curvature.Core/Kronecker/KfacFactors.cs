@@ -143,7 +143,6 @@ public sealed partial class KfacFactors : IDisposable
         {
             CloseParts();
             RequireFinite();
-            Propose();
             Commit();
         }
     }

@@ -8,10 +8,10 @@ namespace Curvature.Kronecker;
 internal sealed partial class KfacPreconditioner
 {
     /// <summary>
-    /// Makes the inverses of the factors as they are now. At most two host synchronisations, but for eigendecompositions, which have their own. Of several ranks each makes those of its own layers: a renewal takes the time of the
+    /// Makes the inverses of the factors as they are now, or, where an update is to be taken up, as it proposes them. At most two host synchronisations, but for eigendecompositions, which have their own. Of several ranks each makes those of its own layers: a renewal takes the time of the
     /// most loaded one. Where one fails all are told, and the inverses are as they were.
     /// </summary>
-    public void Refresh(KfacFactors factors, double damping, DampingRule rule, IRanks ranks)
+    public void Refresh(KfacFactors factors, bool updates, double damping, DampingRule rule, IRanks ranks)
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
@@ -21,6 +21,11 @@ internal sealed partial class KfacPreconditioner
         {
             ranks.Together(() =>
             {
+                if (updates)
+                {
+                    factors.Propose();
+                }
+
                 blocks = factors.ToBlocks();
                 made = Invert([.. blocks.Select(b => b.Block)], damping, rule);
             });

@@ -18,6 +18,9 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
 
     private bool? _isReady = false; // null: others have not said whether they are
 
+    /// <summary>Whether they were restored, and not yet asked whether they are ready.</summary>
+    public bool IsRestored => _isReady is null;
+
     /// <summary>Whether there are inverses of all layers, of several ranks on each of them those of its own; collective after a <see cref="Restore"/>.</summary>
     /// <param name="factors">Whose blocks they belong to.</param>
     /// <param name="ranks">The ranks.</param>
@@ -29,6 +32,7 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
     /// <summary>Takes over inverses that were saved.</summary>
     /// <param name="factors">Whose blocks they belong to.</param>
     /// <param name="parts">By the block's first parameter; taken over.</param>
+    /// <exception cref="CurvatureException">Some have other shapes than the block's.</exception>
     public void Restore(KfacFactors factors, Func<int, IReadOnlyDictionary<string, Tensor>> parts)
     {
         Clear();
@@ -36,9 +40,23 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
         foreach (LayerStatistics block in factors.Own)
         {
             IReadOnlyDictionary<string, Tensor> saved = parts(block.Indices[0]);
-            if (saved.Count > 0)
+            if (saved.Count == 0)
+            {
+                continue;
+            }
+
+            try
             {
                 _blocks.Add((block.Restore(saved), block.Indices));
+            }
+            catch
+            {
+                foreach (Tensor part in saved.Values)
+                {
+                    part.Dispose();
+                }
+
+                throw;
             }
         }
     }
@@ -74,12 +92,13 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
         return directions;
     }
 
-    /// <summary>All ranks' directions, the same bits on each: every rank sends those of its layers, P numbers in all. Collective.</summary>
+    /// <summary>All ranks' directions, the same bits on each: every rank sends those of its layers, P numbers in all, and one that says whether it could make them. Collective.</summary>
     /// <param name="own">As <see cref="Apply"/> gave them; disposed.</param>
+    /// <param name="error">What went wrong with them here, or null: it becomes one on all.</param>
     /// <param name="gradient">Null where there is no direction.</param>
     /// <param name="factors">Whose blocks they belong to.</param>
     /// <param name="ranks">The ranks.</param>
-    public static Tensor?[] Gathered(Tensor?[] own, IReadOnlyList<Tensor?> gradient, KfacFactors factors, IRanks ranks)
+    public static Tensor?[] Gathered(Tensor?[] own, Exception? error, IReadOnlyList<Tensor?> gradient, KfacFactors factors, IRanks ranks)
     {
         if (ranks.Count == 1)
         {
@@ -87,8 +106,9 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
         }
 
         ILookup<int, int> parameters = factors.Statistics.SelectMany(b => b.Indices.Where(i => gradient[i] is not null).Select(i => (Rank: factors.Shares.OwnerOf(b.Indices), i))).ToLookup(part => part.Rank, part => part.i);
-        Tensor all = empty(gradient.Sum(g => g?.numel() ?? 0), factors.Parameters.DType, factors.Parameters.Device);
-        Tensor?[] directions = new Tensor?[own.Length];
+        Tensor all = empty(gradient.Sum(g => g?.numel() ?? 0) + ranks.Count, factors.Parameters.DType, factors.Parameters.Device);
+        Tensor?[] directions = new Tensor?[gradient.Count];
+        List<Tensor> failures = [];
         long at = 0;
         for (int rank = 0; rank < ranks.Count; rank++)
         {
@@ -98,7 +118,7 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
                 long count = gradient[i]!.numel();
                 directions[i] = all.narrow(0, at, count).view(gradient[i]!.shape);
                 at += count;
-                if (rank == ranks.Rank)
+                if (rank == ranks.Rank && error is null)
                 {
                     directions[i]!.copy_(own[i]!);
                     own[i]!.Dispose();
@@ -107,9 +127,15 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
 
             if (at > first)
             {
+                failures.Add(all.narrow(0, at++, 1).fill_(error is null ? 0 : 1));
                 using Tensor theirs = all.narrow(0, first, at - first);
                 ranks.Broadcast(theirs, rank);
             }
+        }
+
+        if (failures.Count > 0 && cat([.. failures]).ne(0).any().ToBoolean())
+        {
+            RankErrors.Share(ranks, error);
         }
 
         return directions;

@@ -108,8 +108,15 @@ internal sealed class KroneckerStatistics : LayerStatistics
 
     public override LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts)
     {
+        (long k, long rows, long columns) = (_layout.Groups, _layout.Rows, _layout.Columns);
         if (parts.TryGetValue("eigenvalues", out Tensor? values))
         {
+            Require(parts, "eigenvalues", _a.DType, shape => shape is [var groups, var m, var n] && (groups, m, n) == (k, rows, columns));
+            foreach ((string key, long side) in ((string, long)[])[("left", rows), ("right", columns)])
+            {
+                _ = parts.ContainsKey(key) ? Require(parts, key, _a.DType, shape => IsSquare(shape, k, side)) : null; // unit vectors are not written down
+            }
+
             EigenBlock block = new(Name, _layout, parts.GetValueOrDefault("left"), parts.GetValueOrDefault("right"), values);
             foreach (Tensor part in parts.Values)
             {
@@ -119,6 +126,8 @@ internal sealed class KroneckerStatistics : LayerStatistics
             return block;
         }
 
+        Require(parts, "left", _a.DType, shape => IsFactor(shape, k, rows));
+        Require(parts, "right", _a.DType, shape => IsFactor(shape, k, columns));
         return new KroneckerBlock(Name, _layout, new KroneckerFactor(parts["left"], _layout.Rows), new KroneckerFactor(parts["right"], _layout.Columns));
     }
 
@@ -140,6 +149,12 @@ internal sealed class KroneckerStatistics : LayerStatistics
     /// <summary>What the layer's matrices multiply, the 1 of the bias included; null where it was not called.</summary>
     public static LayerInputs? Inputs(PulledBack column, int weight, MatrixLayout layout) =>
         column.Inputs(weight) is { } inputs ? layout.HasBias ? ((DenseInputs)inputs).WithOnes() : inputs : null;
+
+    private static bool IsSquare(ReadOnlySpan<long> shape, long groups, long side) => shape.SequenceEqual([groups, side, side]);
+
+    /// <summary>Whole matrices, diagonals (an embedding's tokens), or blocks on the diagonal of one matrix.</summary>
+    private static bool IsFactor(ReadOnlySpan<long> shape, long groups, long side) =>
+        IsSquare(shape, groups, side) || shape.SequenceEqual([groups, side]) || (groups == 1 && shape is [var n, var b, var again] && b == again && b > 0 && (n - 1) * b < side && n * b >= side);
 
     private LayerInputs? Inputs(PulledBack column, MatrixLayout layout) => Inputs(column, Indices[0], layout);
 

@@ -43,7 +43,8 @@ internal abstract class LayerStatistics(string name, IReadOnlyList<int> indices,
     }
 
     /// <summary>A block of this kind, or its inverse, from the tensors that one is made of (<see cref="LayerBlock.Parts"/>).</summary>
-    /// <param name="parts">Taken over.</param>
+    /// <param name="parts">Taken over, unless they are refused.</param>
+    /// <exception cref="CurvatureException">One is missing, or of another shape or dtype.</exception>
     public abstract LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts);
 
     /// <summary>The block as a matrix, a copy.</summary>
@@ -79,6 +80,15 @@ internal abstract class LayerStatistics(string name, IReadOnlyList<int> indices,
         }
     }
 
+    /// <summary>Ends the present update, in place: what it has brought is in the sums.</summary>
+    public void TakeUp(double decay)
+    {
+        foreach ((_, DecayedSum sum) in Sums)
+        {
+            sum.TakeUp(decay);
+        }
+    }
+
     /// <summary>Ends the present update: the next sums are the sums.</summary>
     public void Settle()
     {
@@ -95,6 +105,24 @@ internal abstract class LayerStatistics(string name, IReadOnlyList<int> indices,
         {
             sum.Drop();
         }
+    }
+
+    /// <summary>A part that a block is to be made of.</summary>
+    /// <param name="parts">What there is.</param>
+    /// <param name="key">Its name.</param>
+    /// <param name="dtype">What it should be of.</param>
+    /// <param name="fits">Whether a shape is right.</param>
+    /// <exception cref="CurvatureException">It is missing, or of another shape or dtype.</exception>
+    protected Tensor Require(IReadOnlyDictionary<string, Tensor> parts, string key, ScalarType dtype, Func<long[], bool> fits)
+    {
+        if (!parts.TryGetValue(key, out Tensor? part))
+        {
+            throw new CurvatureException($"The state of the layer '{Name}' has no inverse '{key}'; it has {string.Join(", ", parts.Keys)}.");
+        }
+
+        return part.dtype == dtype && fits(part.shape)
+            ? part
+            : throw new CurvatureException($"The inverse '{key}' of the layer '{Name}' is [{string.Join(", ", part.shape)}] of {part.dtype}, which does not fit the layer: the state belongs to another model, or is damaged.");
     }
 
     /// <inheritdoc/>

@@ -16,7 +16,7 @@ internal sealed class ZeroStatistics(string name, int index, long size, ScalarTy
     {
     }
 
-    public override LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts) => new DiagonalBlock(Name, parts["diagonal"]);
+    public override LayerBlock Restore(IReadOnlyDictionary<string, Tensor> parts) => new DiagonalBlock(Name, Require(parts, "diagonal", dtype, shape => shape is [var entries] && entries == size));
 
     public override LayerBlock ToBlock(double weight) => new DiagonalBlock(Name, zeros(size, dtype, device));
 }

@@ -55,6 +55,9 @@ public abstract partial class CurvatureOptimizer<TOptions>
     {
     }
 
+    /// <summary>Whether a state was loaded, or moved, that no step has taken up yet: to take it up all ranks work together.</summary>
+    private protected virtual bool IsRestored => false;
+
     /// <summary>
     /// Adds up over <see cref="Ranks"/> what the parts of the batch have brought beside their gradients; called with several ranks alone, by all of them in the same order, where no part has failed. What a method gathers from
     /// the data must be summed here, or the ranks drift apart.
@@ -64,7 +67,7 @@ public abstract partial class CurvatureOptimizer<TOptions>
     }
 
     /// <summary>Does this rank's part; with several ranks an error is returned, to be shared.</summary>
-    private Exception? Alone(Action part)
+    private protected Exception? Alone(Action part)
     {
         if (Ranks.Count > 1)
         {
@@ -115,8 +118,8 @@ public abstract partial class CurvatureOptimizer<TOptions>
         double rate = _parameter_groups.Sum(group => group.LearningRate);
         double bits = 0;
         error ??= RankErrors.Caught(() => bits = (Steps + SkippedSteps) % CompareInterval == 0 ? Checksum() : 0);
-        double[][] ranks = [.. Ranks.Gather(
-            error is null ? 0 : 1, count, terms, rows, told, Steps, SkippedSteps, rate, _parameters.Count, _parameters.Sum(p => p.numel()), _isAlike ? 0 : 1, bits, (int)LossReduction).Chunk(13)];
+        double[][] ranks = RankCall.Begin(
+            Ranks, RankCall.Step, error is null ? 0 : 1, count, terms, rows, told, Steps, SkippedSteps, rate, _parameters.Count, _parameters.Sum(p => p.numel()), _isAlike ? 0 : 1, bits, (int)LossReduction, IsRestored ? 1 : 0);
         if (ranks.Any(rank => rank[0] != 0))
         {
             RankErrors.Share(Ranks, error);
@@ -147,6 +150,12 @@ public abstract partial class CurvatureOptimizer<TOptions>
         if (Odd(12..13) is > 0 and int way)
         {
             throw new CurvatureException($"Rank {way} has {nameof(LossReduction)}.{(Reduction)ranks[way][12]}, and rank 0 {(Reduction)ranks[0][12]}: give the same on every rank.");
+        }
+
+        if (Odd(13..14) is > 0 and int restored)
+        {
+            (int with, int without) = ranks[0][13] > 0 ? (0, restored) : (restored, 0);
+            throw new CurvatureException($"On rank {with} a state was loaded, or moved to a device, since the last step, and on rank {without} none was: do so on every rank.");
         }
 
         if (ranks.All(rank => rank[10] == 0) && Odd(11..12) < 0)

@@ -21,7 +21,8 @@ namespace Curvature.Optimizers;
 /// </para>
 /// <para>
 /// With several <see cref="ICurvatureOptimizer.Ranks"/> each gives its part of the step's batch, and the step is that of the whole on all of them: gradients, curvature and loss are summed over the ranks, a sum each, with
-/// every rank's weight exact. Parameters and state are the same bits on all ranks, and those of one process with the whole batch up to the order of summation.
+/// every rank's weight exact. Parameters are the same bits on all ranks, and those of one process with the whole batch up to the order of summation; so is the state, but for
+/// what ranks hold between them (M-FAC's window, KFAC's factors and inverses).
 /// </para>
 /// </summary>
 /// <typeparam name="TOptions">Hyperparameters of a group.</typeparam>

@@ -59,7 +59,7 @@ internal abstract record DividedTensors(IRanks Ranks)
 
         var dtype = (ScalarType)reader.Read7BitEncodedInt64();
         long count = reader.Read7BitEncodedInt64();
-        if (dtype is not (ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16) || count is < 1 or > MostSizes)
+        if (dtype is not (ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16 or ScalarType.Float16) || count is < 1 or > MostSizes)
         {
             throw new CurvatureException($"The optimizer's state is damaged: expected a tensor of floats where there are {count} sizes of {dtype}.");
         }

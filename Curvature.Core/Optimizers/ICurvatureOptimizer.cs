@@ -16,7 +16,7 @@ public interface ICurvatureOptimizer
     /// <value>
     /// Those who share the batch of each step (default: this process alone, <see cref="OneRank"/>): give them on every rank before the first step, with the same model, options and state. Every rank then calls the same form of a step
     /// with its own part of the batch, which may be none (<c>Step(parts: [], loss)</c>, <c>Step(losses: [])</c>, or a parameter without <c>.grad</c>), and gets the loss of all. Batch normalisation in train mode normalises each
-    /// rank's part by its own statistics, and moves running ones of its own: take eval mode, or another normalisation. A saved state is that of one process, and loads on any number of ranks, on each of them; M-FAC's is written by all ranks together.
+    /// rank's part by its own statistics, and moves running ones of its own: take eval mode, or another normalisation. A saved state is that of one process, and loads on any number of ranks, on each of them; M-FAC's and KFAC's are written by all ranks together: each calls <c>save_state_dict</c>, and a rank that saves alone is refused, as are the others at their next step.
     /// </value>
     /// <exception cref="CurvatureException">At the first step, the first after a group was added, and every hundredth: parameters that differ between ranks by a bit; at any: ranks at different steps or learning rates; or, with its message, what failed on one of them.</exception>
     IRanks Ranks { get; set; }

@@ -17,27 +17,28 @@ public sealed partial class KfacOptimizer
     {
         KfacFactors factors = Factors();
         RequireRegistered(factors, gradient);
-        if (curvature.Count > 0)
-        {
-            factors.Propose();
-        }
-
+        bool updates = curvature.Count > 0;
         double damping = Damping + Settings.L2;
         if (RenewsInverses || !_inverses.IsReady(factors, Ranks))
         {
-            _inverses.Refresh(factors, damping, Settings.Rule, Ranks); // what it throws ends the step with the factors as they were: the next one drops what was proposed
+            _inverses.Refresh(factors, updates, damping, Settings.Rule, Ranks); // what it throws ends the step with the factors as they were: the next one drops what was proposed
             ShareInverses();
         }
 
-        if (curvature.Count > 0)
+        Tensor?[] g = [], v = [];
+        Exception? error = Alone(() =>
+        {
+            g = [.. gradient.Select((own, i) => own is not null && Settings.L2 > 0 ? own.add(Parameters[i], Settings.L2) : own)];
+            v = _inverses.Apply(g, gradient, Parameters, damping, Samples(updates ? factors.Present : null));
+        });
+        v = KfacPreconditioner.Gathered(v, error, gradient, factors, Ranks);
+        if (updates)
         {
             factors.Commit();
             State(0)[LastSamples] = BitConverter.DoubleToInt64Bits(factors.LastWeight);
             ShareFactors(factors);
         }
 
-        Tensor?[] g = [.. gradient.Select((own, i) => own is not null && Settings.L2 > 0 ? own.add(Parameters[i], Settings.L2) : own)];
-        Tensor?[] v = KfacPreconditioner.Gathered(_inverses.Apply(g, gradient, Parameters, damping, Samples()), g, factors, Ranks);
         Clip(v, g);
         if (MayLookBack)
         {
@@ -59,14 +60,15 @@ public sealed partial class KfacOptimizer
         IReadOnlyList<Tensor> delta = factors.Parameters.Split(change);
 
         // q = g^T delta + delta^T F delta / 2
-        Tensor q = factors.OwnForm(change).mul(0.5);
+        Tensor q = null!;
+        Ranks.Together(() => q = factors.OwnForm(change).mul(0.5));
         Ranks.Sum(q);
         foreach ((Tensor? g, Tensor d) in _gradient.Zip(delta))
         {
             q = g is null ? q : q.add(g.mul(d).sum());
         }
 
-        double[] numbers = stack([before, after, q.to(before.dtype)]).to(ScalarType.Float64).cpu().data<double>().ToArray();
+        double[] numbers = Ranks.Gather(stack([before, after, q.to(before.dtype)]).to(ScalarType.Float64).cpu().data<double>().ToArray()); // rank 0's first: all go by these
         if (numbers[2] != 0)
         {
             double ratio = (numbers[1] - numbers[0]) / numbers[2];
@@ -119,5 +121,6 @@ public sealed partial class KfacOptimizer
     }
 
     /// <summary>M of this step; where the loss is a function alone, that of the last one that updated the factors.</summary>
-    private double Samples() => Settings.MomentDecay is null ? 1 : _samples > 0 ? _samples : BitConverter.Int64BitsToDouble(State(0)[LastSamples]);
+    /// <param name="updating">The weight of this step's update; null: it makes none.</param>
+    private double Samples(double? updating) => Settings.MomentDecay is null ? 1 : _samples > 0 ? _samples : updating ?? BitConverter.Int64BitsToDouble(State(0)[LastSamples]);
 }

@@ -23,6 +23,9 @@ public sealed partial class KfacOptimizer
         }
     }
 
+    /// <inheritdoc/>
+    private protected override bool IsRestored => _inverses.IsRestored || !ReferenceEquals(State(0).Find(Kinds), _kinds);
+
     /// <summary>Whether a tensor of a state is a block's: the others are on every rank.</summary>
     private static bool IsOfLayer(string name) =>
         name.StartsWith(Inverse, StringComparison.Ordinal) || (name.StartsWith(Factor, StringComparison.Ordinal) && name.Contains('/', StringComparison.Ordinal));
@@ -73,8 +76,8 @@ public sealed partial class KfacOptimizer
         {
             Dictionary<string, Tensor> saved = Enumerable.Range(0, Parameters.Count).SelectMany(i => Named(i, Factor)).ToDictionary();
             _factors.LoadStateDict(saved);
-            ShareFactors(_factors);
             _inverses.Restore(_factors, i => Named(i, Inverse).ToDictionary(part => part.Key, part => part.Value.alias()));
+            ShareFactors(_factors); // last: a state that is refused is so each time it is looked at
         }
 
         return _factors;

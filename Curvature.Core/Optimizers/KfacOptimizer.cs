@@ -25,9 +25,10 @@ namespace Curvature.Optimizers;
 /// </para>
 /// <para>
 /// Cost of a step: a gradient and <c>d_in d_out (d_in + d_out)</c> a layer; of an update of the factors <c>N T (d_in^2 + d_out^2)</c> and a backward pass, of the inverses <c>d_in^3 + d_out^3</c>. Memory:
-/// factors and inverses, <c>2 (d_in^2 + d_out^2)</c> a layer, the momentum, and on updating steps what the layers see. Factors, inverses and counters are part of the state. Dispose it to take out the hooks.
-/// With several <see cref="ICurvatureOptimizer.Ranks"/> each layer belongs to one of them, which alone has its factors and inverses and makes its directions: about an n-th of the memory and of the work on each. Every rank then
-/// calls <c>save_state_dict</c>, which writes the whole state, some of it at a time, to each rank's writer: give all but one <c>Stream.Null</c>. A step whose inversion fails leaves all as it was.
+/// factors and inverses, <c>2 (d_in^2 + d_out^2)</c> a layer, the momentum, on updating steps what the layers see and what the batch brings, <c>d_in^2 + d_out^2</c>, and on steps that update and renew as much again, so that a failed inversion leaves the factors as they were. Factors, inverses and counters are part of the state. Dispose it to take out the hooks.
+/// With several <see cref="ICurvatureOptimizer.Ranks"/> each layer belongs to one of them, which alone has its factors and inverses and makes its directions: about an n-th of the memory and of the work on each, where layers are alike; at updates
+/// each holds besides what its part of the batch brings of all layers, and the layers are divided by the cost of their inverses alone. Set the ranks before a state is loaded, or the whole of it is on each rank until then. Every rank then
+/// calls <c>save_state_dict</c>, which writes the whole state, some of it at a time, to each rank's writer: give all but one <c>Stream.Null</c>. A step whose inversion fails leaves all as it was; one whose directions fail leaves parameters and factors so.
 /// </para>
 /// <para>
 /// Martens and Grosse 2015, Optimizing Neural Networks with Kronecker-factored Approximate Curvature; George et al. 2018 (EKFAC). Departures: learning rate and momentum are given, not solved for; inverses are
@@ -69,7 +70,7 @@ public sealed partial class KfacOptimizer : LayerOptimizer<KfacOptimizerOptions>
     public double Damping => State(0)[Lambda] is not 0 and long bits ? BitConverter.Int64BitsToDouble(bits) : Settings.Damping;
 
     /// <summary>What stands for each parameter; known after a step.</summary>
-    /// <exception cref="CurvatureException">Not yet.</exception>
+    /// <exception cref="CurvatureException">Not yet; or a state that was loaded is damaged: of several ranks this tells the one that has the layer, and the next step all.</exception>
     public RegistrationReport Registration => Factors().Registration;
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Curvature.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -7,8 +8,9 @@ namespace Curvature.Optimizers;
 
 /// <summary>
 /// An optimizer that looks at what a model's layers are given and give back, on the steps that update its statistics. Where it evaluates the loss itself (<c>Step</c>) a tape runs meanwhile; where the caller does
-/// (<c>loss.backward(); step()</c>), hooks on the model record each pass in train mode with gradients on. Passes whose gradients <c>zero_grad</c> sets to zero are forgotten with them. Of calls that no backward pass has reached the latest 32 are kept, and a backward pass through more is an error. A layer that has a gradient and was
-/// not called (<c>forward</c> in the place of <c>call</c>) is an error by its name. Dispose it to take out the hooks.
+/// (<c>loss.backward(); step()</c>), hooks on the model record each pass in train mode with gradients on. Passes whose gradients <c>zero_grad</c> sets to zero are forgotten with them. Calls that no backward pass reaches
+/// are kept until the next step, up to <see cref="MostWaitingCalls"/>: evaluate without gradients, or in eval mode. A layer that has a gradient and was not called (<c>forward</c> in the place of <c>call</c>) is an error by its name. Dispose it to
+/// take out the hooks.
 /// </summary>
 /// <typeparam name="TOptions">Hyperparameters of a group.</typeparam>
 public abstract class LayerOptimizer<TOptions> : CurvatureOptimizer<TOptions> where TOptions : CurvatureOptimizerOptions, new()
@@ -16,11 +18,23 @@ public abstract class LayerOptimizer<TOptions> : CurvatureOptimizer<TOptions> wh
     private StepRecorder? _recorder;
     private LayerTape? _tape; // of the part that is being differentiated
     private bool _evaluates;
+    private Exception? _unrecorded; // what went wrong in a call of the caller's, to be told in the step, where all ranks hear of it
 
     private protected LayerOptimizer(nn.Module model, IEnumerable<ParamGroup> groups, TOptions? options, TOptions defaults) : base(groups, options, defaults) => Model = model;
 
     /// <summary>The model whose layers are recorded.</summary>
     private protected nn.Module Model { get; }
+
+    /// <value>
+    /// Before <c>loss.backward(); step()</c>: how many calls of the model in train mode with gradients on may wait for their backward pass. Each holds its graph. Where more wait, as in an evaluation for which gradients were left on, the oldest are forgotten, and the
+    /// step is refused: whether its gradient went through them cannot be told. From 1; default 1024.
+    /// </value>
+    /// <exception cref="CurvatureException">Below 1.</exception>
+    public int MostWaitingCalls
+    {
+        get;
+        set => field = value >= 1 ? value : throw new CurvatureException(FormattableString.Invariant($"{nameof(MostWaitingCalls)} should be a number of calls from 1; got {value}."));
+    } = 1024;
 
     /// <summary>Whether this step updates the statistics.</summary>
     private protected abstract bool Updates { get; }
@@ -37,13 +51,22 @@ public abstract class LayerOptimizer<TOptions> : CurvatureOptimizer<TOptions> wh
 
     /// <summary>Begins to look at the caller's own passes, where there are steps along their gradients.</summary>
     private protected void RecordPasses() =>
-        _recorder = TakesGradients ? new StepRecorder(Model, () => !_evaluates && Updates ? Recorded.Tape(retainGradients: true) : null) : null;
+        _recorder = TakesGradients ? new StepRecorder(Model, Tape, () => MostWaitingCalls) : null;
 
     /// <summary>Forgets the caller's passes: they were recorded for other statistics.</summary>
     private protected void ForgetPasses() => _recorder?.Clear();
 
     /// <inheritdoc/>
-    protected override void Begin() => Recorded.Abandon();
+    protected override void Begin()
+    {
+        if (_unrecorded is { } error)
+        {
+            _unrecorded = null;
+            ExceptionDispatchInfo.Throw(error);
+        }
+
+        Recorded.Abandon();
+    }
 
     /// <inheritdoc/>
     protected sealed override IReadOnlyList<Tensor?> Differentiate(LossPass pass)
@@ -143,6 +166,18 @@ public abstract class LayerOptimizer<TOptions> : CurvatureOptimizer<TOptions> wh
         }
 
         base.Dispose(disposing);
+    }
+
+    /// <summary>A tape for a call that the caller makes; null where none is wanted. What goes wrong here, on one rank maybe, is kept for the step: the others would wait there for one that has left.</summary>
+    private LayerTape? Tape()
+    {
+        LayerTape? tape = null;
+        if (!_evaluates && Updates)
+        {
+            _unrecorded = Alone(() => tape = Recorded.Tape(retainGradients: true)) ?? _unrecorded;
+        }
+
+        return tape;
     }
 
     private void RequireCalled(IReadOnlyList<LayerTape> tapes, IReadOnlyList<Tensor?> gradient)

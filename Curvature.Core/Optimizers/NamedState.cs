@@ -13,6 +13,7 @@ public sealed class NamedState : OptimizerState, IDisposable
     private const int MostEntries = 1000;
     private readonly SortedDictionary<string, Tensor> _tensors = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, long> _counters = new(StringComparer.Ordinal);
+    private IRanks? _among; // whose parts of divided tensors are here, also where this rank's are none
 
     /// <param name="parameter">The parameter.</param>
     public NamedState(Parameter parameter) : base(parameter)
@@ -28,21 +29,18 @@ public sealed class NamedState : OptimizerState, IDisposable
         get => field is { Ranks.Count: > 1 } ? field : null;
         set
         {
+            if (_among is not null && !ReferenceEquals(_among, value?.Ranks))
+            {
+                throw new CurvatureException("The state that was loaded has been divided among other ranks: load it again after these were told.");
+            }
+
             DividedTensors? before = Divided;
             field = value;
-            foreach (string name in _tensors.Keys.Where(name => Divided?.Holds(name) ?? false).ToList())
+            foreach (string name in before is null ? _tensors.Keys.Where(IsDivided).ToList() : [])
             {
-                if (before is not null && !ReferenceEquals(before.Ranks, value!.Ranks))
-                {
-                    throw new CurvatureException("The state that was loaded has been divided among other ranks: load it again after these were told.");
-                }
-
-                if (before is null)
-                {
-                    using Tensor whole = _tensors[name];
-                    _tensors.Remove(name);
-                    KeepOwn(name, value!.Of(whole));
-                }
+                using Tensor whole = _tensors[name];
+                _tensors.Remove(name);
+                KeepOwn(name, value!.Of(whole));
             }
         }
     }
@@ -91,7 +89,7 @@ public sealed class NamedState : OptimizerState, IDisposable
     }
 
     /// <inheritdoc/>
-    /// <remarks>Where ranks hold a matrix together a writer that fails takes part to the end, and all ranks then throw.</remarks>
+    /// <remarks>Where ranks hold tensors between them all of them write, those that do something else meanwhile are refused with them, a writer that fails takes part to the end, and all ranks then throw.</remarks>
     public override void SaveStateDict(BinaryWriter writer)
     {
         DividedTensors? divided = Divided;
@@ -106,6 +104,11 @@ public sealed class NamedState : OptimizerState, IDisposable
             {
                 error ??= RankErrors.Caught(() => write(writer));
             }
+        }
+
+        if (divided is not null)
+        {
+            RankCall.Begin(divided.Ranks, RankCall.Save);
         }
 
         string[] names = [.. _tensors.Keys.Where(name => divided?.Holds(name) != true).Concat(divided?.Names(_tensors) ?? []).Order(StringComparer.Ordinal)];
@@ -149,9 +152,9 @@ public sealed class NamedState : OptimizerState, IDisposable
         for (int left = Entries(reader); left > 0; left--)
         {
             string name = reader.ReadString();
-            if (Divided?.Holds(name) == true)
+            if (IsDivided(name))
             {
-                KeepOwn(name, Divided.Read(reader, _parameter.device));
+                KeepOwn(name, Divided!.Read(reader, _parameter.device));
                 continue;
             }
 
@@ -180,7 +183,8 @@ public sealed class NamedState : OptimizerState, IDisposable
 
         foreach ((string name, Tensor value) in other._tensors)
         {
-            KeepOwn(name, Divided?.Holds(name) == true && other.Divided is null ? Divided.Of(value)?.to(_parameter.device) : value.to(_parameter.device, copy: true));
+            using Tensor? part = IsDivided(name) && other.Divided is null ? Divided!.Of(value) : value.alias();
+            KeepOwn(name, part?.to(_parameter.device, copy: true));
         }
     }
 
@@ -203,6 +207,7 @@ public sealed class NamedState : OptimizerState, IDisposable
         }
 
         _tensors.Clear();
+        _among = null;
     }
 
     /// <summary>Takes a tensor over under a name, in the place of the one there.</summary>
@@ -214,6 +219,14 @@ public sealed class NamedState : OptimizerState, IDisposable
         }
 
         _tensors[name] = value.DetachFromDisposeScope();
+    }
+
+    /// <summary>Whether ranks hold a tensor of that name between them; one is about to be taken in.</summary>
+    private bool IsDivided(string name)
+    {
+        bool isDivided = Divided?.Holds(name) == true;
+        _among = isDivided ? Divided!.Ranks : _among;
+        return isDivided;
     }
 
     private void KeepOwn(string name, Tensor? value)

@@ -37,16 +37,7 @@ internal sealed record OwnedTensors(Func<string, bool> Which, Func<int> Owner, I
         using DisposeScope scope = NewDisposeScope();
         (ScalarType dtype, long[] shape) = _announced[name];
         WriteHeader(put, dtype, shape);
-        long count = shape.Aggregate(1L, (size, side) => size * side);
-        Tensor? all = IsOwn ? own!.contiguous().reshape(-1) : null;
-        for (long first = 0; first < count; first += Buffer)
-        {
-            using DisposeScope inner = NewDisposeScope();
-            long length = Math.Min(Buffer, count - first);
-            Tensor piece = all is not null ? all.narrow(0, first, length).cpu().clone() : empty(length, dtype);
-            Ranks.Broadcast(piece, Owner());
-            put(writer => writer.Write(piece.bytes));
-        }
+        WriteRows(put, IsOwn ? own : null, shape, dtype);
     }
 
     /// <inheritdoc/>
@@ -75,6 +66,32 @@ internal sealed record OwnedTensors(Func<string, bool> Which, Func<int> Owner, I
         }
 
         return all.view(shape).to(device).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Writes elements by rows, some rows at a time: an inverse lies in memory by columns, and is not to be copied whole.</summary>
+    private void WriteRows(Action<Action<BinaryWriter>> put, Tensor? own, ReadOnlySpan<long> shape, ScalarType dtype)
+    {
+        long row = 1;
+        foreach (long size in shape[1..])
+        {
+            row *= size;
+        }
+
+        long together = Math.Max(1, Buffer / Math.Max(1, row));
+        for (long first = 0; first < shape[0]; first += together)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            if (row > Buffer && shape.Length > 2)
+            {
+                WriteRows(put, own?.select(0, first), shape[1..], dtype);
+                continue;
+            }
+
+            long count = Math.Min(together, shape[0] - first);
+            Tensor piece = own is not null ? own.narrow(0, first, count).contiguous().cpu().clone().reshape(-1) : empty(count * row, dtype);
+            Ranks.Broadcast(piece, Owner());
+            put(writer => writer.Write(piece.bytes));
+        }
     }
 
     /// <summary>What its owner says of a tensor before it is written.</summary>

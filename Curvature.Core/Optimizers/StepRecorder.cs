@@ -6,23 +6,23 @@ namespace Curvature.Optimizers;
 
 /// <summary>
 /// Records the layers of a model while it is evaluated for a backward pass that an optimizer does not make itself: a tape for each call of the model in train mode with gradients on; others leave no trace. A tape holds the graph
-/// of its call: of those that no backward pass has reached the latest are kept (<see cref="MostWaiting"/>), so that calls without one, which should be made without gradients, do not pile up.
+/// of its call: of those that no backward pass has reached so many are kept as the optimizer says, so that calls without one, which should be made without gradients, do not pile up without end. Where some were forgotten it
+/// cannot be told whether a later backward pass went through them, and the step is refused.
 /// </summary>
 internal sealed class StepRecorder : IDisposable
 {
-    /// <summary>Calls that wait for their backward pass at most.</summary>
-    public const int MostWaiting = 32;
-
     private readonly Func<LayerTape?> _begin;
     private readonly List<LayerTape> _tapes = [];
     private readonly List<Action> _removals = [];
-    private LayerTape? _afterForgotten; // the oldest that was kept when others were forgotten: if a backward pass reaches it, it may have reached them
+    private readonly Func<int> _mostWaiting;
+    private bool _hasForgotten;
 
     /// <param name="model">One that <see cref="CanRecord"/>.</param>
     /// <param name="begin">Begins a tape whose calls keep their gradients; null where none is wanted now.</param>
-    public StepRecorder(nn.Module model, Func<LayerTape?> begin)
+    /// <param name="mostWaiting">Calls that wait for their backward pass at most.</param>
+    public StepRecorder(nn.Module model, Func<LayerTape?> begin, Func<int> mostWaiting)
     {
-        _begin = begin;
+        (_begin, _mostWaiting) = (begin, mostWaiting);
         switch (model)
         {
             case nn.Module<Tensor, Tensor> one:
@@ -43,18 +43,18 @@ internal sealed class StepRecorder : IDisposable
 
     /// <summary>Hands over the tapes that a backward pass has reached, and forgets the others.</summary>
     /// <returns>The caller's to dispose.</returns>
-    /// <exception cref="CurvatureException">A backward pass went through more calls than are kept.</exception>
+    /// <exception cref="CurvatureException">More calls than are kept have waited for a backward pass; all are forgotten then.</exception>
     public IReadOnlyList<LayerTape> Take()
     {
-        if (_afterForgotten is { } oldest && IsReached(oldest))
+        if (_hasForgotten)
         {
             Clear();
-            throw new CurvatureException($"A backward pass went through more than {MostWaiting} calls of the model, and what its layers saw is kept of so many. Call backward() for each part of the batch, or take the forms of a step that are given the loss.");
+            throw new CurvatureException(FormattableString.Invariant($"Since the last step more than {_mostWaiting()} calls of the model in train mode waited for a backward pass, and what layers saw is kept of so many. ")
+                + "Evaluate within no_grad() or in eval mode what gets no backward pass, call backward() for each part of the batch, or raise MostWaitingCalls.");
         }
 
         LayerTape[] all = [.. _tapes];
         _tapes.Clear();
-        _afterForgotten = null;
         LayerTape[] reached = [.. all.Where(IsReached)];
         foreach (LayerTape tape in all)
         {
@@ -75,7 +75,6 @@ internal sealed class StepRecorder : IDisposable
         {
             tape.Dispose();
             _tapes.Remove(tape);
-            _afterForgotten = tape == _afterForgotten ? null : _afterForgotten; // what came before it was reached with it
         }
     }
 
@@ -84,7 +83,7 @@ internal sealed class StepRecorder : IDisposable
     {
         _tapes.ForEach(tape => tape.Dispose());
         _tapes.Clear();
-        _afterForgotten = null;
+        _hasForgotten = false;
     }
 
     public void Dispose()
@@ -112,12 +111,13 @@ internal sealed class StepRecorder : IDisposable
 
     private void ForgetOldest()
     {
-        LayerTape[] waiting = _tapes.Count > MostWaiting ? [.. _tapes.Where(tape => !IsReached(tape))] : [];
-        if (waiting.Length > MostWaiting)
+        int most = _mostWaiting();
+        LayerTape[] waiting = _tapes.Count > most ? [.. _tapes.Where(tape => !IsReached(tape))] : [];
+        foreach (LayerTape oldest in waiting.SkipLast(most))
         {
-            waiting[0].Dispose();
-            _tapes.Remove(waiting[0]);
-            _afterForgotten = waiting[1];
+            oldest.Dispose();
+            _tapes.Remove(oldest);
+            _hasForgotten = true;
         }
     }
 

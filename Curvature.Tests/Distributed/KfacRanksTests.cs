@@ -59,8 +59,8 @@ public sealed class KfacRanksTests
         });
         Assert.All(all, rank =>
         {
-            Assert.Equal([26, P + Tensors + 2, 2 * Layer, Layer], rank.Sums[3]); // counters, the gradient, each rank's directions
-            Assert.Equal([26, P + Tensors + 2, 10, 1, 2, 2 * Layer, Layer], rank.Sums[2]); // with an update and a renewal: weights, whether the factors are finite, whether the inverses were made
+            Assert.Equal([30, P + Tensors + 2, (2 * Layer) + 1, Layer + 1], rank.Sums[3]); // counters, the gradient, each rank's directions
+            Assert.Equal([30, P + Tensors + 2, 10, 1, 2, (2 * Layer) + 1, Layer + 1], rank.Sums[2]); // with an update and a renewal: weights, whether the factors are finite, whether the inverses were made
             Assert.Empty(rank.SumsTo);
         });
         (long Size, int To)[][] updates = ThreadRanks.Run(2, ranks =>
@@ -123,6 +123,29 @@ public sealed class KfacRanksTests
         });
         Assert.All(all, rank => Assert.Equal(1, rank.Skipped));
         Assert.All(all, rank => Assert.Equal(rank.Before, rank.After));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Parameters_that_are_frozen_stay_on_ranks_and_all_others_are_those_of_one_process(bool ekfac)
+    {
+        double[] Train(IRanks ranks)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Linear[] layers = Layers(3);
+            using Sequential model = nn.Sequential(("fc1", layers[0]), ("act1", nn.Tanh()), ("fc2", layers[1]), ("act2", nn.Tanh()), ("fc3", layers[2]));
+            layers[1].weight!.requires_grad = layers[1].bias!.requires_grad = layers[2].bias!.requires_grad = false;
+            double[] frozen = OptimizerBattery.Numbers(layers[1].weight!);
+            using KfacOptimizer optimizer = new(model, Rate, ekfac ? KfacSettings.Ekfac : null) { Ranks = ranks };
+            Steps(optimizer, model, ranks, 0..4);
+            Assert.Equal(BlockKind.Zero, optimizer.Registration.Parameters.Single(p => p.Name == "fc2.weight").Kind);
+            Assert.Equal(frozen, OptimizerBattery.Numbers(layers[1].weight!));
+            return OptimizerBattery.Numbers(OptimizerBattery.ParametersOf(model));
+        }
+
+        double[] alone = Train(OneRank.Instance);
+        Assert.All(ThreadRanks.Run(2, Train), rank => Assert.True(RankBattery.Difference(alone, rank) < 1e-12));
     }
 
     private static KfacOptimizerOptions Rate => new() { LearningRate = 0.01 };

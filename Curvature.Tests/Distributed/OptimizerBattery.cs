@@ -75,6 +75,11 @@ internal static class OptimizerBattery
             all.Add(key, values);
         }
 
+        if (optimizer is KfacOptimizer kfac)
+        {
+            all.Add("damping, samples", [kfac.Damping, BitConverter.Int64BitsToDouble(((NamedState)optimizer.state_dict().State[0])["samples"])]);
+        }
+
         return all;
     }
 
@@ -100,18 +105,21 @@ internal static class OptimizerBattery
     /// <param name="name">What is trained.</param>
     /// <param name="steps">From which to which.</param>
     /// <param name="saved">Null: the beginning.</param>
-    public static (double[] Parameters, byte[] State) Continue(IRanks ranks, string name, Range steps, (double[] Parameters, byte[] State)? saved = null)
+    /// <param name="ranksLast">Whether the optimizer is told of its ranks after the state was loaded.</param>
+    public static (double[] Parameters, byte[] State) Continue(IRanks ranks, string name, Range steps, (double[] Parameters, byte[] State)? saved = null, bool ranksLast = false)
     {
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Create("conv", ranks);
         using OptimizerHelper optimizer = Make(name, problem.Model);
-        ((ICurvatureOptimizer)optimizer).Ranks = ranks;
+        ((ICurvatureOptimizer)optimizer).Ranks = ranksLast ? OneRank.Instance : ranks;
         if (saved is var (parameters, state))
         {
             using MemoryStream file = new(state);
             problem.Parameters.Assign(tensor(parameters, device: Here));
             optimizer.load_state_dict(new BinaryReader(file));
         }
+
+        ((ICurvatureOptimizer)optimizer).Ranks = ranks;
 
         for (int t = steps.Start.Value; t < steps.End.Value; t++)
         {

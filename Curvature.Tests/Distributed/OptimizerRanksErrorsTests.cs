@@ -134,17 +134,31 @@ public sealed class OptimizerRanksErrorsTests
         Assert.All(found, rank => Assert.StartsWith("Parameter 0 of MfacOptimizer, [3], has become another on rank 1 than on rank 0 by step 100", rank.Message, StringComparison.Ordinal));
     }
 
-    [Fact]
-    public void A_layer_that_its_rank_cannot_invert_ends_the_step_on_all_and_changes_nothing()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_layer_that_its_rank_cannot_invert_ends_the_step_on_all_and_changes_nothing(bool backward)
     {
         (string Message, double[] Before, double[] After)[] all = ThreadRanks.Run(2, ranks =>
         {
             using DisposeScope scope = NewDisposeScope();
             Problem problem = OptimizerBattery.Create("tanh-mlp mse", ranks);
-            using OptimizerHelper optimizer = OptimizerBattery.Make("kfac", problem.Model);
+            using OptimizerHelper optimizer = OptimizerBattery.Make("kfac, observed", problem.Model);
             ICurvatureOptimizer own = (ICurvatureOptimizer)optimizer;
             own.Ranks = ranks;
-            void Step() => own.Step(() => problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
+            void Step()
+            {
+                if (!backward)
+                {
+                    own.Step(() => problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
+                    return;
+                }
+
+                optimizer.zero_grad();
+                problem.Loss.Value(problem.Model.call(problem.Inputs), problem.Targets).backward();
+                optimizer.step();
+            }
+
             Step();
             foreach (NamedState state in ranks.Rank == 1 ? optimizer.state_dict().State.Cast<NamedState>() : [])
             {

@@ -177,6 +177,57 @@ public sealed class OptimizerRanksStateTests
         Assert.All(again, state => Assert.Equal(saved.State, state));
     }
 
+    [Theory]
+    [MemberData(nameof(Divided))]
+    public void A_run_goes_on_where_ranks_are_told_after_its_state_was_loaded(string name)
+    {
+        (double[] Parameters, byte[] State) saved = OptimizerBattery.Continue(OneRank.Instance, name, 0..3), straight = OptimizerBattery.Continue(OneRank.Instance, name, 0..6);
+        Assert.All(
+            ThreadRanks.Run(2, ranks => OptimizerBattery.Continue(ranks, name, 3..6, saved, ranksLast: true).Parameters),
+            rank => Assert.True(RankBattery.Difference(straight.Parameters, rank) < 1e-12));
+    }
+
+    [Fact]
+    public void A_state_that_was_divided_among_ranks_is_refused_for_others_by_each_of_them()
+    {
+        (double[] Parameters, byte[] State) saved = OptimizerBattery.Continue(OneRank.Instance, "kfac", 0..1);
+        string[] messages = ThreadRanks.Run(6, ranks => // more than there are layers
+        {
+            using DisposeScope scope = NewDisposeScope();
+            using OptimizerHelper optimizer = OptimizerBattery.Make("kfac", OptimizerBattery.Create("conv", ranks).Model);
+            ((ICurvatureOptimizer)optimizer).Ranks = ranks;
+            Load(optimizer, saved.State);
+            return Assert.Throws<CurvatureException>(() => ((ICurvatureOptimizer)optimizer).Ranks = OneRank.Instance).Message;
+        });
+        Assert.All(messages, message => Assert.Contains("divided among other ranks", message, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_factor_that_is_larger_than_a_piece_is_written_by_rows()
+    {
+        const long Side = 2100; // its square is more than 2^22
+        KfacOptimizer Make(IRanks ranks, out Linear model)
+        {
+            model = nn.Linear(Side, 1, hasBias: false, device: Here);
+            return new KfacOptimizer(model, settings: new KfacSettings { LargestBlock = 10 }) { Ranks = ranks };
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        using KfacOptimizer alone = Make(OneRank.Instance, out Linear own);
+        alone.Step(() => own.call(ones(2, Side, device: Here)), ones(2, 1, device: Here), new MeanSquaredError());
+        Tensor factor = ((NamedState)alone.state_dict().State[0]).Find("factor weight/A") ?? ((NamedState)alone.state_dict().State[0]).Find("factor /A")!;
+        factor.copy_(arange(Side * Side, ScalarType.Float32, device: Here).view(1, Side, Side));
+        byte[] whole = Save(alone);
+        Assert.All(
+            ThreadRanks.Run(2, ranks =>
+            {
+                using KfacOptimizer optimizer = Make(ranks, out _);
+                Load(optimizer, whole);
+                return Save(optimizer);
+            }),
+            rank => Assert.True(whole.AsSpan().SequenceEqual(rank)));
+    }
+
     /// <summary>One parameter of three entries at 5, of M-FAC with two gradients.</summary>
     private static MfacOptimizer Mfac(IRanks ranks, out Parameter w)
     {

@@ -147,7 +147,7 @@ public sealed class OptimizerRanksTests
             return ranks.Sums;
         });
         long parameters = Problems.Create("conv").Parameters.Count, count = Problems.Create("conv").Model.parameters().Count();
-        Assert.All(sums, own => Assert.Equal([26, parameters + count + 2, parameters], own));
+        Assert.All(sums, own => Assert.Equal([30, parameters + count + 2, parameters], own));
     }
 
     [Fact]

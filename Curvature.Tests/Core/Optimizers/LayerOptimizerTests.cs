@@ -155,44 +155,67 @@ public sealed class LayerOptimizerTests
     }
 
     [Fact]
-    public void Calls_without_a_backward_pass_do_not_pile_up_and_one_through_too_many_is_refused()
+    public void Calls_without_a_backward_pass_leave_the_step_as_it_is()
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor Run(int calls)
         {
             Problem problem = Problems.Create("tanh-mlp mse");
             using KfacOptimizer optimizer = new(problem.Model, Whole, Observed);
-            long before = 0;
-            for (int i = 0; i < calls; i++)
-            {
-                using (NewDisposeScope())
-                {
-                    problem.Model.call(problem.Inputs.mul(3)); // an evaluation with gradients on
-                }
-
-                before = i == 39 ? Live() : before;
-            }
-
-            Assert.True(calls < 40 || Live() <= before);
+            Idle(problem, calls);
             problem.Loss.Value(problem.Model.call(problem.Inputs), problem.Targets).backward();
             optimizer.step();
             return problem.Parameters.Snapshot();
         }
 
         Assert.True(Run(0).Equals(Run(100)));
-        Problem through = Problems.Create("tanh-mlp mse");
-        using KfacOptimizer refused = new(through.Model, Whole, Observed);
-        Tensor Loss() => through.Loss.Value(through.Model.call(through.Inputs), through.Targets);
-        Enumerable.Range(0, 40).Select(_ => Loss()).Aggregate((a, b) => a.add(b)).backward();
-        Assert.Contains("more than 32 calls of the model", Assert.Throws<CurvatureException>(() => refused.step()).Message, StringComparison.Ordinal);
-        refused.zero_grad();
-        for (int i = 0; i < 40; i++)
+    }
+
+    [Fact]
+    public void One_backward_pass_through_many_calls_is_the_step_of_as_many_passes()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor Run(bool together)
         {
-            Loss().backward(); // one after the other
+            Problem problem = Problems.Create("tanh-mlp mse");
+            using KfacOptimizer optimizer = new(problem.Model, Whole, Observed);
+            Tensor[] losses = [.. Enumerable.Range(0, 100).Select(i => problem.Loss.Value(problem.Model.call(problem.Inputs.mul(1 + (0.01 * i))), problem.Targets).mul(0.01))];
+            Array.ForEach(together ? [losses.Aggregate((a, b) => a.add(b))] : losses, loss => loss.backward());
+            optimizer.step();
+            return problem.Parameters.Snapshot();
         }
 
-        refused.step();
-        Assert.Equal(1, refused.Steps);
+        Assert.True(Difference(Run(false), Run(true)) < 1e-10);
+    }
+
+    [Fact]
+    public void Where_calls_were_forgotten_the_step_is_refused_whichever_of_them_its_pass_went_through()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp mse");
+        using KfacOptimizer optimizer = new(problem.Model, Whole, Observed) { MostWaitingCalls = 8 };
+        Assert.Throws<CurvatureException>(() => optimizer.MostWaitingCalls = 0);
+        Tensor Loss() => problem.Loss.Value(problem.Model.call(problem.Inputs), problem.Targets);
+        foreach (bool both in new[] { true, false })
+        {
+            Tensor first = Loss();
+            Idle(problem, 9);
+            long before = Live();
+            Idle(problem, 50);
+            Assert.InRange(Live(), 0, before);
+            Tensor second = Loss();
+            (both ? first.add(second) : second).backward();
+            Assert.Contains("more than 8 calls of the model in train mode waited", Assert.Throws<CurvatureException>(() => optimizer.step()).Message, StringComparison.Ordinal);
+            optimizer.zero_grad();
+        }
+
+        for (int i = 0; i < 40; i++)
+        {
+            Loss().backward(); // one after the other, none waits
+        }
+
+        optimizer.step();
+        Assert.Equal(1, optimizer.Steps);
     }
 
     [Fact]
@@ -272,6 +295,16 @@ public sealed class LayerOptimizerTests
             model.call(inputs.mul(3)).sum().mul(0).backward();
             model.train();
             model.call(inputs.mul(4)); // with a graph, but no backward pass comes to it
+        }
+    }
+
+    /// <summary>Evaluations for which gradients were left on.</summary>
+    private static void Idle(Problem problem, int calls)
+    {
+        for (int i = 0; i < calls; i++)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            problem.Model.call(problem.Inputs.mul(3));
         }
     }
 
