@@ -58,7 +58,7 @@ public sealed record AdaQuant
 
     /// <value>
     /// Those who share the work, each with all calibration inputs; one process. In parallel each calibrates some of the layers, of which every rank then has those of one process to the bit. In sequence a layer waits for those before it, and
-    /// a step sees too few samples to divide: the ranks divide the forward passes of the network alone, two a layer, and each makes all steps.
+    /// a step sees too few samples to divide: the ranks divide the forward passes of the network alone, two a layer, each makes all steps, and all go on with rank 0's layer.
     /// </value>
     public IRanks Ranks { get; init; } = OneRank.Instance;
 

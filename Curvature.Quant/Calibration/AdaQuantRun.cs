@@ -18,24 +18,11 @@ internal sealed class AdaQuantRun(
 
     public IReadOnlyList<QuantizedLayer> Layers(IReadOnlyList<(WeightLayer Layer, int Bits, int InputBits)> asked)
     {
-        options.Check();
-        Check(asked);
-        QuantizedActivations.RequireModules(network);
-        if (inputs.Count == 0)
-        {
-            throw new CurvatureException("There are no calibration inputs. Give at least one batch; some hundreds of samples are usual.");
-        }
-
         _total = asked.Count;
         try
         {
-            WeightLayer[] known = [.. asked.Where(a => a.Bits != QuantizedWeights.Unquantized).Select(a => a.Layer).DistinctBy(layer => layer.Name).Where(layer => LayerFunction.Of(layer.Module) is not null)];
-            IReadOnlyList<(WeightLayer Layer, double Bytes)> order = known.Length == 0 ? [] : LayerInputs.Order(network, known, inputs, cancellation);
-            foreach ((WeightLayer layer, int bits, int inputBits) in asked.Where(a => order.All(o => o.Layer.Name != a.Layer.Name)))
-            {
-                Add(QuantizedLayer.Round(layer, bits, activations, inputBits, options.Quantizer));
-            }
-
+            IReadOnlyList<(WeightLayer Layer, double Bytes)> order = [];
+            options.Ranks.Together(() => order = Begin(asked));
             if (options.Variant == AdaQuantVariant.Sequential)
             {
                 Sequentially(order, asked);
@@ -53,6 +40,23 @@ internal sealed class AdaQuantRun(
             _done.ForEach(layer => layer.Dispose());
             throw;
         }
+    }
+
+    /// <summary>Looks at what is asked for, rounds the layers that are not calibrated, and gives the others in the order of their calls.</summary>
+    private IReadOnlyList<(WeightLayer Layer, double Bytes)> Begin(IReadOnlyList<(WeightLayer Layer, int Bits, int InputBits)> asked)
+    {
+        options.Check();
+        Check(asked);
+        QuantizedActivations.RequireModules(network);
+        CalibrationPass.RequireSome(inputs.Count, OneRank.Instance);
+        WeightLayer[] known = [.. asked.Where(a => a.Bits != QuantizedWeights.Unquantized).Select(a => a.Layer).DistinctBy(layer => layer.Name).Where(layer => LayerFunction.Of(layer.Module) is not null)];
+        IReadOnlyList<(WeightLayer Layer, double Bytes)> order = known.Length == 0 ? [] : LayerInputs.Order(network, known, inputs, cancellation);
+        foreach ((WeightLayer layer, int bits, int inputBits) in asked.Where(a => order.All(o => o.Layer.Name != a.Layer.Name)))
+        {
+            Add(QuantizedLayer.Round(layer, bits, activations, inputBits, options.Quantizer));
+        }
+
+        return order;
     }
 
     private void Check(IReadOnlyList<(WeightLayer Layer, int Bits, int InputBits)> asked)
@@ -124,7 +128,7 @@ internal sealed class AdaQuantRun(
         }
     }
 
-    /// <summary>In the order of calls; inputs of the network in floating point give the targets, those of the network so far quantized are what a layer sees.</summary>
+    /// <summary>In the order of calls; inputs of the network in floating point give the targets, those of the network so far quantized are what a layer sees. Every rank learns the layer, and goes on with rank 0's.</summary>
     private void Sequentially(IReadOnlyList<(WeightLayer Layer, double Bytes)> order, IReadOnlyList<(WeightLayer Layer, int Bits, int InputBits)> asked)
     {
         foreach ((WeightLayer layer, _) in order)
@@ -132,14 +136,26 @@ internal sealed class AdaQuantRun(
             Dictionary<string, Tensor> exact = LayerInputs.Capture(network, [layer], inputs, options.Ranks, cancellation), seen = [];
             try
             {
-                using (QuantizedLayers.Apply(network, _done))
+                using (QuantizedLayers.Apply(network, _done, options.Ranks))
                 {
                     seen = LayerInputs.Capture(network, [layer], inputs, options.Ranks, cancellation);
                 }
 
                 (_, int bits, int inputBits) = asked.Single(a => a.Layer.Name == layer.Name);
-                using var reconstruction = new LayerReconstruction(options, layer, exact[layer.Name], seen[layer.Name], activations);
-                Add(reconstruction.At(bits, inputBits, cancellation));
+                options.Ranks.Together(() =>
+                {
+                    using var reconstruction = new LayerReconstruction(options, layer, exact[layer.Name], seen[layer.Name], activations);
+                    Add(reconstruction.At(bits, inputBits, cancellation));
+                });
+                if (options.Ranks.Count > 1)
+                {
+                    QuantizedLayer own = _done[^1];
+                    _done[^1] = LayerExchange.Share(options.Ranks, layer, bits, 0, own);
+                    if (options.Ranks.Rank != 0)
+                    {
+                        own.Dispose();
+                    }
+                }
             }
             finally
             {

@@ -9,7 +9,8 @@ namespace Curvature.Quant.Calibration;
 /// <summary>
 /// Running statistics of batch norms taken anew on calibration data, as the network now is: quantized layers move the mean and the variance of their outputs, and this takes that back (Hubara et al. 2020,
 /// section 3.3; Finkelstein, Almog, Grobman 2019, Fighting Quantization Bias with Bias). One forward pass in which norms use the statistics of the batch and everything else is in evaluation mode; the new
-/// statistics are the mean over batches of the batches' mean and unbiased variance, weighted by their samples. Until it is disposed: then the old ones are back, bit for bit, unless they are kept.
+/// statistics are the mean over batches of the batches' mean and unbiased variance, weighted by their samples; of a norm that is called several times a batch, over all calls. Until it is disposed: then the old ones are back, bit for
+/// bit, unless they are kept. Calls are seen by <c>call</c>: a norm whose <c>forward</c> is called directly is taken to be called once a batch.
 /// </summary>
 public sealed class BatchNormTuning : IDisposable
 {
@@ -92,33 +93,35 @@ public sealed class BatchNormTuning : IDisposable
         nn.IModule<Tensor, Tensor> callable = CalibrationPass.Callable(module);
         using IDisposable noGrad = no_grad();
         using var evaluation = new EvaluationMode(module);
+        NormMean[] means = [.. norms.Select(norm => new NormMean(norm))];
         long samples = 0;
         int index = 0;
-        ranks.Together(() =>
+        try
         {
-            foreach (Tensor batch in inputs)
+            ranks.Together(() =>
             {
-                cancellation.ThrowIfCancellationRequested();
-                using DisposeScope scope = NewDisposeScope();
-                samples += batch.shape[0];
-                foreach (BatchNorm norm in norms)
+                foreach (Tensor batch in inputs)
                 {
-                    norm.train();
-                    norm.momentum = (double)batch.shape[0] / samples; // r = (1 - m) r + m batch: the weighted mean so far, the first batch alone to begin with
+                    cancellation.ThrowIfCancellationRequested();
+                    using DisposeScope scope = NewDisposeScope();
+                    samples += batch.shape[0];
+                    Array.ForEach(means, mean => mean.Begin(batch.shape[0]));
+                    EvaluationMode.Call(callable, EvaluationMode.Placed(batch, module), $"calibration batch {index++}");
                 }
-
-                EvaluationMode.Call(callable, EvaluationMode.Placed(batch, module), $"calibration batch {index++}");
-            }
-        });
-        double share = samples / CalibrationPass.RequireSome(samples, ranks), batches = ranks.Sum(index);
-        if (ranks.Count > 1)
-        {
-            foreach (BatchNorm norm in norms)
+            });
+            CalibrationPass.RequireSome(samples, ranks);
+            if (ranks.Count > 1)
             {
-                SumOver(ranks, norm.running_mean!, share);
-                SumOver(ranks, norm.running_var!, share);
-                norm.num_batches_tracked?.add_((long)batches - index);
+                double[] weights = ranks.Gather([.. means.Select(mean => mean.Weight)]);
+                foreach ((NormMean mean, int n) in means.Select((mean, n) => (mean, n)))
+                {
+                    mean.OfAll(ranks, Enumerable.Range(0, ranks.Count).Sum(rank => weights[(rank * means.Length) + n]));
+                }
             }
+        }
+        finally
+        {
+            Array.ForEach(means, mean => mean.Dispose());
         }
 
         foreach (BatchNorm norm in norms)
@@ -131,15 +134,6 @@ public sealed class BatchNormTuning : IDisposable
                     $"The new statistics of batch norm '{name}' are not finite: a batch has one value a channel, which has no variance, or there are NaN or infinity before the norm. Give batches of two samples or more, the last one too, and look at the data.");
             }
         }
-    }
-
-    /// <summary>The weighted mean of the ranks' statistics; those of a rank without inputs are the old ones and do not count.</summary>
-    private static void SumOver(IRanks ranks, Tensor statistics, double share)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor sum = share > 0 ? statistics.to(ScalarType.Float64).mul(share) : zeros(statistics.shape, ScalarType.Float64, statistics.device);
-        ranks.Sum(sum);
-        statistics.copy_(sum);
     }
 
     private void Remember(Tensor buffer) => _kept.Add((buffer, buffer.detach().clone().DetachFromDisposeScope()));

@@ -23,14 +23,20 @@ internal static class LayerExchange
         using DisposeScope scope = NewDisposeScope();
         bool sends = ranks.Rank == from;
         double[] told = ranks.Concatenate(sends ? Numbers(own!) : []);
-        Tensor weight = sends ? own!.Weight.contiguous() : empty(layer.Weight.shape, layer.Weight.dtype, layer.Weight.device);
-        ranks.Broadcast(weight, from);
         (bool hasBias, int grids) = (told[0] != 0, (int)told[1]);
-        Tensor? bias = null;
-        if (hasBias)
+        Tensor? weight = null, bias = null;
+        ranks.Together(() =>
         {
-            Tensor like = LayerFunction.BiasOf(layer)!;
-            bias = sends ? own!.Bias!.contiguous() : empty(like.shape, like.dtype, like.device);
+            weight = sends ? own!.Weight.contiguous() : empty(layer.Weight.shape, layer.Weight.dtype, layer.Weight.device);
+            if (hasBias)
+            {
+                Tensor like = LayerFunction.BiasOf(layer)!;
+                bias = sends ? own!.Bias!.contiguous() : empty(like.shape, like.dtype, like.device);
+            }
+        });
+        ranks.Broadcast(weight!, from);
+        if (bias is not null)
+        {
             ranks.Broadcast(bias, from);
         }
 
@@ -40,7 +46,7 @@ internal static class LayerExchange
         }
 
         AffineCodes[] codes = [.. told[6..].Chunk(Codes).Select(grid => new AffineCodes(grid[0], (int)grid[1], (int)grid[2], (int)grid[3]))];
-        return new QuantizedLayer(layer.Name, bits, weight, codes[..grids])
+        return new QuantizedLayer(layer.Name, bits, weight!, codes[..grids])
         {
             Bias = bias?.DetachFromDisposeScope(),
             Input = codes.Length > grids ? codes[grids] : null,

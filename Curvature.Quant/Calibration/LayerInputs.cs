@@ -102,7 +102,7 @@ internal static class LayerInputs
                 throw SeveralShapes(layer.Name);
             }
 
-            whole = empty([(long)filled.Sum(shape => shape[1]), .. filled[0][2..].Select(size => (long)size)], (ScalarType)(int)filled[0][0], layer.Weight.device).DetachFromDisposeScope();
+            ranks.Together(() => whole = empty([(long)filled.Sum(shape => shape[1]), .. filled[0][2..].Select(size => (long)size)], (ScalarType)(int)filled[0][0], layer.Weight.device).DetachFromDisposeScope());
             long at = 0;
             for (int from = 0; from < ranks.Count; from++)
             {
@@ -111,7 +111,7 @@ internal static class LayerInputs
                     continue;
                 }
 
-                using Tensor rows = whole.narrow(0, at, (long)shapes[from][1]);
+                using Tensor rows = whole!.narrow(0, at, (long)shapes[from][1]);
                 if (from == ranks.Rank)
                 {
                     rows.copy_(own!);
@@ -121,7 +121,7 @@ internal static class LayerInputs
                 at += rows.shape[0];
             }
 
-            return whole;
+            return whole!;
         }
         catch
         {

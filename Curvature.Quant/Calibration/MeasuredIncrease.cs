@@ -78,7 +78,7 @@ public sealed record MeasuredIncrease
 
         IReadOnlyList<BatchQuality> Measure(IReadOnlyList<QuantizedLayer> layers)
         {
-            using var quantized = QuantizedLayers.Apply(network, layers);
+            using var quantized = QuantizedLayers.Apply(network, layers, Ranks);
             return BatchQuality.Each(network.Module, batches, loss, Ranks, cancellation);
         }
     }

@@ -49,11 +49,15 @@ internal sealed class ObservedInput : IDisposable
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        double[] lows = Read([.. _calls.Select(call => call.Low)]), highs = Read([.. _calls.Select(call => call.High)]);
+        double[] lows = [], highs = [], drawn = [];
+        ranks.Together(() =>
+        {
+            (lows, highs) = (Read([.. _calls.Select(call => call.Low)]), Read([.. _calls.Select(call => call.High)]));
+            drawn = [.. _values.SelectMany(values => values.to(ScalarType.Float64).cpu().data<double>().ToArray())];
+        });
         double[][] calls = [.. ranks.Concatenate([.. _calls.SelectMany((call, i) => (double[])[lows[i], highs[i], call.Samples, call.PerSample])]).Chunk(4)];
         (Low, High) = (Together(calls, 0, Math.Min), Together(calls, 1, Math.Max));
         PerSample = (long)calls[^1][3];
-        double[] drawn = [.. _values.SelectMany(values => values.to(ScalarType.Float64).cpu().data<double>().ToArray())];
         double[] counts = ranks.Gather(drawn.Length);
         (long before, long stride) = ((long)counts.Take(ranks.Rank).Sum(), ((long)counts.Sum() + MostValues - 1) / MostValues);
         _sample = ranks.Concatenate(stride > 1 ? [.. drawn.Where((_, i) => (before + i) % stride == 0)] : drawn);

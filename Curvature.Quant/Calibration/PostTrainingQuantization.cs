@@ -48,7 +48,8 @@ public sealed record PostTrainingQuantization
 
     /// <value>
     /// Those who share the work; one process. Every rank gives all calibration batches and has the whole result. Divided are the passes over them (ranges and, to the bit, measured losses; statistics of batch norms, whose sums differ in
-    /// their last digits) and what <see cref="AdaQuant"/> divides (<see cref="AdaQuant.Ranks"/>). Biases are tuned by each rank: a step sees some 50 samples, and comes after the one before.
+    /// their last digits) and what <see cref="AdaQuant"/> divides (<see cref="AdaQuant.Ranks"/>). Biases are tuned by each rank, since a step sees some 50 samples and comes after the one before, and are then rank 0's on all.
+    /// What fails on one rank, or is cancelled there, fails on all. Bits are those of one process on as many threads.
     /// </value>
     public IRanks Ranks { get; init; } = OneRank.Instance;
 
@@ -59,7 +60,7 @@ public sealed record PostTrainingQuantization
     /// <param name="limits">What a plan keeps to; none where <see cref="Bits"/> is a single width.</param>
     /// <param name="progress">Told what is being done.</param>
     /// <param name="cancellation">Then the network is as it was.</param>
-    /// <exception cref="CurvatureException">TorchScript with quantized inputs, limits that cannot be kept, settings out of range, biases that cannot be tuned.</exception>
+    /// <exception cref="CurvatureException">TorchScript with quantized inputs, limits that cannot be kept, settings out of range, biases that cannot be tuned, no batches.</exception>
     /// <exception cref="NonFiniteException">NaN or infinity in a layer or its inputs, or batches of one value a channel where there are batch norms to tune.</exception>
     public QuantizationResult Run(
         QuantizableNetwork network,
@@ -69,7 +70,7 @@ public sealed record PostTrainingQuantization
         IProgress<string>? progress = null,
         CancellationToken cancellation = default)
     {
-        Check(network);
+        Ranks.Together(() => Check(network, calibration));
         bool plans = Bits.Count > 1, inSequence = AdaQuant?.Variant == AdaQuantVariant.Sequential;
         Tensor[] inputs = [.. calibration.Select(batch => batch.Inputs)], own = RankShare.Of(inputs, Ranks);
         using DisposeScope scope = NewDisposeScope();
@@ -85,7 +86,7 @@ public sealed record PostTrainingQuantization
             {
                 progress?.Report(width == QuantizedWeights.Unquantized ? "layers in floating point" : $"layers at {width} bits");
                 Dictionary<string, int> asked = network.Layers.Where(layer => Fixed.TryGetValue(layer.Name, out int bits) ? bits == width : Bits.Contains(width)).ToDictionary(layer => layer.Name, _ => width);
-                candidates.AddRange(Layers(network, inputs, asked, activations, AdaQuant is null ? null : AdaQuant with { Variant = AdaQuantVariant.Parallel }, cancellation));
+                AddLayers(candidates, network, inputs, asked, activations, AdaQuant is null ? null : AdaQuant with { Variant = AdaQuantVariant.Parallel }, cancellation);
             }
 
             Dictionary<string, int> bitsOf = Fixed.ToDictionary(StringComparer.Ordinal);
@@ -100,14 +101,14 @@ public sealed record PostTrainingQuantization
             {
                 progress?.Report("measured loss increases");
                 QuantizedLayer[] free = [.. candidates.Where(layer => !Fixed.ContainsKey(layer.Name))];
-                using (QuantizedLayers.Apply(network, candidates.Where(layer => Fixed.ContainsKey(layer.Name))))
+                using (QuantizedLayers.Apply(network, candidates.Where(layer => Fixed.ContainsKey(layer.Name)), Ranks))
                 {
                     result.Table = ((Increase ?? new MeasuredIncrease { Rest = Bits.Max() }) with { Ranks = Ranks }).Table(network, free, RankShare.Of(calibration, Ranks), loss, cancellation: cancellation);
                 }
 
                 result.Table = WithFixed(result.Table, network);
-                result.Plan = new ExactPlanner().Plan(new PlanningProblem(result.Table), limits, cancellation);
-                foreach ((string name, int width) in result.Plan.Assignment)
+                Ranks.Together(() => result.Plan = new ExactPlanner().Plan(new PlanningProblem(result.Table), limits, cancellation));
+                foreach ((string name, int width) in result.Plan!.Assignment)
                 {
                     bitsOf[name] = width;
                 }
@@ -120,10 +121,10 @@ public sealed record PostTrainingQuantization
                 progress?.Report("layers in sequence");
                 candidates.AddRange(result.Layers);
                 result.Layers.Clear();
-                result.Layers.AddRange(Layers(network, inputs, bitsOf, activations, AdaQuant!, cancellation));
+                AddLayers(result.Layers, network, inputs, bitsOf, activations, AdaQuant, cancellation);
             }
 
-            result.Hold(QuantizedLayers.Apply(network, result.Layers));
+            result.Hold(QuantizedLayers.Apply(network, result.Layers, Ranks));
             if (TunesBatchNorm && network.SeesModules)
             {
                 progress?.Report("batch norms");
@@ -133,7 +134,8 @@ public sealed record PostTrainingQuantization
             if (BiasTuning is not null)
             {
                 progress?.Report("biases");
-                result.Hold(BiasTuning.Tune(network.Module, inputs.Length == 1 ? inputs[0] : cat(inputs), outputs!, cancellation: cancellation));
+                Ranks.Together(() => result.Hold(BiasTuning.Tune(network.Module, inputs.Length == 1 ? inputs[0] : cat(inputs), outputs!, cancellation: cancellation)));
+                result.Biases!.OfFirst(Ranks);
             }
 
             return result;
@@ -149,7 +151,7 @@ public sealed record PostTrainingQuantization
         }
     }
 
-    private void Check(QuantizableNetwork network)
+    private void Check(QuantizableNetwork network, IReadOnlyList<Batch> calibration)
     {
         if (Bits.Count == 0 || Bits.Distinct().Count() < Bits.Count || Bits.Concat(Fixed.Values.Where(bits => bits != QuantizedWeights.Unquantized)).Any(bits => bits is < 2 or > 8))
         {
@@ -165,25 +167,38 @@ public sealed record PostTrainingQuantization
         {
             _ = network[name]; // throws where there is none
         }
+
+        CalibrationPass.RequireSome(calibration.Count, OneRank.Instance);
     }
 
     /// <summary>What cannot be tuned is said before layers are calibrated, for the price of a forward pass.</summary>
     private void CheckTuning(QuantizableNetwork network, Tensor[] inputs, Tensor[] own, Tensor? outputs, CancellationToken cancellation)
     {
-        _ = BiasTuning?.Check(network.Module, inputs.Sum(batch => batch.shape[0]), outputs!);
+        Ranks.Together(() => _ = BiasTuning?.Check(network.Module, inputs.Sum(batch => batch.shape[0]), outputs!));
         if (TunesBatchNorm && network.SeesModules)
         {
             BatchNormTuning.Apply(network.Module, own, Ranks, cancellation).Dispose();
         }
     }
 
-    private IReadOnlyList<QuantizedLayer> Layers(
-        QuantizableNetwork network, IReadOnlyList<Tensor> inputs, Dictionary<string, int> bits, QuantizedActivations? activations, AdaQuant? adaQuant, CancellationToken cancellation) =>
-        adaQuant is null
-            ? [.. network.Layers
-                .Where(layer => bits.TryGetValue(layer.Name, out int width) && (width != QuantizedWeights.Unquantized || ((InputsOf(layer.Name) ?? width) != width && activations?.Has(layer.Name) == true)))
-                .Select(layer => QuantizedLayer.Round(layer, bits[layer.Name], activations, InputsOf(layer.Name)))]
-            : (adaQuant with { Ranks = Ranks }).Calibrate(network, inputs, bits, activations, bits.ToDictionary(layer => layer.Key, layer => InputsOf(layer.Key) ?? layer.Value), cancellation: cancellation);
+    private void AddLayers(
+        List<QuantizedLayer> to, QuantizableNetwork network, IReadOnlyList<Tensor> inputs, Dictionary<string, int> bits, QuantizedActivations? activations, AdaQuant? adaQuant, CancellationToken cancellation)
+    {
+        if (adaQuant is not null)
+        {
+            to.AddRange((adaQuant with { Ranks = Ranks }).Calibrate(network, inputs, bits, activations, bits.ToDictionary(layer => layer.Key, layer => InputsOf(layer.Key) ?? layer.Value), cancellation: cancellation));
+            return;
+        }
+
+        Ranks.Together(() =>
+        {
+            foreach (WeightLayer layer in network.Layers.Where(layer =>
+                bits.TryGetValue(layer.Name, out int width) && (width != QuantizedWeights.Unquantized || ((InputsOf(layer.Name) ?? width) != width && activations?.Has(layer.Name) == true))))
+            {
+                to.Add(QuantizedLayer.Round(layer, bits[layer.Name], activations, InputsOf(layer.Name)));
+            }
+        });
+    }
 
     private int? InputsOf(string layer) => FixedInputs.TryGetValue(layer, out int bits) ? bits : InputBits;
 
@@ -212,7 +227,9 @@ public sealed record PostTrainingQuantization
         double Distance()
         {
             using Tensor? now = Outputs(module, own, cancellation);
-            return Ranks.Sum(now?.sub_(outputs!).square().sum(ScalarType.Float64).ToDouble() ?? 0);
+            double distance = 0;
+            Ranks.Together(() => distance = now?.sub_(outputs!).square().sum(ScalarType.Float64).ToDouble() ?? 0);
+            return Ranks.Sum(distance);
         }
     }
 

@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using Curvature.Quant.Networks;
 using static TorchSharp.torch;
 
@@ -52,6 +53,22 @@ public sealed class QuantizedLayers : IDisposable
         catch
         {
             applied.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Puts layers in on every rank, or on none. Collective.</summary>
+    internal static QuantizedLayers Apply(QuantizableNetwork network, IEnumerable<QuantizedLayer> layers, IRanks ranks)
+    {
+        QuantizedLayers? applied = null;
+        try
+        {
+            ranks.Together(() => applied = Apply(network, layers));
+            return applied!;
+        }
+        catch
+        {
+            applied?.Dispose();
             throw;
         }
     }

@@ -1,3 +1,5 @@
+using Curvature.Objectives;
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -33,6 +35,25 @@ public sealed class TunedBiases : IDisposable
         }
 
         Keep();
+    }
+
+    /// <summary>Rank 0's biases on every rank, to the bit: ranks that round differently have learned others. Collective.</summary>
+    internal void OfFirst(IRanks ranks)
+    {
+        if (ranks.Count == 1)
+        {
+            return;
+        }
+
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        (StartDivergence, Divergence) = (ranks.FromFirst(StartDivergence), ranks.FromFirst(Divergence));
+        foreach ((Parameter bias, _) in _kept)
+        {
+            Tensor value = bias.detach().clone();
+            ranks.Broadcast(value);
+            bias.copy_(value);
+        }
     }
 
     internal TunedBiases Found(double start, double now)

@@ -9,10 +9,10 @@ using static TorchSharp.torch;
 
 namespace Curvature.Tests.Core.Operators;
 
-/// <summary>The budget for kept graphs against the memory that the graphs take, found by releasing them: main memory, which is that of the pretended device too. Not for a GPU.</summary>
+/// <summary>The budget for kept graphs against the memory that the graphs take, found by releasing them: main memory, which is that of the pretended device too. Skipped on a GPU.</summary>
 public class GraphMemoryTests
 {
-    [Theory]
+    [HeapTheory]
     [InlineData("hessian", 60)]
     [InlineData("hessian", 150)]
     [InlineData("hessian, by forms", 60)]
@@ -21,11 +21,6 @@ public class GraphMemoryTests
     [InlineData("ggn of convolutions", 60)]
     public void A_budget_is_kept_within_a_tenth(string matrix, long budget)
     {
-        if (Here.type != DeviceType.CPU && !CountsWaits)
-        {
-            return; // what a GPU's memory holds is not found in the heap
-        }
-
         using DisposeScope scope = NewDisposeScope();
         random.manual_seed(1);
         bool forms = matrix.EndsWith("forms", StringComparison.Ordinal), convolutions = matrix != "ggn"; // their Jacobian goes by forward mode and keeps one graph less

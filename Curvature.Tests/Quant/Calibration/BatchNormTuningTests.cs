@@ -1,6 +1,8 @@
 using Curvature.Checkpoints;
+using Curvature.Objectives;
 using Curvature.Quant.Calibration;
 using Curvature.Quant.Networks;
+using Curvature.Tests.Reference;
 using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;
@@ -39,6 +41,33 @@ public class BatchNormTuningTests
         }
 
         Assert.NotEqual(before, State(model));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_norm_that_is_called_twice_a_batch_has_the_mean_over_calls_and_the_same_counter_on_any_number_of_ranks(bool directly)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor[] batches = [.. new[] { 6, 3, 4, 7 }.Select((size, i) => CalibrationNetworks.Images(size, i, ScalarType.Float64).flatten(1).narrow(1, 0, 5))];
+        double[] Measure(Normed model, IRanks ranks)
+        {
+            using BatchNormTuning tuning = BatchNormTuning.Apply(model, ranks.Count == 1 ? batches : ranks.Rank == 0 ? batches[..1] : ranks.Rank == 2 ? batches[1..] : [], ranks);
+            return [model.Norm.num_batches_tracked!.ToInt64(), .. CalibrationNetworks.Values(model.Norm.running_mean!), .. CalibrationNetworks.Values(model.Norm.running_var!)];
+        }
+
+        Normed[] models = [.. Enumerable.Range(0, 4).Select(_ => new Normed(directly))];
+        double[] alone = Measure(models[3], OneRank.Instance);
+        double[][] all = ThreadRanks.Run(3, ranks => Measure(models[ranks.Rank], ranks));
+        double mean = directly ? 1 : 2, square = directly ? 1 : 5; // calls with x and 3 x, or one with x: (1 + 3) / 2, (1 + 9) / 2
+        double[] expected =
+        [
+            directly ? 4 : 8,
+            .. CalibrationNetworks.Values(cat(batches).mean([0]).mul(mean)),
+            .. CalibrationNetworks.Values(batches.Select(x => x.sub(x.mean([0])).square().sum(dim: 0).mul(x.shape[0] / 20.0 * square / (x.shape[0] - 1))).Aggregate((a, b) => a + b)),
+        ];
+        Assert.All(all.Prepend(alone), rank => Assert.All(expected.Zip(rank), pair => Assert.Equal(pair.First, pair.Second, 1e-12)));
+        Assert.All(all, rank => Assert.Equal(all[0], rank));
     }
 
     [Fact]
@@ -91,6 +120,25 @@ public class BatchNormTuningTests
         Assert.Contains("rejected calibration batch 0", Assert.Throws<CurvatureException>(() => BatchNormTuning.Apply(model, [randn(5, 7).to(Here)])).Message, StringComparison.Ordinal);
         Assert.Equal(before, State(model));
         Assert.Contains(single is NonFiniteException ? "two samples or more" : "more than 1 value per channel", single.Message, StringComparison.Ordinal); // some engines refuse such a batch themselves
+    }
+
+    /// <summary>A norm that sees x and 3 x; or x alone, by <c>forward</c>, where no hook sees it.</summary>
+    private sealed class Normed : nn.Module<Tensor, Tensor>
+    {
+        private readonly bool _directly;
+
+        public Normed(bool directly)
+            : base(nameof(Normed))
+        {
+            _directly = directly;
+            Norm = nn.BatchNorm1d(5, dtype: ScalarType.Float64);
+            register_module("norm", Norm);
+            this.to(Here);
+        }
+
+        public BatchNorm1d Norm { get; }
+
+        public override Tensor forward(Tensor input) => _directly ? Norm.forward(input) : Norm.call(input).add(Norm.call(input.mul(3)));
     }
 
     private static double[] State(Sequential model) => [.. model.state_dict().Values.SelectMany(CalibrationNetworks.Values)];
