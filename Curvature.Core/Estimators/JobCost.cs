@@ -59,7 +59,7 @@ public sealed record JobCost
     /// <value>Products for each of the plan's: more where the same is measured of every layer. Default 1.</value>
     public double Repeats { get; init; } = 1;
 
-    /// <value>Seconds of each product beside the model's, such as writing it to a disk. Default 0.</value>
+    /// <value>Seconds of each product beside the model's, such as writing it to a disk; quadratic forms, of which next to nothing is written, have none. Default 0.</value>
     public double SecondsBeside { get; init; }
 
     /// <summary>n, samples of the busiest rank.</summary>
@@ -100,7 +100,7 @@ public sealed record JobCost
     private double VectorBytes => (double)Parameters * ElementSize;
 
     private double Trace => TraceByForms && Product.Form is not null
-        ? (Plan with { Samples = SamplesOfRank }).TraceSeconds(Product, Plan.Probes) + (Plan.Probes * SecondsBeside)
+        ? (Plan with { Samples = SamplesOfRank }).TraceSeconds(Product, Plan.Probes)
         : Passes((int)Math.Ceiling((double)Plan.Probes / HutchinsonTrace.ProbesPerPass), Plan.Probes);
 
     private CostPart[] Vectors =>

@@ -15,7 +15,7 @@ namespace Curvature.Estimators;
 /// <param name="Kept">Samples whose graphs fit into the memory for kept graphs.</param>
 public readonly record struct ProductCost(double Graph, double Product, long Kept = 0)
 {
-    private const int Columns = 3, Repetitions = 5;
+    private const int Few = 2, Columns = 4, Repetitions = 5;
 
     // Slower products than the first of these, in seconds, are timed twice, for the faster of both times; slower ones than the second once.
     private const double Slow = 0.3, VerySlow = 5;
@@ -52,15 +52,19 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
         using CurvatureOperator fresh = make(new CurvatureOptions { GraphMemory = 0, Cancellation = cancellation });
         Tensor V = ones([fresh.Columns, Columns], fresh.DType, fresh.Device);
         double several = Time(() => fresh.Apply(V).Dispose());
-        using Tensor v = V.narrow(1, 0, 1).contiguous();
-        ProductCost cost = Of(Time(() => fresh.Apply(v).Dispose()), several, Columns, samples) with { Kept = kept, GraphBytes = graphBytes };
+
+        // Not one vector: its graph, made for it alone, may be of another kind (a convolutional network's Hessian is whole there and cut here), and the difference would be one of kinds.
+        Tensor few = V.narrow(1, 0, Few).contiguous();
+        double two = Time(() => fresh.Apply(few).Dispose()), step = Math.Max(0, (several - two) / (Columns - Few));
+        ProductCost cost = Of(Math.Max(two - step, two / Few), several, Columns, samples) with { Kept = kept, GraphBytes = graphBytes };
         if (!forms || fresh is not HessianOperator hessian)
         {
             return cost;
         }
 
+        Tensor v = V.narrow(1, 0, 1).contiguous();
         hessian.QuadraticForms(v); // looks at the layers
-        return hessian.LayersObstacle is null ? cost.WithForms(Time(() => hessian.QuadraticForms(V)), Columns, samples) : cost;
+        return hessian.LayersObstacle is null ? cost.WithForms(Time(() => hessian.QuadraticForms(v)), Time(() => hessian.QuadraticForms(V)), Columns, samples) : cost;
     }
 
     /// <summary>
@@ -77,11 +81,16 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
         return new ProductCost(Math.Max(one - product, 0) / samples, product / samples);
     }
 
-    /// <summary>The same with quadratic forms by the time of a pass with several; at least a quarter of a product, as products are of a pass.</summary>
+    /// <summary>
+    /// The same with quadratic forms by the times of two passes, as <see cref="Of"/> does it for products: forms are taken from graphs of their own kind, of which the two passes have one each. At least a quarter of a product, as
+    /// products are of a pass.
+    /// </summary>
+    /// <param name="one">Seconds with one vector.</param>
     /// <param name="several">Seconds with k vectors.</param>
-    /// <param name="columns">k.</param>
+    /// <param name="columns">k, at least 2.</param>
     /// <param name="samples">Samples in the pass.</param>
-    public ProductCost WithForms(double several, int columns, long samples) => this with { Form = Math.Max(((several / samples) - Graph) / columns, Product / 4) };
+    public ProductCost WithForms(double one, double several, int columns, long samples) =>
+        this with { Form = Math.Max(Math.Min((several - one) / (columns - 1), several / columns) / samples, Product / 4) };
 
     /// <summary>
     /// How many graphs fit, and the bytes of one sample's. From the growth of the process while it keeps one batch's graph for the first time; what else grows then makes the answer smaller. On a

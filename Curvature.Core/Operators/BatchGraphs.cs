@@ -54,6 +54,9 @@ internal sealed class BatchGraphs : IDisposable
     /// <summary>Whether any graph may be kept.</summary>
     public bool CanKeep => _kept.CanKeep;
 
+    /// <summary>Whether the next fresh graph would be kept, as far as is known before it is made.</summary>
+    public bool KeepsNext => _kept.KeepsNext;
+
     /// <summary>Hands each batch's graph to <paramref name="use"/>, in order, at the present parameters; the data is touched only for graphs that are not kept.</summary>
     public void ForEach(Action<BatchGraph> use)
     {
@@ -72,8 +75,8 @@ internal sealed class BatchGraphs : IDisposable
         }
     }
 
-    /// <summary>Drops the kept graphs: others are to be made in their place.</summary>
-    public void Forget() => _kept.Clear();
+    /// <summary>Drops the kept graphs: others of another kind are to be made in their place.</summary>
+    public void Forget() => _kept.Restart();
 
     public void Dispose()
     {
@@ -146,7 +149,17 @@ internal sealed class BatchGraphs : IDisposable
         }
 
         _kept.BeforeBatch();
-        BatchGraph fresh = Make(batch);
+        BatchGraph fresh;
+        try
+        {
+            fresh = Make(batch);
+        }
+        catch
+        {
+            _kept.Abandon();
+            throw;
+        }
+
         try
         {
             use(fresh);

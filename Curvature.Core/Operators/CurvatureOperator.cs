@@ -21,6 +21,7 @@ public abstract class CurvatureOperator : LinearOperator
 {
     private readonly BatchGraphs _graphs;
     private bool _byLayers;
+    private bool _isShared;
 
     /// <param name="objective">The loss; stays the caller's.</param>
     /// <param name="options">Null for the defaults.</param>
@@ -29,7 +30,7 @@ public abstract class CurvatureOperator : LinearOperator
     {
         Objective = objective;
         Options = options ?? new CurvatureOptions();
-        _graphs = new BatchGraphs(objective, Options, batch => _byLayers ? LinearizeByLayers(batch) : Linearize(batch));
+        _graphs = new BatchGraphs(objective, Options, batch => _byLayers && (_isShared || _graphs!.KeepsNext) ? LinearizeByLayers(batch) : Linearize(batch));
     }
 
     /// <summary>The loss.</summary>
@@ -58,7 +59,10 @@ public abstract class CurvatureOperator : LinearOperator
     /// <summary>Whether graphs may be kept between products.</summary>
     private protected bool KeepsGraphs => _graphs.CanKeep;
 
-    /// <summary>Whether forms, or products, are taken from graphs of another kind (<see cref="LinearizeByLayers"/>). Asked before each pass, on every rank alike.</summary>
+    /// <summary>
+    /// Whether forms, or products, are taken from graphs of another kind (<see cref="LinearizeByLayers"/>). Asked before each pass, and to be answered on every rank alike. A single product with a graph that will not be kept is taken
+    /// from <see cref="Linearize"/>'s all the same, batch by batch.
+    /// </summary>
     /// <param name="products">Whether products are meant.</param>
     /// <param name="vectors">How many of them share a graph.</param>
     private protected virtual bool GoesByLayers(bool products, long vectors) => false;
@@ -104,7 +108,7 @@ public abstract class CurvatureOperator : LinearOperator
             return base.Forms(V, blocks);
         }
 
-        Keep(byLayers: true);
+        Keep(byLayers: true, isShared: true);
         Tensor rows = V.t().contiguous();
         Tensor forms = Objective.SumOverRanks(() => FormsOfShard(rows), [Parameters.Parameters.Count, rows.shape[0]], Options.Cancellation, ScalarType.Float64);
         if (!Finite.Everywhere(forms))
@@ -132,7 +136,7 @@ public abstract class CurvatureOperator : LinearOperator
     /// <summary>The products of the rows <c>[k, P]</c>, from graphs of one kind.</summary>
     private Tensor Multiply(Tensor rows, bool byLayers)
     {
-        Keep(byLayers);
+        Keep(byLayers, isShared: rows.shape[0] > 1);
         Tensor result = Objective.SumOverRanks(() => MultiplyShard(rows), rows.shape, Options.Cancellation);
         return Lambda == 0 ? result : result.add_(rows, Lambda);
     }
@@ -168,8 +172,9 @@ public abstract class CurvatureOperator : LinearOperator
     }
 
     /// <summary>Graphs of one kind are kept, whichever was asked for last: both together could take twice the memory allowed.</summary>
-    private void Keep(bool byLayers)
+    private void Keep(bool byLayers, bool isShared)
     {
+        _isShared = isShared;
         if (_byLayers != byLayers)
         {
             _graphs.Forget();

@@ -9,7 +9,8 @@ namespace Curvature.Operators;
 /// The linearizations kept between products, by batch, up to a memory budget. Memory is measured, not guessed: what the process has
 /// allocated since the cache was empty; on a GPU what libtorch has taken of the device since then, and where the device does not tell, one batch is kept unless a budget was named. There libtorch
 /// keeps what dropped graphs give back, and those that are made in their place take nothing that is seen: as many as were kept before are kept again, and none beyond them once the budget was found full.
-/// Nor is anything seen of graphs that fit into what it keeps of other tensors: where a budget was named, libtorch gives that back before the first graph. Half of what is free needs no such thing, for what libtorch kept before is not free.
+/// Nor is anything seen of graphs that fit into what it keeps of other tensors: where a budget was named, libtorch gives that back before the first graph. Half of what is free needs no such thing, for what libtorch kept before is not free. Graphs of
+/// another kind (<see cref="Restart"/>) take other memory than those before them: they are measured from nothing again, once libtorch has given back what those had.
 /// </summary>
 /// <param name="budget">Bytes; null: half of what is free, divided by the processes that share it.</param>
 /// <param name="device">Whose memory it is.</param>
@@ -23,12 +24,16 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     private long _largest;
     private int _again;
     private bool _full;
+    private bool _restarted;
 
     /// <summary>Whether all of the first <paramref name="batches"/> batches are kept, so that a pass need not touch the data.</summary>
     public bool Holds(int batches) => batches > 0 && _kept.Count == batches;
 
     /// <summary>Whether the budget allows for any graph.</summary>
     public bool CanKeep => _budget > 0;
+
+    /// <summary>Whether the next linearization would be kept, as far as is known before it is made.</summary>
+    public bool KeepsNext => _kept.Count < _again || (CanKeep && !_full);
 
     /// <summary>Whether nothing is kept.</summary>
     public bool IsEmpty => _kept.Count == 0;
@@ -49,13 +54,13 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
             return;
         }
 
-        if (device.type == DeviceType.CPU || budget is null)
+        if (device.type == DeviceType.CPU || (budget is null && !_restarted))
         {
             _before = Measure();
         }
         else if (_before is null)
         {
-            _ = DeviceMemory.FreeAfterRelease(device); // once: tensors are slow to get their memory for a while
+            _ = DeviceMemory.FreeAfterRelease(device); // once for a kind of graphs: tensors are slow to get their memory for a while
             _before = Measure();
         }
     }
@@ -65,15 +70,15 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     /// </summary>
     public bool TryKeep(int batch, BatchGraph linearization)
     {
+        if (!KeepsNext)
+        {
+            return false;
+        }
+
         if (_kept.Count < _again)
         {
             _kept.Add(batch, linearization);
             return true;
-        }
-
-        if (_full || _budget == 0)
-        {
-            return false;
         }
 
         if (_measures)
@@ -115,6 +120,23 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
         }
 
         _kept.Clear();
+    }
+
+    /// <summary>Drops all graphs and what is known of their size: those to come are of another kind.</summary>
+    public void Restart()
+    {
+        Clear();
+        _restarted |= _before is not null;
+        (_before, _largest, _again, _full) = (null, 0, 0, false);
+    }
+
+    /// <summary>Told where no linearization came of a batch: what is taken until the next one is made is none of its growth.</summary>
+    public void Abandon()
+    {
+        if (IsEmpty)
+        {
+            _before = null;
+        }
     }
 
     public void Dispose() => Clear();

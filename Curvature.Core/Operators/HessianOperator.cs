@@ -16,7 +16,10 @@ namespace Curvature.Operators;
 /// <para>
 /// Where the model can be cut at its layers (<see cref="LayersObstacle"/> says where not), products of convolutional networks, and the quadratic forms of all (<see cref="LinearOperator.QuadraticForms"/>), of which traces
 /// are made, are propagated layer by layer: the R-operator of the same paper, with automatic differentiation between the layers. Each convolution is then one of the engine's fast kernels, and a form takes no product of a
-/// weight's size. They are exact too. A single product of a graph that is not kept is taken whole: it costs less.
+/// weight's size. They are exact too. A single product of a batch's graph that will not be kept is taken whole: it costs less.
+/// </para>
+/// <para>
+/// While a graph is cut, the model's own layers carry hooks: what else evaluates the same model at that time, such as another operator on another thread, is disturbed by them and disturbs them. One thread at a time for each model.
 /// </para>
 /// <para>
 /// Layers that are piecewise linear (ReLU, max pooling) have the second derivative that automatic differentiation gives them: 0 at the kinks.
@@ -26,6 +29,7 @@ public sealed class HessianOperator : CurvatureOperator
 {
     private readonly ModelCuts? _cuts;
     private bool _byDifferences;
+    private bool? _isAnyGraphKept;
     private int? _triedMode;
 
     /// <param name="objective">The loss; stays the caller's.</param>
@@ -51,8 +55,9 @@ public sealed class HessianOperator : CurvatureOperator
     /// <summary>
     /// Why products and quadratic forms are taken from the whole graph, as a clause; null where the model is cut at its layers: linear ones, convolutions padded with zeros, batch norms in evaluation mode. Known after the first
     /// form (of a convolutional network: product), when the model is tried on two rows: cut it must have the gradient that it has whole. Closures, TorchScript, models without such layers, that differentiate themselves, or whose
-    /// hooks change a layer's output have the same numbers, at a product each. A hook that changes some batches only, or is added later, is seen when a graph is made there: by a look at some of the rows that each layer returns
-    /// (all of them, where they are vectors of moderate length), which the host does not wait for.
+    /// hooks change a layer's output have the same numbers, at a product each. A hook that changes some batches only, or is added later, is seen when a graph is made there: by a look at a weighted mean of some of the rows that each layer
+    /// returns (all of them, where they are vectors of moderate length), which the host does not wait for. What moves that mean by less than 1e-9 of its largest entry is not seen, in single precision less than 1e-4, and there on a
+    /// GPU, where convolutions may round their factors to 10 bits, less than 1e-2: outputs that a hook rounds to 8 bits may pass for unchanged on a GPU, and so may one changed row of hundreds.
     /// </summary>
     public string? LayersObstacle { get; private set; }
 
@@ -83,7 +88,7 @@ public sealed class HessianOperator : CurvatureOperator
     private protected override bool GoesByLayers(bool products, long vectors)
     {
         // Whole, products of dense layers and attention cost as little, and so does a single product of a graph that is not kept.
-        if (products && (_cuts is not { HasConvolutions: true } || (vectors == 1 && !KeepsGraphs)))
+        if (products && (_cuts is not { HasConvolutions: true } || (vectors == 1 && !IsAnyGraphKept)))
         {
             return false;
         }
@@ -110,6 +115,11 @@ public sealed class HessianOperator : CurvatureOperator
 
     /// <inheritdoc/>
     private protected override BatchLinearization LinearizeByLayers(ObjectiveBatch batch) => CutGraph.Of(_cuts!, batch.Loss) is { } graph ? new CutLinearization(graph) : new GradientGraph(batch, Parameters);
+
+    /// <summary>
+    /// Whether any rank may keep graphs. Memory is each rank's own, while ranks that do not choose one kind of graph would go on to other sums: asked once, one number over the ranks.
+    /// </summary>
+    private bool IsAnyGraphKept => _isAnyGraphKept ??= Objective.SumOverRanks(() => KeepsGraphs ? 1.0 : 0.0, Options.Cancellation) > 0;
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

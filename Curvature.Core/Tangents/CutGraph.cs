@@ -218,8 +218,15 @@ internal sealed class CutGraph : IDisposable
         using DisposeScope scope = NewDisposeScope();
         Settle(1);
         using ProductSweep sweep = new(this, v);
-        Tensor? smallest = sweep.Product.OfType<Tensor>().MinBy(part => part.numel());
-        return [.. sweep.Product.Select(part => (part is not null && _doubt is not null && ReferenceEquals(part, smallest) ? part.add(_doubt) : part?.alias())?.MoveToOuterDisposeScope())];
+        Tensor?[] product = [.. sweep.Product.Select(part => part?.alias())];
+        if (_doubt is not null && product.Length > 0)
+        {
+            // Where it costs least: the smallest part that has entries at all, be it zero.
+            int at = Enumerable.Range(0, product.Length).MinBy(i => _space.Parameters[i].numel() is > 0 and var entries ? (product[i] is null, entries) : (true, long.MaxValue));
+            product[at] = (product[at] ?? zeros_like(_space.Parameters[at])).add(_doubt);
+        }
+
+        return [.. product.Select(part => part?.MoveToOuterDisposeScope())];
     }
 
     /// <summary>Which pieces are curved, where that has not been asked yet; null where it has. In the current scope.</summary>

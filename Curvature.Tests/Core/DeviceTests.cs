@@ -108,6 +108,13 @@ public sealed class DeviceTests(DeviceTests.Child child) : IClassFixture<DeviceT
     }
 
     [DeviceFact]
+    public void A_budget_for_graphs_holds_for_each_kind_of_graph_that_follows_another()
+    {
+        double[] held = child.Findings.Numbers[DeviceMemoryProgram.HeldByKind];
+        Assert.All(held, bytes => Assert.InRange(bytes, 20 * NativeHeap.MiB, 48 * NativeHeap.MiB));
+    }
+
+    [DeviceFact]
     public void The_bytes_of_a_graph_are_seen_whatever_libtorch_keeps_of_tensors_that_are_gone()
     {
         double[] found = child.Findings.Numbers[DeviceMemoryProgram.Cost];

@@ -16,6 +16,7 @@ internal static class DeviceMemoryProgram
 {
     public const string HeldByGeneration = "bytes of kept graphs, after each change of the parameters";
     public const string HeldBesideCache = "bytes of kept graphs beside memory given back, before and after a change of the parameters";
+    public const string HeldByKind = "bytes of kept graphs: cut for forms, whole for products, cut again";
     public const string Cost = "bytes of a sample's graph, samples kept, bytes of the device";
     public const string Pages = "pages of an inverse beside memory given back, beside memory in use";
     public const string Contexts = "devices set for the one in use, pages there, devices set for another, pages there, pages on the first again";
@@ -29,6 +30,7 @@ internal static class DeviceMemoryProgram
         TestDevice.Bound(Total);
         numbers[HeldByGeneration] = Generations();
         numbers[HeldBesideCache] = BesideCache();
+        numbers[HeldByKind] = Kinds();
         numbers[Cost] = MeasuredCost();
         numbers[Pages] = PagesOfAnInverse();
         TestDevice.Bound(0);
@@ -81,6 +83,35 @@ internal static class DeviceMemoryProgram
         return [.. held];
     }
 
+    /// <summary>Graphs cut at the layers hold a batch's activations, whole ones its gradient too, which is what takes most here.</summary>
+    private static double[] Kinds()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Objective objective = Perceptron(64, inputs: 512, samples: 64);
+        using HessianOperator a = new(objective, new CurvatureOptions { GraphMemory = 40 * NativeHeap.MiB });
+        Tensor v = ones([a.Columns, 1], device: Here);
+        long before = NativeHeap.Allocated();
+        List<double> held = [];
+        foreach (bool forms in (bool[])[true, false, true])
+        {
+            for (int pass = 0; pass < 2; pass++)
+            {
+                if (forms)
+                {
+                    a.QuadraticForms(v);
+                }
+                else
+                {
+                    a.Apply(v).Dispose();
+                }
+            }
+
+            held.Add(NativeHeap.Allocated() - before);
+        }
+
+        return [.. held];
+    }
+
     private static double[] MeasuredCost()
     {
         using DisposeScope scope = NewDisposeScope();
@@ -105,10 +136,10 @@ internal static class DeviceMemoryProgram
         static int Estimate() => MfacMemory.Estimate(Rows, Length, ScalarType.Float32, Here, new MfacOptions()).Pages;
     }
 
-    private static Objective Perceptron(int batches)
+    private static Objective Perceptron(int batches, int inputs = 64, int samples = Samples)
     {
         random.manual_seed(1);
-        Sequential model = nn.Sequential(nn.Linear(64, 1024), nn.Tanh(), nn.Linear(1024, 10)).to(Here);
-        return Objective.Supervised(model, new CrossEntropy(), [.. Enumerable.Range(0, batches).Select(_ => new Batch(randn(Samples, 64).to(Here), randint(10, [Samples]).to(Here)))]);
+        Sequential model = nn.Sequential(nn.Linear(inputs, 1024), nn.Tanh(), nn.Linear(1024, 10)).to(Here);
+        return Objective.Supervised(model, new CrossEntropy(), [.. Enumerable.Range(0, batches).Select(_ => new Batch(randn(samples, inputs).to(Here), randint(10, [samples]).to(Here)))]);
     }
 }

@@ -35,6 +35,7 @@ public sealed class JobCostTests
         JobCost forms = Job with { TraceByForms = true, Product = Job.Product with { Form = 1.5e-3 } };
         Assert.Equal((8 * 1.0) + (64 * 1.5), forms.Time[0].Amount, 9);
         Assert.Equal((8 * 0.5) + (64 * 0.75), (forms with { Ranks = 2 }).Time[0].Amount, 9);
+        Assert.Equal(forms.Time[0], (forms with { SecondsBeside = 1 }).Time[0]); // nothing of P numbers is written
         Assert.Equal(Job.Time.Skip(1), forms.Time.Skip(1));
         Assert.Equal((364 - 64) * 4e6, forms.CheckpointBytes);
         Assert.Equal(forms.Time[0].Amount, Job.Plan.TraceSeconds(forms.Product, 64), 9);
@@ -42,12 +43,13 @@ public sealed class JobCostTests
     }
 
     [Fact]
-    public void A_form_is_what_a_pass_takes_beside_its_graph()
+    public void A_form_is_what_a_pass_takes_beside_its_graph_of_whichever_kind()
     {
         ProductCost cost = new(Graph: 1e-2, Product: 2e-2);
-        Assert.Equal(1.2e-2, cost.WithForms(several: 4.6, columns: 3, samples: 100).Form!.Value, 12);
-        Assert.Equal(0.5e-2, cost.WithForms(several: 1.0, columns: 3, samples: 100).Form!.Value, 12); // a disturbed timing
-        Assert.Equal(2.4e-2, cost.WithForms(several: 4.6, columns: 3, samples: 100).Scaled(2).Form!.Value, 12);
+        Assert.Equal(1.2e-2, cost.WithForms(one: 2.2, several: 4.6, columns: 3, samples: 100).Form!.Value, 12);
+        Assert.Equal(0.5e-2, cost.WithForms(one: 2.2, several: 1.0, columns: 3, samples: 100).Form!.Value, 12); // a disturbed timing
+        Assert.Equal(2e-2, cost.WithForms(one: 0.1, several: 6.0, columns: 3, samples: 100).Form!.Value, 12); // the other was
+        Assert.Equal(2.4e-2, cost.WithForms(one: 2.2, several: 4.6, columns: 3, samples: 100).Scaled(2).Form!.Value, 12);
         Assert.Null(cost.Scaled(2).Form);
     }
 

@@ -39,8 +39,17 @@ public sealed class LayerwiseProductsTests
         ["three dimensions"] = () => Of((x, m) => m[1].call(m[0].call(x.unsqueeze(2)).tanh()), nn.Conv3d(2, 4, 1, dtype: Double), nn.Conv3d(4, 3, 1, dtype: Double)),
         ["hook behind a convolution without bias"] = () => Hooked(Of((x, m) => m[1].call(m[0].call(x).sigmoid()), nn.Conv2d(2, 4, 3, bias: false, dtype: Double), Conv(4, 3))),
         ["in place behind a norm at zero"] = () => Evaluated(Of((x, m) => m[2].call(m[1].call(m[0].call(x.mul(x.flatten(1).sum(dim: 1).gt(0).to(Double).reshape(-1, 1, 1, 1)))).mul_(2)).tanh(), nn.Conv2d(2, 4, 3, bias: false, dtype: Double), nn.BatchNorm2d(4, dtype: Double), Conv(4, 3))),
+        ["one sample at a time"] = () => Of((x, m) => stack([.. Enumerable.Range(0, (int)x.shape[0]).Select(i => m[1].call(m[0].call(x.select(0, i)).tanh()))]), Conv(2, 4), Conv(4, 3)),
         ["pools and a linear layer"] = () => Of(
             (x, m) => m[1].call(nn.functional.max_pool2d(m[0].call(x), [2, 2]).mean([2, 3], keepdim: true).flatten(1)).unsqueeze(2), Conv(2, 4), nn.Linear(4, 3, dtype: Double)),
+    };
+
+    /// <summary>Those that are left whole, and why; all others are cut.</summary>
+    private static readonly Dictionary<string, string> Obstacles = new(StringComparer.Ordinal)
+    {
+        ["padding same"] = "belongs to a convolution of another kind",
+        ["padded by reflection"] = "belongs to a convolution of another kind",
+        ["hook behind a convolution without bias"] = "a hook changes what a layer returns",
     };
 
     public static TheoryData<string> Names => [.. Networks.Keys];
@@ -63,7 +72,95 @@ public sealed class LayerwiseProductsTests
             objective.Parameters.Assign(before.mul(1.5).add(0.1)); // other kinks and curvatures than the kept graphs had
             AssertSame(layers, whole);
             objective.Parameters.Assign(before);
+            Assert.Equal(Obstacles.ContainsKey(name), layers.LayersObstacle is not null);
+            Assert.Contains(Obstacles.GetValueOrDefault(name, ""), layers.LayersObstacle ?? "", StringComparison.Ordinal);
         }
+    }
+
+    [Theory]
+    [InlineData("residual")]
+    [InlineData("groups, stride, dilation")]
+    [InlineData("norm in evaluation mode, frozen weight")]
+    public void Products_in_single_precision_are_those_of_the_whole_graph(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(5);
+        using Network model = Networks[name]();
+        model.to(Here).to(ScalarType.Float32);
+        Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(randn([40, 2, 5, 5]).to(Here), arange(40).remainder(3).to(Here))]);
+        using HessianOperator layers = new(objective), whole = new(objective, new CurvatureOptions { ByLayers = false });
+        Tensor V = QuadraticFormsTests.Directions(whole.Columns).to(ScalarType.Float32);
+        Assert.True(Matrices.RelativeDifference(layers.Apply(V), whole.Apply(V)) < 1e-4);
+        Assert.Null(layers.LayersObstacle);
+    }
+
+    [Fact]
+    public void Kept_graphs_follow_the_running_statistics_of_a_norm()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(6);
+        BatchNorm2d norm = nn.BatchNorm2d(4, dtype: Double);
+        using Network model = Evaluated(Of((x, m) => m[2].call(m[1].call(m[0].call(x)).tanh()), Conv(2, 4), norm, Conv(4, 3)));
+        model.to(Here);
+        Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(randn([3, 2, 5, 5], Double).to(Here), arange(3).to(Here))]);
+        using HessianOperator layers = new(objective), whole = new(objective, new CurvatureOptions { ByLayers = false });
+        Tensor before = whole.Apply(ones(whole.Columns, Double, device: Here));
+        AssertSame(layers, whole);
+        using (no_grad())
+        {
+            norm.running_mean!.add_(0.5);
+        }
+
+        using HessianOperator anew = new(objective, new CurvatureOptions { ByLayers = false });
+        Assert.True(Matrices.RelativeDifference(before, anew.Apply(ones(whole.Columns, Double, device: Here))) > 1e-3);
+        AssertSame(layers, anew);
+        Assert.Null(layers.LayersObstacle);
+    }
+
+    [Fact]
+    public void Single_products_of_graphs_that_do_not_fit_are_taken_whole()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(7);
+        Conv2d first = Conv(2, 4);
+        using Network model = Of((x, m) => m[1].call(m[0].call(x).tanh()), first, Conv(4, 3));
+        model.to(Here);
+        Batch[] batches = [.. Enumerable.Range(0, 3).Select(_ => new Batch(randn([32, 2, 5, 5], Double).to(Here), arange(32).remainder(3).to(Here)))];
+        Objective objective = Objective.Supervised(model, new CrossEntropy(), batches);
+        using HessianOperator layers = new(objective, new CurvatureOptions { GraphMemory = 1 }), whole = new(objective, new CurvatureOptions { ByLayers = false, GraphMemory = 0 });
+        Tensor v = ones(whole.Columns, Double, device: Here);
+        Assert.True(Matrices.RelativeDifference(layers.Apply(v), whole.Apply(v)) < 1e-12); // finds out that nothing fits
+
+        first.register_forward_hook((_, _, output) => output.mul(2)); // cut graphs would see it, and say so
+        Assert.True(Matrices.RelativeDifference(layers.Apply(v), whole.Apply(v)) < 1e-12);
+        Assert.Null(layers.LayersObstacle);
+        Tensor V = QuadraticFormsTests.Directions(whole.Columns);
+        Assert.True(Matrices.RelativeDifference(layers.Apply(V), whole.Apply(V)) < 1e-12);
+        Assert.NotNull(layers.LayersObstacle); // several products share a graph
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void Ranks_with_and_without_memory_for_graphs_take_the_same_sums(int without)
+    {
+        double[][] products = ThreadRanks.Run(2, ranks =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            using Generator generator = new(6);
+            using Network model = Of((x, m) => m[1].call(m[0].call(x).tanh()), Conv(2, 4), Conv(4, 3));
+            model.to(Here);
+            ParameterSpace theta = ParameterSpace.Of(model);
+            theta.Assign(empty([theta.Count], Double).normal_(0, 0.3, generator).to(Here));
+            Batch[] all = [.. Enumerable.Range(0, 2).Select(i => new Batch(empty([2, 2, 5, 5], Double).normal_(0, 1, generator).to(Here), arange(2).to(Here)))];
+            using HessianOperator layers = new(Objective.Supervised(model, new CrossEntropy(), [all[ranks.Rank]], ranks: ranks), new CurvatureOptions { GraphMemory = ranks.Rank == without ? 0 : null });
+            using HessianOperator whole = new(Objective.Supervised(model, new CrossEntropy(), all), new CurvatureOptions { ByLayers = false });
+            Tensor v = ones(theta.Count, Double, device: Here), product = layers.Apply(v);
+            Assert.True(Matrices.RelativeDifference(product, whole.Apply(v)) < 1e-12);
+            Assert.Null(layers.LayersObstacle);
+            return layers.Apply(v).cpu().data<double>().ToArray();
+        });
+        Assert.Equal(products[0], products[1]);
     }
 
     [Fact]

@@ -56,6 +56,7 @@ public sealed class ModelCutsTests
     [Theory]
     [InlineData(2.0)]
     [InlineData(double.NaN)] // another shape
+    [InlineData(double.NegativeInfinity)] // a mask
     public void A_hook_that_comes_to_a_convolution_later_is_followed(double factor)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -65,7 +66,8 @@ public sealed class ModelCutsTests
         using HessianOperator hessian = new(objective), whole = new(objective, new CurvatureOptions { ByLayers = false });
         Assert.True(Matrices.RelativeDifference(hessian.ToDense(), whole.ToDense()) < 1e-12);
         Assert.Null(hessian.LayersObstacle);
-        ((Conv1d)model.children().First()).register_forward_hook((_, _, output) => double.IsNaN(factor) ? output.sin().flatten(1) : output.mul(factor));
+        ((Conv1d)model.children().First()).register_forward_hook((_, _, output) =>
+            double.IsNaN(factor) ? output.sin().flatten(1) : double.IsInfinity(factor) ? output.mul(2).masked_fill(output.detach().gt(1), factor) : output.mul(factor));
         using (no_grad())
         {
             objective.Parameters.Parameters[0].mul_(1.1); // graphs are made anew
@@ -74,6 +76,74 @@ public sealed class ModelCutsTests
         Tensor v = ones(hessian.Columns, ScalarType.Float64, device: Here);
         Assert.True(Matrices.RelativeDifference(hessian.Apply(v), whole.Apply(v)) < 1e-12);
         QuadraticFormsTests.AssertForms(hessian, whole.ToDense(), QuadraticFormsTests.Directions(hessian.Columns), 1e-11);
+        using HessianOperator late = new(objective); // sees it on trial
+        QuadraticFormsTests.AssertForms(late, whole.ToDense(), QuadraticFormsTests.Directions(hessian.Columns), 1e-11);
+        Assert.NotNull(late.LayersObstacle);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_hook_that_rounds_outputs_to_eight_bits_in_single_precision_is_followed(bool isConvolution)
+    {
+        if (Here.type != DeviceType.CPU)
+        {
+            return; // convolutions of a device may round as much
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(13);
+        nn.Module<Tensor, Tensor> first = isConvolution ? nn.Conv1d(2, 3, 2) : nn.Linear(4, 3);
+        Sequential model = nn.Sequential(first, nn.Tanh(), nn.Flatten(), nn.Linear(isConvolution ? 9 : 6, 1));
+        Objective objective = Objective.Supervised(model, new MeanSquaredError(), [new Batch(randn([64, 2, 4]), randn(64, 1))]);
+        using HessianOperator hessian = new(objective), whole = new(objective, new CurvatureOptions { ByLayers = false });
+        Tensor V = QuadraticFormsTests.Directions(hessian.Columns);
+        QuadraticFormsTests.AssertForms(hessian, whole.ToDense().to(ScalarType.Float64), V, 1e-5);
+        Assert.Null(hessian.LayersObstacle);
+
+        Tensor Rounded(Tensor output)
+        {
+            Tensor step = output.detach().abs().max().div(127);
+            return output.div(step).round().mul(step);
+        }
+
+        if (first is Conv1d convolution)
+        {
+            convolution.register_forward_hook((_, _, output) => Rounded(output));
+        }
+        else
+        {
+            ((Linear)first).register_forward_hook((_, _, output) => Rounded(output));
+        }
+
+        using (no_grad())
+        {
+            objective.Parameters.Parameters[0].mul_(1.1); // graphs are made anew
+        }
+
+        QuadraticFormsTests.AssertForms(hessian, whole.ToDense().to(ScalarType.Float64), V, 1e-5);
+        Assert.Contains("in some batches", hessian.LayersObstacle, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_hook_that_comes_later_is_followed_where_the_Hessian_was_zero()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(14);
+        Conv1d layer = nn.Conv1d(2, 3, 2, dtype: ScalarType.Float64).to(Here);
+        Objective objective = Objective.Supervised(nn.Sequential(layer), new MeanOutput(), [new Batch(randn([5, 2, 4], ScalarType.Float64).to(Here), zeros(5).to(Here))]);
+        using HessianOperator hessian = new(objective), whole = new(objective, new CurvatureOptions { ByLayers = false });
+        Tensor v = ones(hessian.Columns, ScalarType.Float64, device: Here);
+        Assert.Equal(0, hessian.Apply(v).norm().ToDouble());
+        Assert.Null(hessian.LayersObstacle);
+        layer.register_forward_hook((_, _, output) => output.square());
+        using (no_grad())
+        {
+            objective.Parameters.Parameters[0].mul_(1.1); // graphs are made anew
+        }
+
+        Assert.True(whole.Apply(v).norm().ToDouble() > 0.1);
+        Assert.True(Matrices.RelativeDifference(hessian.Apply(v), whole.Apply(v)) < 1e-12);
     }
 
     [Fact]
@@ -155,6 +225,20 @@ public sealed class ModelCutsTests
         using HessianOperator hessian = new(objective, options);
         QuadraticFormsTests.AssertForms(hessian, hessian.ToDense(), QuadraticFormsTests.Directions(hessian.Columns), 1e-11);
         Assert.Contains(obstacle, hessian.LayersObstacle, StringComparison.Ordinal);
+    }
+
+    /// <summary>The mean of the outputs, linear in them.</summary>
+    private sealed class MeanOutput : ISupervisedLoss
+    {
+        public string Name => "mean output";
+
+        public Reduction Reduction => Reduction.Mean;
+
+        public Tensor Value(Tensor outputs, Tensor targets) => outputs.mean();
+
+        public double Terms(Tensor targets) => targets.numel();
+
+        public void Check(Tensor outputs, Tensor targets) => Assert.Equal(outputs.shape[0], targets.shape[0]);
     }
 
     /// <summary>The slope of an energy along its input: a model that is a derivative.</summary>
