@@ -314,6 +314,29 @@ public sealed class KfacOptimizerTests
         Assert.True(problems[0].Parameters.Snapshot().Equals(problems[1].Parameters.Snapshot()));
     }
 
+    [Theory]
+    [InlineData("tanh-mlp mse")]
+    [InlineData("conv")]
+    public void Updates_in_place_and_those_beside_a_renewal_that_may_fail_have_the_same_bits(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor[] Run(int inverseInterval)
+        {
+            Problem problem = Problems.Create(name);
+            using KfacOptimizer optimizer = new(problem.Model, new KfacOptimizerOptions { LearningRate = 0 }, new KfacSettings { FactorInterval = 1, InverseInterval = inverseInterval, Factors = new KfacOptions { Decay = 0.6, StartsEven = true } });
+            for (int t = 0; t < 8; t++)
+            {
+                Step(optimizer, problem);
+            }
+
+            return [.. optimizer.state_dict().State.Cast<NamedState>().SelectMany(state => state.Names.Where(entry => entry.StartsWith("factor ", StringComparison.Ordinal)).Select(entry => state.Find(entry)!.clone()))];
+        }
+
+        (Tensor[] beside, Tensor[] inPlace) = (Run(1), Run(100));
+        Assert.NotEmpty(beside);
+        Assert.All(beside.Zip(inPlace), pair => Assert.True(pair.First.Equals(pair.Second)));
+    }
+
     [Fact]
     public void Ekfac_resumed_remembers_how_many_samples_its_factors_last_had()
     {
