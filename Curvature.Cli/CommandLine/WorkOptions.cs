@@ -50,7 +50,7 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
     private readonly Option<string?> _precision = Choices.Word("--dtype", "compute in this precision [the model's]", "float32", "float64");
     private readonly Option<string?> _device = Choices.Word("--device", "DEVICE", "cpu, cuda, cuda:INDEX or cuda:local (one for each rank on a machine) [cpu]", ComputeDevice.Expected, ComputeDevice.Names);
     private readonly Option<bool> _tf32 = new("--tf32") { Description = "let float32 products on a GPU round their factors to 10 bits" };
-    private readonly Option<int?> _threads = Choices.Count("--threads", "CPU threads [all cores; of several ranks on a machine each its share]", most: 1024);
+    private readonly Option<int?> _threads = Choices.Count("--threads", "CPU threads [OMP_NUM_THREADS, or all cores; of several ranks on a machine each its share]", most: Team.MostThreads);
     private readonly Option<int?> _rankTimeout = Choices.Count("--rank-timeout", "seconds that a rank waits for another before all are ended [600]", most: 1_000_000);
     private readonly Option<bool> _trainMode = new("--train-mode") { Description = "leave dropout and batch norm in training mode" };
     private readonly Option<double?> _l2 = Choices.Real("--l2", "LAMBDA", "adds LAMBDA/2 |theta|^2 to the loss [0]", "a number of at least 0", lambda => lambda >= 0);
@@ -173,7 +173,7 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
         Precision = parse.GetValue(_precision),
         Device = parse.GetValue(_device) ?? "cpu",
         TF32 = parse.GetValue(_tf32),
-        Threads = parse.GetValue(_threads) ?? Team.Cores,
+        Threads = parse.GetValue(_threads) ?? Team.Threads,
         RankTimeout = TimeSpan.FromSeconds(parse.GetValue(_rankTimeout) ?? 600),
         TrainMode = parse.GetValue(_trainMode),
         L2 = parse.GetValue(_l2) ?? 0,

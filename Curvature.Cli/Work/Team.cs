@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Curvature.Cli.Output;
 using Curvature.Distributed;
@@ -11,6 +12,9 @@ namespace Curvature.Cli.Work;
 /// </summary>
 internal static class Team
 {
+    /// <summary>Threads that a process may be told to have.</summary>
+    public const int MostThreads = 1024;
+
     // How long a rank lets one with a lower number speak for all, and then MPI try to end them.
     private static readonly TimeSpan Precedence = TimeSpan.FromSeconds(2), Last = TimeSpan.FromSeconds(3);
 
@@ -30,11 +34,16 @@ internal static class Team
     /// <summary>Whether this process speaks and writes for all.</summary>
     public static bool Leads => Count == 1 || Launcher.Rank == 0;
 
-    /// <summary>This process's share of the cores: those that the launcher bound it to, and no more than all of them divided by the ranks here.</summary>
-    public static int Cores
+    /// <summary>Threads of this process unless it is told otherwise: <c>OMP_NUM_THREADS</c>, or else its share of the cores, those that the launcher bound it to and no more than all of them divided by the ranks here.</summary>
+    public static int Threads
     {
         get
         {
+            if (int.TryParse(Environment.GetEnvironmentVariable("OMP_NUM_THREADS")?.Split(',')[0], NumberStyles.None, CultureInfo.InvariantCulture, out int told) && told is > 0 and <= MostThreads)
+            {
+                return told;
+            }
+
             const string Processors = "/proc/cpuinfo";
             int all = Count > 1 && File.Exists(Processors) ? File.ReadLines(Processors).Count(line => line.StartsWith("processor", StringComparison.Ordinal)) : Environment.ProcessorCount;
             return Math.Max(1, Math.Min(Environment.ProcessorCount, all / Launcher.OnThisMachine));

@@ -58,7 +58,7 @@ internal sealed record WorkRequest
     /// <summary>Whether float32 products on a GPU may round their factors to TF32.</summary>
     public bool TF32 { get; init; }
 
-    public int Threads { get; init; } = Team.Cores;
+    public int Threads { get; init; } = Team.Threads;
 
     /// <summary>How long a rank waits for another one before the job is ended.</summary>
     public TimeSpan RankTimeout { get; init; } = TimeSpan.FromMinutes(10);

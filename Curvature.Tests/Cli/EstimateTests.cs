@@ -20,6 +20,17 @@ public sealed class EstimateTests : IDisposable
         Assert.Empty(_folder.Entries());
     }
 
+    [Theory]
+    [InlineData("3,1", 3)]
+    [InlineData("many", null)]
+    public void Threads_are_those_of_OMP_NUM_THREADS_where_it_is_a_number(string told, int? expected)
+    {
+        using CommandProcess process = CommandProcess.With("OMP_NUM_THREADS", told, ["measure", "trace", .. CommandRun.Digits, "--samples", "16", "--probes", "2", "--json"]);
+        CommandRun run = process.Finish();
+        Assert.Equal(CurvatureCommand.Success, run.ExitCode);
+        Assert.Equal(expected ?? Environment.ProcessorCount, run.Json().GetProperty("environment").GetProperty("threads").GetInt32());
+    }
+
     [Fact]
     public void Says_what_does_not_fit_and_what_to_change()
     {

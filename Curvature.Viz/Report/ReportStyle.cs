@@ -53,7 +53,7 @@ internal static class ReportStyle
         figcaption { color: var(--soft); font-size: .9rem; }
         figcaption strong { display: block; color: var(--ink); }
         @media (min-width: 50rem) { figure { grid-template-columns: minmax(0, 36rem) minmax(0, 1fr); } figcaption { padding-top: 1rem; } }
-        .table { overflow-x: auto; margin: 1rem 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
+        .table { position: relative; overflow-x: auto; margin: 1rem 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
         table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
         caption { text-align: left; color: var(--soft); padding: .7rem .9rem; }
         th, td { padding: .4rem .9rem; text-align: left; border-top: 1px solid var(--line); vertical-align: top; }

@@ -32,8 +32,11 @@ internal sealed class BrowserPage(Func<string, object?, Task<JsonElement>> call)
             await call($"{domain}.enable", null);
         }
 
-        await call("Emulation.setDeviceMetricsOverride", new { width = 1100, height = 900, deviceScaleFactor = 1, mobile = false });
+        await Resize(1100);
     }
+
+    /// <summary>Gives the window a width.</summary>
+    public Task Resize(int width) => call("Emulation.setDeviceMetricsOverride", new { width, height = 900, deviceScaleFactor = 1, mobile = false });
 
     public void Hear(string method, JsonElement parameters)
     {

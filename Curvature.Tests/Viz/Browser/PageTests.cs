@@ -29,6 +29,15 @@ public sealed class PageTests(Chromium browser) : IClassFixture<Chromium>, IDisp
     }
 
     [BrowserFact]
+    public async Task A_narrow_window_scrolls_wide_tables_and_not_the_page()
+    {
+        BrowserPage page = await Visit();
+        await page.Resize(300);
+        Assert.True(await page.Is("[...document.querySelectorAll('.table')].some(table => table.scrollWidth > table.clientWidth)"));
+        Assert.True(await page.Is("document.documentElement.scrollWidth <= innerWidth"));
+    }
+
+    [BrowserFact]
     public async Task A_policy_stops_scripts_that_are_not_the_pages_own()
     {
         BrowserPage page = await Visit();
