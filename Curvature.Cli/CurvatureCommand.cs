@@ -110,12 +110,22 @@ public static class CurvatureCommand
             InspectCommand.Create(terminal),
         };
 
-    /// <summary>What is wrong, and which commands there are where the wrong word stands in the place of one.</summary>
+    /// <summary>What is wrong, and which commands there are where the wrong word stands in the place of one. What follows a wrong word is not understood either, which needs no saying.</summary>
     private static IEnumerable<string> Messages(ParseResult parse)
     {
         string[] messages = [.. parse.Errors.Select(error => error.Message).Distinct()];
         string[] commands = [.. parse.CommandResult.Command.Subcommands.Select(command => command.Name)];
         string[] strangers = [.. messages.Where(message => !message.StartsWith("Required command", StringComparison.Ordinal))];
+        if (parse.UnmatchedTokens is [var stranger, ..])
+        {
+            string? meant = Spelling.Nearest(stranger, commands.Length > 0 ? commands : parse.CommandResult.Command.Options.Select(option => option.Name));
+            strangers =
+            [
+                .. strangers.Where(message => !message.StartsWith("Unrecognized", StringComparison.Ordinal)),
+                $"Unrecognized command or argument '{stranger}'{(meant is null ? "." : $": did you mean {meant}?")}",
+            ];
+        }
+
         return (strangers.Length > 0 ? strangers : messages).Concat(commands.Length > 0 ? [$"Commands: {string.Join(", ", commands)}."] : []);
     }
 

@@ -80,16 +80,16 @@ internal static class Choices
             return value is > 0 and <= 100;
         });
 
-    /// <summary>Finite numbers separated by commas.</summary>
+    /// <summary>Finite numbers of at least 0 separated by commas.</summary>
     public static Option<double[]?> Reals(string name, string description) => Make<double[]?>(
         name,
         "W,W,...",
         description,
-        "numbers separated by commas",
+        "numbers of at least 0, separated by commas",
         (string text, out double[]? value) =>
         {
             double?[] numbers = [.. text.Split(',').Select(Number)];
-            value = [.. numbers.OfType<double>()];
+            value = [.. numbers.OfType<double>().Where(number => number >= 0)];
             return value.Length == numbers.Length;
         });
 

@@ -114,6 +114,7 @@ internal static class PlanCommand
                 result.AddError("--activation-limit chooses among the widths of --activations; name them, such as --activations 4,8.");
             }
 
+            CheckBits(result, bits, ofModel: Choices.Given(result, table) is null);
             CheckFixed(result, fix, ofModel: Choices.Given(result, table) is null);
             bool limited = Choices.Given(result, limits) is not null;
             if (limited == Choices.Given(result, accuracy) is not null)
@@ -188,6 +189,15 @@ internal static class PlanCommand
         }
 
         return CurvatureCommand.Success;
+    }
+
+    /// <summary>Adds an error where a model's layers are asked for at widths to which no weights can go.</summary>
+    private static void CheckBits(CommandResult result, Option<int[]?> bits, bool ofModel)
+    {
+        if (ofModel && Choices.Given(result, bits) is { } text && text.Split(',').Select(Width).Any(width => width is < 2 or > 8))
+        {
+            result.AddError($"{bits.Name} {text}: expected different widths from 2 to 8, separated by commas, for the layers of a MODEL.");
+        }
     }
 
     /// <summary>Adds an error where a layer is fixed twice, or at a width to which no model's weights can go.</summary>

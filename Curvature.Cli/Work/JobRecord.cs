@@ -49,17 +49,20 @@ internal sealed class JobRecord : IDisposable
     /// <summary>An operator whose products are kept.</summary>
     public LinearOperator Of(LinearOperator a, string name) => Journal?.Record(a, name) ?? a;
 
-    /// <summary>Says how much room products take on the disk, and how much there is.</summary>
-    public void Announce(double products, long parameters, long elementSize, Terminal terminal)
+    /// <summary>Says how much room products and quadratic forms take on the disk, and how much there is.</summary>
+    /// <param name="kept">How many of each kind are planned, and what one takes.</param>
+    /// <param name="terminal">Told.</param>
+    public void Announce(IReadOnlyList<(double Count, double Bytes, string Name)> kept, Terminal terminal)
     {
-        if (Journal is null || _ranks.Rank > 0)
+        (double Count, double Bytes, string Name)[] planned = [.. kept.Where(kind => kind.Count > 0)];
+        if (Journal is null || _ranks.Rank > 0 || planned.Length == 0)
         {
             return;
         }
 
-        double bytes = products * parameters * elementSize, free = FreeDisk(_folder!);
+        double bytes = planned.Sum(kind => kind.Count * kind.Bytes), free = FreeDisk(_folder!);
         string warning = bytes - Journal.Size > free ? " That does not fit: the products that do are kept, and the job goes on." : "";
-        terminal.Say($"{_folder}: the checkpoint takes {Format.Bytes(parameters * elementSize)} a product, up to about {Format.Bytes(bytes)} in all; {Format.Bytes(free)} are free.{warning}");
+        terminal.Say($"{_folder}: the checkpoint takes {string.Join(" and ", planned.Select(kind => $"{Format.Bytes(kind.Bytes)} a {kind.Name}"))}, up to about {Format.Bytes(bytes)} in all; {Format.Bytes(free)} are free.{warning}");
     }
 
     /// <summary>Bytes that are free on the disk of a folder, which need not exist.</summary>

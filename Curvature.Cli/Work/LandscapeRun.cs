@@ -130,6 +130,12 @@ internal sealed class LandscapeRun
 
         ParameterSpace space = new(moved);
         using Tensor target = space.Flatten([.. moved.Select(entry => ends[entry.Name].detach())]);
+        using Tensor start = space.Snapshot();
+        if (start.Equals(target))
+        {
+            throw new CurvatureException($"{Path.GetFileName(_request.Work.Model)} and {Path.GetFileName(other)} have the same weights, so that there is no direction from one to the other. Name another checkpoint with --to.");
+        }
+
         double range = _request.Range ?? 2;
         LandscapeAxis axis = new((1 - range) / 2, (1 + range) / 2, steps);
         LandscapeCurve curve = LandscapeCurve.Between(objective, target, axis, space, progress, _terminal.Cancellation);

@@ -95,7 +95,7 @@ internal sealed class Measurement
 
         CheckDefinite(plan);
         _terminal.Say(Announcement(plan));
-        _record.Announce(ProductsOf(plan), _work.Parameters.Count, _work.Parameters.Parameters[0].ElementSize, _terminal);
+        _record.Announce(KeptOf(plan), _terminal);
 
         using SampleSet? some = plan.Samples < _work.Data.Count ? _work.Data.Choose(plan.Samples, _request.Seed) : null;
         SampleSet data = some ?? _work.Data;
@@ -128,7 +128,7 @@ internal sealed class Measurement
         _environment.Add("products", products);
         _environment.Add("seconds", Math.Round(_environment.Elapsed.TotalSeconds, 3));
         IEnumerable<Finding?> circumstances =
-            [.. _work.Remarks.Select(remark => Finding.Of("checkpoint", Severity.Info, remark)), blas.SlowFinding(), CutFinding([.. plan.CutsFrom(_whole), .. cuts]), ToleranceFinding(summary)];
+            [.. _work.Remarks.Select(remark => Finding.Of("checkpoint", Severity.Info, remark)), blas.SlowFinding(), CutFinding([.. plan.CutsFrom(_whole), .. cuts]), ToleranceFinding(summary), BatchFinding(plan.Samples)];
         return new SharpnessReport
         {
             ModelName = Path.GetFileName(_request.Model),
@@ -166,8 +166,16 @@ internal sealed class Measurement
         _terminal.Say("No --damping: there is a log-determinant only where every eigenvalue is above 0. The work ends as soon as one shows that is not, and says which damping it takes.");
     }
 
-    /// <summary>About how many products of the whole length a plan is, those of blocks taken together.</summary>
-    private double ProductsOf(WorkPlan plan) => _outputs > 0 ? 0 : (plan.Products - (TakesForms ? plan.Probes : 0)) * (_blocks > 0 ? 2 : 1);
+    /// <summary>About how many products of the whole length, those of blocks taken together, and how many quadratic forms a plan is, and bytes of each on the disk. An exact answer keeps none.</summary>
+    private (double Count, double Bytes, string Name)[] KeptOf(WorkPlan plan)
+    {
+        int forms = TakesForms ? plan.Probes : 0;
+        return _outputs > 0 ? [] :
+        [
+            ((plan.Products - forms) * (_blocks > 0 ? 2 : 1), (double)_work.Parameters.Count * _work.Parameters.Parameters[0].ElementSize, "product"),
+            (forms * (1.0 + _blocks), JobCost.FormBytes(_work.Parameters.Parameters.Count), "quadratic form"),
+        ];
+    }
 
     private JobEstimate Estimate()
     {
@@ -187,6 +195,7 @@ internal sealed class Measurement
             BasisSize = Math.Max(40, (2 * (_wanted.Eigenvalues?.Count ?? 0)) + 20),
             Ranks = Ranks,
             TraceByForms = TakesForms,
+            Tensors = _work.Parameters.Parameters.Count,
             Repeats = 1 + _blocks,
             Speed = MachineSpeed.Measure(_work.Parameters.Device),
         };
@@ -233,6 +242,16 @@ internal sealed class Measurement
             ("budget_minutes", _request.Budget.TotalMinutes),
             ("cuts", cuts));
     }
+
+    /// <summary>A mini-batch that is not smaller than what is looked at: there is no noise of batches to tell of.</summary>
+    private Finding? BatchFinding(long samples) => _wanted.Stability?.Setting.BatchSize is { } batch && batch > samples
+        ? Finding.Of(
+            "full-batch",
+            Severity.Warning,
+            $"--batch {batch} is more than the {Format.Count(samples, "sample")} looked at: each step sees all of them, and mini-batches leave no mark on the learning rates. Name a smaller --batch, or more samples.",
+            ("batch", batch),
+            ("samples", samples))
+        : null;
 
     private Finding? ToleranceFinding(SharpnessSummary summary)
     {

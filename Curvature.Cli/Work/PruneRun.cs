@@ -31,7 +31,7 @@ internal sealed class PruneRun
         if (Team.Leads)
         {
             CheckpointWriter.Check(work.Loaded, request.Out);
-            InputFiles.Refuse(request.Out, request.Work.Data, request.Test); // a model may replace the one it was made of
+            InputFiles.Refuse(request.Out, request.Work.Model, request.Work.Data, request.Test);
         }
 
         using SampleSet samples = work.Data.Choose(Math.Min(request.Work.Samples ?? long.MaxValue, work.Data.Count), request.Work.Seed);

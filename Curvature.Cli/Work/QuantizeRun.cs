@@ -79,10 +79,10 @@ internal static class QuantizeRun
         CheckpointWriter.Write(work.Loaded, request.Out);
     }
 
-    /// <summary>A model may replace the one it was made of, never what else is read; and two files do not go to one place.</summary>
+    /// <summary>Nothing that is read is replaced, and two files do not go to one place.</summary>
     private static void CheckOutputs(QuantizeRequest request)
     {
-        InputFiles.Refuse(request.Out, request.Work.Data, request.Test, request.Plan);
+        InputFiles.Refuse(request.Out, request.Work.Model, request.Work.Data, request.Test, request.Plan);
         if (request.Scales is not { } scales)
         {
             return;

@@ -55,6 +55,15 @@ internal static class CsvRow
             && (Ascii.EqualsIgnoreCase(word, "nan"u8) || Ascii.EqualsIgnoreCase(word, "inf"u8));
     }
 
+    /// <summary>What a line that is no good line seems to have in the place of commas, as messages call it; null for nothing else than commas. Two of the fields it makes must be numbers, perhaps with decimal commas.</summary>
+    public static string? OtherSeparator(ReadOnlySpan<byte> line)
+    {
+        string text = Encoding.UTF8.GetString(line);
+        return Separates(';') ? "';'" : text.Contains(',', StringComparison.Ordinal) ? null : Separates('\t') ? "tabs" : Separates(' ') ? "blanks" : null;
+
+        bool Separates(char c) => text.Split(c, StringSplitOptions.RemoveEmptyEntries).Count(field => TryParse(Encoding.UTF8.GetBytes(field.Replace(',', '.')), out _)) > 1;
+    }
+
     /// <summary>The field without surrounding blanks and one pair of quotes.</summary>
     public static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> field)
     {

@@ -100,6 +100,11 @@ internal sealed class CsvTable
 
         if (bad >= 0)
         {
+            if (CsvRow.OtherSeparator(line) is { } separator)
+            {
+                throw new DataFormatException(_path, $"commas between the fields of line {number}", separator, "write the file with commas between fields, and points in numbers");
+            }
+
             int fields = line.Count((byte)',') + 1;
             throw fields != Columns
                 ? new DataFormatException(_path, $"{Columns} fields in line {number}", $"{fields}", "make all lines alike")

@@ -1,3 +1,5 @@
+using Curvature.Operators;
+
 namespace Curvature.Estimators;
 
 /// <summary>
@@ -10,7 +12,7 @@ namespace Curvature.Estimators;
 /// </para>
 /// <para>
 /// Memory of a rank: the weights, their copies in the operator and while a product is summed; the data, whole on each rank; graphs of the samples kept, and one batch at least; and the vectors of the hungriest part, as the parts follow
-/// each other: 32 for a trace, <c>j r + 6 r</c> for a density, <c>4 b / 3 + 6</c> for eigenvalues. A checkpoint takes <c>P s</c> a product on the disk of rank 0, and next to nothing a quadratic form (<see cref="TraceByForms"/>).
+/// each other: 32 for a trace, <c>j r + 6 r</c> for a density, <c>4 b / 3 + 6</c> for eigenvalues. A checkpoint takes <c>P s</c> a product on the disk of rank 0, and <see cref="FormBytes"/> (some 8 t + 11 for t tensors of parameters) a quadratic form (<see cref="TraceByForms"/>).
 /// </para>
 /// </summary>
 public sealed record JobCost
@@ -56,6 +58,9 @@ public sealed record JobCost
     /// <value>Whether the trace asks for quadratic forms, as <see cref="HutchinsonTrace"/> does, and not for products. Default false.</value>
     public bool TraceByForms { get; init; }
 
+    /// <value>t, tensors that the parameters are in; a quadratic form has a number for each. Default 1.</value>
+    public int Tensors { get; init; } = 1;
+
     /// <value>Products for each of the plan's: more where the same is measured of every layer. Default 1.</value>
     public double Repeats { get; init; } = 1;
 
@@ -95,7 +100,13 @@ public sealed record JobCost
     public double LeastBytes => (this with { Product = Product with { Kept = 0 } }).Bytes;
 
     /// <summary>Bytes of a checkpoint.</summary>
-    public double CheckpointBytes => (Plan.Products - (TraceByForms ? Plan.Probes : 0)) * VectorBytes * Repeats;
+    public double CheckpointBytes => (((Plan.Products - Forms) * VectorBytes) + (Forms * FormBytes(Tensors))) * Repeats;
+
+    /// <summary>Bytes of a quadratic form in a checkpoint: a number for each tensor, and its share of what a record of several forms has besides.</summary>
+    /// <param name="tensors">t.</param>
+    public static double FormBytes(int tensors) => ((double)sizeof(double) * tensors) + ((double)ProductJournal.RecordBytes / HutchinsonTrace.ProbesPerPass);
+
+    private int Forms => TraceByForms ? Plan.Probes : 0;
 
     private double VectorBytes => (double)Parameters * ElementSize;
 

@@ -28,9 +28,16 @@ public sealed class CrossEntropy : ICurvatureLoss
         if (_options.ClassWeights is { } weights)
         {
             using DisposeScope scope = NewDisposeScope();
-            if (weights.dim() != 1 || !weights.isfinite().all().item<bool>() || weights.lt(0).any().item<bool>())
+            if (weights.dim() != 1)
             {
                 throw new CurvatureException($"Class weights are one finite, non-negative number per class; got shape {KnownLosses.Shape(weights)}.");
+            }
+
+            double[] values = weights.to(ScalarType.Float64).cpu().data<double>().ToArray();
+            int bad = Array.FindIndex(values, value => !(value >= 0 && double.IsFinite(value)));
+            if (bad >= 0)
+            {
+                throw new CurvatureException($"Class weights are one finite, non-negative number per class; got {values[bad]} for class {bad}.");
             }
         }
     }

@@ -178,7 +178,8 @@ internal sealed class SupervisedObjective : Objective
         {
             throw new CurvatureException(
                 $"The model rejected batch {index}: inputs of shape [{string.Join(", ", x.shape)}], {x.dtype}. The engine says: "
-                + $"{EngineError.Summary(error)}. Check that x has the shape the model takes, samples first.", error);
+                + $"{EngineError.Summary(error)}. {(x.is_floating_point() ? "" : "Whole numbers, as x has here (uint8 too), are handed on as int64, as tokens are: for a model of real numbers save x as float32, or give a scale (--scale 0.0039 for bytes). ")}"
+                + "Check that x has the shape the model takes, samples first.", error);
         }
     }
 

@@ -17,6 +17,9 @@ internal sealed class JournalFile : IDisposable
     private const int Version = 1, HashSize = 32, RecordHead = 24 + HashSize, LargestJob = 1 << 20;
     private const uint Mark = 0x4345524A; // JREC
 
+    /// <summary>Bytes of a record beside its numbers.</summary>
+    public const int RecordBytes = RecordHead + HashSize;
+
     private static readonly byte[] Magic = "CURVJRNL"u8.ToArray();
 
     private readonly FileStream _stream;

@@ -17,7 +17,7 @@ namespace Curvature.Operators;
 /// question than is asked, are dropped with all behind them, told of, and computed again. Where nothing more can be written, because the disk is full, that is told once and the job goes on without.
 /// </para>
 /// <para>
-/// Cost: P numbers on the disk for each product, a pass of SHA-256 over vector and product, and no memory beyond one product. A file belongs to one job, which <see cref="Open"/> compares, and to one process at a time.
+/// Cost: P numbers on the disk for each product and a number a tensor for each quadratic form, a pass of SHA-256 over vector and product, and no memory beyond one product. A file belongs to one job, which <see cref="Open"/> compares, and to one process at a time.
 /// Records are handed to the operating system whole and survive the process; of a machine that loses power those may be lost that were not yet on the disk.
 /// </para>
 /// </summary>
@@ -25,6 +25,9 @@ public sealed class ProductJournal : IDisposable
 {
     /// <summary>The journal's name in its folder.</summary>
     public const string FileName = "products.journal";
+
+    /// <summary>Bytes of a record beside its numbers.</summary>
+    internal const int RecordBytes = JournalFile.RecordBytes;
 
     private readonly JournalFile? _file;
     private readonly IRanks _ranks;

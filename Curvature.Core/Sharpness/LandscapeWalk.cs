@@ -72,7 +72,7 @@ internal sealed class LandscapeWalk(Objective objective, ParameterSpace? moved, 
         {
             throw new CurvatureException(
                 $"A direction is a finite vector [{_moved.Count}] of {_moved.DType} that is not zero; got [{string.Join(", ", direction.shape)}] of {direction.dtype}"
-                + $"{(Finite.Everywhere(direction) ? "" : ", not finite")}.");
+                + $"{(!Finite.Everywhere(direction) ? ", not finite" : Precision.Norm(direction) == 0 ? ", all of it zero" : "")}.");
         }
     }
 }

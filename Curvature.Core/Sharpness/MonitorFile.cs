@@ -49,7 +49,7 @@ public sealed class MonitorFile : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CurvatureException($"Cannot write '{path}': {e.Message} Choose another file.", e);
+            throw new CurvatureException(AtomicFile.Refusal(path, e), e);
         }
         finally
         {
@@ -74,7 +74,7 @@ public sealed class MonitorFile : IDisposable
         catch (IOException e)
         {
             CutTo(before);
-            throw new CurvatureException($"Cannot write '{_path}': {e.Message} Make room, or watch without a file.", e);
+            throw new CurvatureException($"{AtomicFile.Refusal(_path, e)} The training can also be watched without a file.", e);
         }
     }
 

@@ -76,6 +76,16 @@ public sealed class CheckpointTests : IDisposable
     }
 
     [Fact]
+    public void The_room_that_quadratic_forms_take_is_told_as_it_is()
+    {
+        string[] job = ["measure", "trace", .. CommandRun.Digits, "--samples", "16", "--probes", "1000", "--json"];
+        CommandRun run = CommandRun.Of([.. job, "--checkpoint", Checkpoint]);
+        Assert.Contains("the checkpoint takes 43 B a quadratic form, up to about 43 kB in all; ", run.Error, StringComparison.Ordinal);
+        Assert.InRange(new FileInfo(Path.Combine(Checkpoint, ProductJournal.FileName)).Length, 43_000, 46_000); // and its head
+        Assert.Equal(43_000, CommandRun.Of([.. job, "--estimate"]).Json().GetProperty("estimate").GetProperty("checkpoint_bytes").GetDouble());
+    }
+
+    [Fact]
     public void The_checkpoint_of_another_job_is_refused_with_what_differs()
     {
         string[] job = ["measure", "trace", .. CommandRun.Digits, "--samples", "64", "--probes", "8", "--checkpoint", Checkpoint];

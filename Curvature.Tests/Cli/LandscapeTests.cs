@@ -99,6 +99,9 @@ public class LandscapeTests
         Assert.Contains("different valleys", far.GetProperty("findings").ToString(), StringComparison.Ordinal);
         CommandRun refused = CommandRun.Of([.. Quick, "--to", other]);
         Assert.Equal(CurvatureCommand.Failed, refused.ExitCode);
+        CommandRun equal = CommandRun.Of([.. Quick, "--to", CommandRun.Digits[0]]);
+        Assert.Equal(CurvatureCommand.Failed, equal.ExitCode);
+        Assert.Contains("digits-mlp.safetensors and digits-mlp.safetensors have the same weights", equal.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -117,7 +117,6 @@ public class NetworkPlanTests
     [InlineData("--limit avg-bits=4 --group a=conv1,conv3", "it has no layer 'conv3' for the group 'a'")]
     [InlineData("--limit avg-bits=4 --group a=conv1,fc --group b=fc,conv2", "layer 'fc' is in the group 'a' already")]
     [InlineData("--limit avg-bits=4 --group a=conv1,fc --fix conv1=8 --fix fc=4", "layers of group 'a' share their bits")]
-    [InlineData("--limit avg-bits=4 --bits 4,16", "Expected different widths from 2 to 8 bits, got [4, 16]")]
     [InlineData("--limit avg-bits=4 --layers missing.json", "nothing of that name")]
     [InlineData("--accuracy 99% --fix conv1=8 --fix conv2=8 --fix fc=4", "every layer is fixed, so there are no bits to choose")]
     [InlineData("--limit avg-bits=4 --sensitivity quadratic --search pairwise --fix fc=3", "layer 'fc' is fixed at 3 bits, and terms between layers are measured at 2, 4, 8. Fix it at one of these, name 3 in --bits")]

@@ -141,7 +141,7 @@ public class PruneTests
     }
 
     [Fact]
-    public void The_file_is_not_written_over_the_data()
+    public void The_file_is_not_written_over_the_data_or_the_model()
     {
         using var folder = new TemporaryFolder();
         using DisposeScope scope = NewDisposeScope();
@@ -156,6 +156,12 @@ public class PruneTests
             Assert.Contains("it is read here", run.Message, StringComparison.Ordinal);
             Assert.Equal(earlier, File.ReadAllBytes(file));
         }
+
+        byte[] weights = File.ReadAllBytes(CommandRun.Digits[0]);
+        string source = folder.Write("m.safetensors", weights);
+        CommandRun over = CommandRun.Of(["prune", source, .. CommandRun.Digits[1..], .. Few, "--sparsity", "0.5", "--out", source]);
+        Assert.Equal((CurvatureCommand.Failed, $"error: Cannot write '{source}': it is read here. Name another file."), (over.ExitCode, over.Message));
+        Assert.Equal(weights, File.ReadAllBytes(source));
     }
 
     [Fact]

@@ -89,16 +89,18 @@ public class QuantizeTests
     }
 
     [Fact]
-    public void Scales_that_cannot_be_written_leave_the_model_as_it_was()
+    public void A_place_that_cannot_be_written_leaves_models_as_they_were()
     {
         using var folder = new TemporaryFolder();
-        string model = folder.File("m.safetensors"), plan = folder.Write("plan.json", Plan);
+        string model = folder.File("m.safetensors"), plan = folder.Write("plan.json", Plan), earlier = folder.Write("q.safetensors", "earlier");
         File.Copy(CommandRun.Digits[0], model);
         Directory.CreateDirectory(folder.File("grids"));
-        CommandRun Run(string scales) => CommandRun.Of(["quantize", model, .. Digits[1..], "--samples", "64", "--plan", plan, "--out", model, "--scales", scales]);
+        CommandRun Run(string scales, string? file = null) => CommandRun.Of(["quantize", model, .. Digits[1..], "--samples", "64", "--plan", plan, "--out", file ?? earlier, "--scales", scales]);
+        Assert.Contains($"Cannot write '{model}': it is read here", Run(folder.File("s.json"), model).Message, StringComparison.Ordinal);
         Assert.Contains("a folder of that name is in its place", Run(folder.File("grids")).Message, StringComparison.Ordinal);
         Assert.Contains($"Cannot write '{plan}': it is read here", Run(plan).Message, StringComparison.Ordinal);
         Assert.Equal(File.ReadAllBytes(CommandRun.Digits[0]), File.ReadAllBytes(model));
+        Assert.Equal("earlier", File.ReadAllText(earlier));
     }
 
     [Fact]

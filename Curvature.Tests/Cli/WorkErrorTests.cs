@@ -42,6 +42,10 @@ public class WorkErrorTests
             folder => [Mlp, "--data", folder.Write("real.csv", "1,2,3,4,5,6,0.5\n1,2,3,4,5,6,1.5\n")], ["on real.csv", "int64", "use mse"]),
         ["padding labels"] = (folder => [Mlp, "--data", folder.Write("l.csv", "1,2,3,4,5,6,0\n1,2,3,4,5,6,-1\n")], ["--ignore-index N"]),
         ["too narrow inputs"] = (folder => [Mlp, "--data", folder.Write("narrow.csv", "1,2,0\n3,4,1\n")], ["on narrow.csv", "[2, 2]", "the shape the model takes"]),
+        ["bytes for real numbers"] = (
+            folder => [Mlp, "--data", folder.Write("b.safetensors", SampleFiles.Safetensors(
+                """{"x":{"dtype":"U8","shape":[2,6],"data_offsets":[0,12]},"y":{"dtype":"U8","shape":[2],"data_offsets":[12,14]}}""", [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 0, 1]))],
+            ["on b.safetensors", "(uint8 too)", "save x as float32, or give a scale"]),
         ["shapes that do not fit"] = (_ => [Mlp, "--data", Fixture("conv.npz")], ["rejected", "shape"]),
         ["labels out of range"] = (folder => [Mlp, "--data", folder.Write("l.csv", "1,2,3,4,5,6,0\n1,2,3,4,5,6,3\n")], ["Labels out of range", "3 classes"]),
         ["labels out of range of class weights"] = (

@@ -37,7 +37,8 @@ public sealed class JobCostTests
         Assert.Equal((8 * 0.5) + (64 * 0.75), (forms with { Ranks = 2 }).Time[0].Amount, 9);
         Assert.Equal(forms.Time[0], (forms with { SecondsBeside = 1 }).Time[0]); // nothing of P numbers is written
         Assert.Equal(Job.Time.Skip(1), forms.Time.Skip(1));
-        Assert.Equal((364 - 64) * 4e6, forms.CheckpointBytes);
+        Assert.Equal(((364 - 64) * 4e6) + (64 * (8 + 11)), forms.CheckpointBytes);
+        Assert.Equal(64 * (80 + 11), (forms with { Tensors = 10 }).CheckpointBytes - ((364 - 64) * 4e6));
         Assert.Equal(forms.Time[0].Amount, Job.Plan.TraceSeconds(forms.Product, 64), 9);
         Assert.Equal(Job.Time[0], (Job with { TraceByForms = true }).Time[0]); // made of products
     }
