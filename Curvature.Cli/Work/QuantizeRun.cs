@@ -73,7 +73,7 @@ internal static class QuantizeRun
     {
         if (request.Scales is { } file)
         {
-            AtomicFile.WriteText(file, Scales(plan, quantized)); // first: the model may replace the one it was made of
+            AtomicFile.WriteText(file, Scales(plan, quantized)); // first: a model is there only where its scales are
         }
 
         CheckpointWriter.Write(work.Loaded, request.Out);
