@@ -91,6 +91,15 @@ public sealed class CurvatureLossTests
         curvature.Dispose();
     }
 
+    [Theory]
+    [InlineData(new double[] { 1, 2, -1 }, "got -1 for class 2")]
+    [InlineData(new double[] { 1, double.NaN }, "got NaN for class 1")]
+    public void A_class_weight_that_cannot_be_is_named(double[] weights, string expected)
+    {
+        using Tensor given = tensor(weights, device: Here);
+        Assert.Contains(expected, Assert.Throws<CurvatureException>(() => new CrossEntropy(new LossOptions { ClassWeights = given })).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_mean_gradient_is_the_observed_one_without_its_scale()
     {
