@@ -17,7 +17,7 @@ internal sealed class EigenvalueOptions(Spectrum preset, bool alone)
         ["magnitude"] = Spectrum.Magnitude,
     };
 
-    private readonly Option<int?> _top = Choices.Count("--top", "how many eigenvalues, with multiplicity; at each end for 'both' [5]");
+    private readonly Option<int?> _top = Choices.Count("--top", "how many eigenvalues, with multiplicity; at each end for 'both'; at most one for each parameter [5]");
     private readonly Option<string?> _which = Choices.Word("--which", $"which of them [{Ends.First(end => end.Value == preset).Key}]", Ends.Keys);
     private readonly Option<string?> _solver = Choices.Word("--estimator", $"how they are found [{EigenvalueWork.Default}]", KnownEigensolvers.Names);
     private readonly Option<double?> _tolerance = Choices.Real(
@@ -41,6 +41,9 @@ internal sealed class EigenvalueOptions(Spectrum preset, bool alone)
         {
             Which = parse.GetValue(_which) is { } name ? Ends[name] : preset,
             Tolerance = parse.GetValue(_tolerance) ?? options.Tolerance,
-        });
+        })
+        {
+            CountIsAsked = parse.GetValue(_top) is not null,
+        };
     }
 }

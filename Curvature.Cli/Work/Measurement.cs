@@ -26,6 +26,7 @@ internal sealed class Measurement
     {
         (_request, _wanted, _work, _environment, _record, _terminal) = (request, wanted, work, environment, record, terminal);
         _environment.Before = record.Before;
+        wanted.Eigenvalues?.Check(work.Parameters.Count);
         _cost = Cost(record, () => work.Time(TakesForms, terminal.Cancellation));
         _whole = wanted.Plan(Math.Min(request.Samples ?? long.MaxValue, work.Data.Count), work.Parameters.Count);
         _fitting = wanted.WithinMemory(_whole, VectorsInMemory());
@@ -192,7 +193,7 @@ internal sealed class Measurement
             SampleBytes = _work.Data.BytesOfSample,
             Samples = _work.Data.Count,
             BatchSize = _request.BatchSize,
-            BasisSize = Math.Max(40, (2 * (_wanted.Eigenvalues?.Count ?? 0)) + 20),
+            BasisSize = (int)(_wanted.Eigenvalues?.UsualBasis(_work.Parameters.Count) ?? 40),
             Ranks = Ranks,
             TraceByForms = TakesForms,
             Tensors = _work.Parameters.Parameters.Count,

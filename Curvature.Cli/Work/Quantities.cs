@@ -64,7 +64,7 @@ internal sealed record Quantities
         return new WorkPlan(
             samples,
             IsExact ? 1 : probes.For(parameters), // one pass, as dear as the outputs are many
-            Math.Min(Eigenvalues?.Options.MaxProducts ?? 0, ProductsPerEigenvalue * (3 + (Eigenvalues?.Count ?? 0))) + StabilityProducts,
+            (Eigenvalues?.Products(parameters, ProductsPerEigenvalue) ?? 0) + StabilityProducts,
             (int)Math.Min(steps, parameters),
             runs);
     }

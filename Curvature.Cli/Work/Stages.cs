@@ -34,6 +34,9 @@ internal sealed class Stages(
     // Shorter stages say more about warming up than about the machine.
     private const double Telling = 1;
 
+    // Products for each eigenvalue that are made whatever the time, so that there is something to show, and how many at most: where they do not suffice for all eigenvalues a finding says so.
+    private const int Threefold = 3, MostBeyondTime = 1000;
+
     private int _operatorsLeft;
     private int _vectorsInMemory;
 
@@ -147,7 +150,7 @@ internal sealed class Stages(
         if (wanted.Eigenvalues is { } eigenvalues)
         {
             using Eigenpairs pairs = Measure(eigenvalues, a, stage);
-            summary = summary with { Eigenvalues = pairs.Values, EigenvaluesAreComplete = pairs.IsComplete, EigenvalueRounding = pairs.Rounding };
+            summary = summary with { Eigenvalues = pairs.Values, EigenvaluesWanted = eigenvalues.CountOf(a.Rows), EigenvaluesAreComplete = pairs.IsComplete, EigenvalueRounding = pairs.Rounding };
             Vectors = wanted.VectorFile is not null && subject is not null ? VectorFile.Of(pairs, subject.Parameters) : Vectors;
         }
 
@@ -203,8 +206,8 @@ internal sealed class Stages(
         double another = cost.Seconds(Plan.Samples, passes: 2, vectors: 2) - cost.Seconds(Plan.Samples, passes: 1, vectors: 1);
         double affordable = ProductBudget.Fill * secondsLeft() / another / _operatorsLeft;
         int most = work.Options.MaxProducts;
-        int least = Math.Min(Math.Max(Plan.EigenProducts, 3 * work.Count), most);
-        return work.With((int)Math.Clamp(affordable, least, most), _vectorsInMemory).Solve(a, new PlannedProgress(stage, Plan.EigenProducts), cancellation);
+        int least = Math.Min(Math.Max(Plan.EigenProducts, Math.Min(Threefold * work.CountOf(a.Rows), MostBeyondTime)), most);
+        return work.With((int)Math.Clamp(affordable, least, most), _vectorsInMemory, a.Rows).Solve(a, new PlannedProgress(stage, Plan.EigenProducts), cancellation);
     }
 
     private void Calibrate(double seconds, double expected)

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Curvature.Operators;
 using Curvature.Tensors;
 using MathNet.Numerics.LinearAlgebra;
@@ -20,6 +21,11 @@ namespace Curvature.Krylov;
 /// </summary>
 public sealed record LanczosEigensolver : IEigensolver
 {
+    // Ritz pairs are looked at every so many steps, and half as often each time that a basis of this many vectors has doubled: a look costs its cube.
+    private const int Between = 5, Small = 50;
+
+    private readonly int? _maxProducts;
+
     /// <value>How many eigenvalues (at each end, for <see cref="Spectrum.Both"/>). Default 1.</value>
     public int Count { get; init; } = 1;
 
@@ -34,10 +40,20 @@ public sealed record LanczosEigensolver : IEigensolver
     /// </value>
     public double Tolerance { get; init; } = 1e-5;
 
-    /// <value>Products to spend, at most; pairs that did not converge are returned and say so. Default 1000.</value>
-    public int MaxProducts { get; init; } = 1000;
+    /// <value>
+    /// Products to spend, at most; pairs that did not converge are returned and say so. Two thirds at least go into the search: where what is left does not
+    /// suffice to measure each wanted pair, the best ones are returned, fewer than asked for. Default: 200 for each of <see cref="Count"/>, at least 1000.
+    /// </value>
+    public int MaxProducts
+    {
+        get => _maxProducts ?? EigensolverOptions.UsualProducts(Count);
+        init => _maxProducts = value;
+    }
 
-    /// <value>Krylov vectors kept at once, never fewer than the wanted ones and 2; null (default): 20 more than twice the wanted ones, at least 40.</value>
+    /// <value>
+    /// Krylov vectors kept at once, never fewer than the wanted ones and 2; null (default): 20 more than twice the wanted ones, at least 40, and all P where
+    /// a quarter of the spectrum is wanted, so that P products end the search.
+    /// </value>
     public int? BasisSize { get; init; }
 
     /// <value>Seed of the start vectors.</value>
@@ -70,7 +86,8 @@ public sealed record LanczosEigensolver : IEigensolver
         int missing = Math.Max(search.Wanted - search.Values.Count, 0);
         int sought = missing > 0 ? missing : Which == Spectrum.Both ? 2 : 1;
         long room = search.A.Columns - search.Values.Count;
-        int size = (int)Math.Min(room, Math.Max(BasisSize ?? Math.Max(40, (2 * search.Wanted) + 20), search.Wanted + 2));
+        long usual = 4L * search.Wanted >= search.A.Columns ? search.A.Columns : Math.Max(40, (2L * search.Wanted) + 20);
+        int size = (int)Math.Min(room, Math.Max(BasisSize ?? usual, search.Wanted + 2L));
         DeviceMemory.RequireVectors((4L * (size + 1) / 3) + search.Wanted, search.A.Columns, search.A.DType, search.A.Device, "Ask for fewer eigenvalues or a smaller BasisSize.");
         Tensor start = Probes.Draw(ProbeKind.Gaussian, search.A.Columns, round, 1, Seed, search.A.DType, search.A.Device).squeeze(1);
         using KrylovBasis basis = new(search.A, size, search.Locked, start);
@@ -79,7 +96,7 @@ public sealed record LanczosEigensolver : IEigensolver
             basis.Expand();
             search.CountProduct();
             bool last = basis.IsInvariant || !search.CanGoOn;
-            if (!last && basis.Length < size && basis.Length % 5 != 0)
+            if (!last && basis.Length < size && (basis.Length < missing || !IsLook(basis.Length)))
             {
                 continue;
             }
@@ -108,6 +125,9 @@ public sealed record LanczosEigensolver : IEigensolver
         }
     }
 
+    /// <summary>Whether Ritz pairs are looked at here: every 5 steps up to 100, every 10 up to 200, every 20 up to 400 and so on.</summary>
+    private static bool IsLook(int length) => length % (Between << BitOperations.Log2((uint)Math.Max(1, length / Small))) == 0;
+
     /// <summary>
     /// Whether a value would be among the wanted ones of the locked set if it moved outwards by <paramref name="shift"/>: by its doubt while it has not
     /// converged, inwards by the tolerance (a negative shift) when it has, so that copies that differ by rounding are not collected for ever.
@@ -135,9 +155,9 @@ public sealed record LanczosEigensolver : IEigensolver
     /// <summary>Rayleigh-Ritz on the wanted vectors with one product each, which also measures the residuals.</summary>
     private Eigenpairs Refine(Search search, bool verified)
     {
-        int[] best = Best(search.Values, search.Wanted);
+        int[] best = Best(search.Values, Math.Clamp(MaxProducts - search.Products, 1, search.Wanted));
         Tensor V = stack(best.Select(i => search.Locked.select(0, i))).t().contiguous();        // [P, k]
-        return RayleighRitz.Measure(search.A, V, search.Scale(best.Select(i => search.Values[i])), Tolerance, search.Products, verified);
+        return RayleighRitz.Measure(search.A, V, search.Scale(best.Select(i => search.Values[i])), Tolerance, search.Products, verified && best.Length == search.Wanted);
     }
 
     /// <summary>Positions of the best <paramref name="count"/> values, best first.</summary>
@@ -172,6 +192,9 @@ public sealed record LanczosEigensolver : IEigensolver
     private sealed class Search(
         LinearOperator a, int wanted, int maxProducts, IProgress<ProductProgress>? progress, CancellationToken cancellation)
     {
+        // What the residuals may take of the products: a search with nothing left to look for them finds nothing to measure.
+        private readonly int _reserve = Math.Min(wanted, Math.Max(1, maxProducts / 3));
+
         private double _scale;
 
         public LinearOperator A => a;
@@ -186,7 +209,7 @@ public sealed record LanczosEigensolver : IEigensolver
         public int Products { get; private set; }
 
         /// <summary>Whether products are left, beside those that measure the residuals, and directions to look in.</summary>
-        public bool CanGoOn => Products + wanted < maxProducts && Values.Count < a.Columns;
+        public bool CanGoOn => Products + _reserve < maxProducts && Values.Count < a.Columns;
 
         /// <summary>The largest |Ritz value| seen: a lower bound of the norm.</summary>
         public double Scale(IEnumerable<double> values) => _scale = Math.Max(_scale, values.Max(Math.Abs));

@@ -22,6 +22,8 @@ namespace Curvature.Krylov;
 /// </summary>
 public sealed record Lobpcg : IEigensolver
 {
+    private readonly int? _maxProducts;
+
     /// <value>How many eigenvalues. Default 1.</value>
     public int Count { get; init; } = 1;
 
@@ -33,8 +35,12 @@ public sealed record Lobpcg : IEigensolver
     /// </value>
     public double Tolerance { get; init; } = 1e-5;
 
-    /// <value>Products to spend, at most; pairs that did not converge are returned and say so. Default 1000.</value>
-    public int MaxProducts { get; init; } = 1000;
+    /// <value>Products to spend, at most; pairs that did not converge are returned and say so. Default: 200 for each of <see cref="Count"/>, at least 1000.</value>
+    public int MaxProducts
+    {
+        get => _maxProducts ?? EigensolverOptions.UsualProducts(Count);
+        init => _maxProducts = value;
+    }
 
     /// <value>Columns of X, at least <see cref="Count"/>. Null (default): half as many again, and 2 more at least.</value>
     public int? BlockSize { get; init; }

@@ -17,6 +17,8 @@ namespace Curvature.Krylov;
 /// </summary>
 public sealed record PowerIteration : IEigensolver
 {
+    private readonly int? _maxProducts;
+
     /// <value>How many eigenvalues. Default 1.</value>
     public int Count { get; init; } = 1;
 
@@ -25,8 +27,12 @@ public sealed record PowerIteration : IEigensolver
     /// </value>
     public double Tolerance { get; init; } = 1e-5;
 
-    /// <value>Products to spend, at most, on all of them. Default 1000.</value>
-    public int MaxProducts { get; init; } = 1000;
+    /// <value>Products to spend, at most, on all of them: where they do not suffice there are fewer pairs than asked for. Default: 200 for each of <see cref="Count"/>, at least 1000.</value>
+    public int MaxProducts
+    {
+        get => _maxProducts ?? EigensolverOptions.UsualProducts(Count);
+        init => _maxProducts = value;
+    }
 
     /// <value>Seed of the start vectors.</value>
     public int Seed { get; init; }

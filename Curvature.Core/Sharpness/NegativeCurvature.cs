@@ -1,3 +1,4 @@
+using System.Globalization;
 using Curvature.Krylov;
 
 namespace Curvature.Sharpness;
@@ -5,6 +6,7 @@ namespace Curvature.Sharpness;
 /// <summary>
 /// The loss curves downwards along some direction: the checkpoint is no strict minimum. Certain where an eigenvalue is further below
 /// zero than its residual; a node of the density below zero proves it too, since Ritz values never lie below the smallest eigenvalue.
+/// Its share of the largest magnitude is told where that was measured: not where eigenvalues of one end alone were looked for, without a density.
 /// </summary>
 public sealed class NegativeCurvature : IFindingRule
 {
@@ -22,14 +24,26 @@ public sealed class NegativeCurvature : IFindingRule
     {
         ArgumentNullException.ThrowIfNull(summary);
         (double smallest, double largest) = Ends(summary);
-        if (smallest < -Noise * largest)
+        if (!summary.KnowsLargestMagnitude)
+        {
+            if (smallest < -summary.EigenvalueRounding)
+            {
+                yield return Finding.Of(
+                    Id,
+                    Severity.Info,
+                    FormattableString.Invariant(
+                        $"The loss has directions of negative curvature: an eigenvalue at or below {smallest:G4}. What share that is of the largest magnitude is not known: eigenvalues of one end alone were looked for."),
+                    ("eigenvalue", smallest));
+            }
+        }
+        else if (smallest < -Noise * largest)
         {
             double ratio = -smallest / largest;
             yield return Finding.Of(
                 Id,
                 ratio > Strong ? Severity.Warning : Severity.Info,
                 FormattableString.Invariant(
-                    $"The loss has directions of negative curvature: an eigenvalue at or below {smallest:G4}, {100 * ratio:G2} % of the largest magnitude."),
+                    $"The loss has directions of negative curvature: an eigenvalue at or below {smallest:G4}, {(ratio < 0.995 ? (100 * ratio).ToString("G2", CultureInfo.InvariantCulture) : "100")} % of the largest magnitude."),
                 ("eigenvalue", smallest),
                 ("share_of_largest", ratio));
         }

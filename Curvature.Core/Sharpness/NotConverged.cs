@@ -9,6 +9,9 @@ public sealed class NotConverged : IFindingRule
     // Between the eps of float64 and that of float32.
     private const double Single = 1e-10;
 
+    // Of eigenvalues that did converge.
+    private const string Unconfirmed = "not-confirmed";
+
     /// <inheritdoc/>
     public string Id => "not-converged";
 
@@ -17,24 +20,38 @@ public sealed class NotConverged : IFindingRule
     {
         ArgumentNullException.ThrowIfNull(summary);
         Eigenvalue[] open = [.. summary.Eigenvalues.Where(eigenvalue => !eigenvalue.Converged)];
-        if (open.Length > 0)
+        int found = summary.Eigenvalues.Count;
+        double worst = open.Length == 0 ? 0 : open.Max(eigenvalue => eigenvalue.Residual);
+        string within = FormattableString.Invariant($"each is known to within its residual, at worst {(double.IsFinite(worst) ? worst.ToString("G3", CultureInfo.InvariantCulture) : "one that is not finite")}");
+        if (found > 0 && summary.EigenvaluesWanted is { } wanted && wanted > found)
         {
-            double worst = open.Max(eigenvalue => eigenvalue.Residual);
             yield return Finding.Of(
                 Id,
                 Severity.Warning,
                 FormattableString.Invariant(
-                    $"{open.Length} of {summary.Eigenvalues.Count} eigenvalues did not converge; each is known to within its residual, at worst {(double.IsFinite(worst) ? worst.ToString("G3", CultureInfo.InvariantCulture) : "one that is not finite")}. {Remedy(summary, worst)}"),
+                    $"{wanted} eigenvalues were asked for; the products sufficed for {found}, of which {found - open.Length} converged{(open.Length > 0 ? "; of the others " + within : "")}. Allow more products (--budget for the command), ask for fewer eigenvalues or for a looser tolerance."),
+                ("wanted", wanted),
+                ("found", found),
+                ("eigenvalues", open.Length),
+                ("largest_residual", worst));
+        }
+        else if (open.Length > 0)
+        {
+            yield return Finding.Of(
+                Id,
+                Severity.Warning,
+                FormattableString.Invariant(
+                    $"{open.Length} of {found} eigenvalues did not converge; {within}. {Remedy(summary, worst)}"),
                 ("eigenvalues", open.Length),
                 ("largest_residual", worst));
         }
         else if (!summary.EigenvaluesAreComplete)
         {
             yield return Finding.Of(
-                Id,
+                Unconfirmed,
                 Severity.Warning,
-                "The products ran out before the search could confirm that no eigenvalue, or copy of a multiple one, is missing. Allow more products.",
-                ("eigenvalues", 0));
+                "Each eigenvalue found has converged. That none, and no copy of a multiple one, is missing among them was not confirmed: the products ran out first, or the eigensolver does not look (power iteration). 'lanczos' does, given the products.",
+                ("eigenvalues", found));
         }
 
         if (summary.BatchSizes is { } measured && Open(measured) is { Length: > 0 } sizes)

@@ -18,6 +18,9 @@ public sealed record SharpnessSummary
     /// <summary>Eigenvalues with residuals, largest magnitude first.</summary>
     public IReadOnlyList<Eigenvalue> Eigenvalues { get; init; } = [];
 
+    /// <summary>How many eigenvalues were asked for, both ends together, of those that there are; null where nobody said.</summary>
+    public int? EigenvaluesWanted { get; init; }
+
     /// <summary>Whether the search confirmed that no eigenvalue, and no copy of a multiple one, is missing from <see cref="Eigenvalues"/>.</summary>
     public bool EigenvaluesAreComplete { get; init; } = true;
 
@@ -63,8 +66,21 @@ public sealed record SharpnessSummary
     /// <summary>Which eigenvalues were looked for.</summary>
     public Spectrum Which { get; init; } = Spectrum.Both;
 
-    /// <summary>The largest of <see cref="Eigenvalues"/>, called the sharpness; absent where only the smallest were looked for.</summary>
-    public Eigenvalue? Largest => Which == Spectrum.Smallest ? null : Eigenvalues.MaxBy(eigenvalue => eigenvalue.Value);
+    /// <summary>
+    /// The largest of <see cref="Eigenvalues"/>, called the sharpness; absent where only the smallest were looked for, and where all those of the largest
+    /// magnitude are negative: the largest is then not among them.
+    /// </summary>
+    public Eigenvalue? Largest => Eigenvalues.MaxBy(eigenvalue => eigenvalue.Value) is { } largest && (HasAll || Which switch
+    {
+        Spectrum.Smallest => false,
+        Spectrum.Magnitude => !(largest.Value < 0),
+        _ => true,
+    }) ? largest : null;
+
+    /// <summary>Whether the largest magnitude of the whole spectrum is known: found as an eigenvalue, or by a density.</summary>
+    internal bool KnowsLargestMagnitude => HasAll || Density is not null || Which is Spectrum.Both or Spectrum.Magnitude;
+
+    private bool HasAll => Eigenvalues.Count >= Parameters;
 
     /// <summary>
     /// <c>2 / lambda_max</c>: gradient descent with a larger constant step diverges along the sharpest direction of the quadratic model;

@@ -128,6 +128,10 @@ public class JsonContractTests
 
         run = CommandRun.Of(["measure", "eigs", .. CommandRun.Digits, .. Few, "--top", "40", "--budget", "0.00001", "--json"]);
         Assert.Equal(CurvatureCommand.Success, run.ExitCode);
+        Assert.Contains("not-confirmed", Findings(run.Json()));
+
+        run = CommandRun.Of(["measure", "eigs", .. CommandRun.Digits, .. Few, "--top", "40", "--tolerance", "1e-12", "--budget", "0.00001", "--json"]);
+        Assert.Equal(CurvatureCommand.Success, run.ExitCode);
         Assert.Contains("not-converged", Findings(run.Json()));
     }
 

@@ -58,6 +58,7 @@ public class WorkErrorTests
         ["empty glob"] = (_ => [Mlp, "--data", MlpData, "--parameters", "conv*"], ["No parameter matches 'conv*'", "fc1.weight"]),
         ["dropout in train mode"] = (folder => [.. DropoutNetwork.Files(folder), "--train-mode"], ["train mode", "dropout"]),
         ["class options of another loss"] = (_ => [Mlp, "--data", MlpData, "--loss", "mse", "--label-smoothing", "0.1"], ["mse", "only cross-entropy"]),
+        ["more eigenvalues than parameters"] = (_ => [Mlp, "--data", MlpData, "--top", "100000"], ["--top 100000", "expected at most", "number of parameters"]),
         ["no such device"] = (_ => [Mlp, "--data", MlpData, "--device", "cuda:77"], ["cuda:77"]),
     };
 

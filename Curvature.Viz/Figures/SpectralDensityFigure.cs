@@ -27,6 +27,9 @@ public sealed class SpectralDensityFigure(
     // Nearer to zero the smallest eigenvalue is not to be told from the bulk, and a label would only cover it.
     private const double LabelledShare = 0.03;
 
+    // Of the width of the spectrum: by so little an eigenvalue may fall short of a node for rounding.
+    private const double EndShare = 1e-4;
+
     // Shares of the height of the picture: between curve and label, and where the highest label stands.
     private const double Gap = 0.015, HighestLabel = 0.93;
 
@@ -121,16 +124,26 @@ public sealed class SpectralDensityFigure(
         return model;
     }
 
-    /// <summary>The extreme eigenvalues that get a label.</summary>
+    /// <summary>
+    /// The extreme eigenvalues that get a label: those found that are the ends of the spectrum. Nodes lie within the spectrum, so that what falls short of them is no end of it
+    /// (eigenvalues of the other end alone were looked for, or it did not converge).
+    /// </summary>
     private IEnumerable<(string Name, double Value)> Labelled(double[] grid)
     {
-        if (found.Length > 0)
+        if (found.Length == 0)
+        {
+            yield break;
+        }
+
+        double slack = EndShare * (density.Maximum - density.Minimum);
+        if (!(found.Max() < density.Maximum - slack))
         {
             yield return ("λ_{max}", found.Max());
-            if (found.Min() < -LabelledShare * (grid[^1] - grid[0]))
-            {
-                yield return ("λ_{min}", found.Min());
-            }
+        }
+
+        if (!(found.Min() > density.Minimum + slack) && found.Min() < -LabelledShare * (grid[^1] - grid[0]))
+        {
+            yield return ("λ_{min}", found.Min());
         }
     }
 

@@ -16,7 +16,7 @@ internal static class SharpnessHeadlines
         {
             yield return summary.Matrix == "hessian"
                 ? Sharpness(largest, summary.LargestStableLearningRate)
-                : new("Largest eigenvalue λmax", NumberText.Of(largest.Value), "Along one direction the matrix is this large.");
+                : new("Largest eigenvalue λmax", Known(largest), $"Along one direction the matrix is {(largest.Converged ? "" : "at least ")}this large.");
         }
 
         if (summary.Trace is { Total: var trace })
@@ -49,10 +49,16 @@ internal static class SharpnessHeadlines
         }
     }
 
+    /// <summary>A Ritz value never exceeds the largest eigenvalue.</summary>
+    private static string Known(Eigenvalue largest) => (largest.Converged ? "" : "at least ") + NumberText.Of(largest.Value);
+
     private static Headline Sharpness(Eigenvalue largest, double? rate) => new(
         "Sharpness λmax",
-        NumberText.Of(largest.Value),
-        rate is { } stable
+        Known(largest),
+        rate is { } bound && !largest.Converged
+            ? "It did not converge: the loss curves at least as sharply along one direction. Plain gradient descent is not stable beyond a learning rate of " +
+              $"2 / λmax = {NumberText.Of(bound, 3)}, and perhaps not up to it."
+        : rate is { } stable
             ? "The loss curves most sharply along one direction. Plain gradient descent is stable up to a learning rate of " +
               $"2 / λmax = {NumberText.Of(stable, 3)}."
             : "No direction of positive curvature was found.");

@@ -125,6 +125,42 @@ public sealed class LanczosEigensolverTests
         Assert.All(pairs.Values, v => Assert.True(Enumerable.Range(0, 300).Min(i => Math.Abs(i - v.Value)) <= v.Residual));
     }
 
+    [Theory]
+    [InlineData(60, Spectrum.Magnitude)]
+    [InlineData(119, Spectrum.Largest)]
+    [InlineData(120, Spectrum.Both)]
+    [InlineData(300, Spectrum.Magnitude)]
+    public void Finds_the_outermost_where_the_products_do_not_suffice_for_all(int count, Spectrum which)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        double[] spectrum = [.. Enumerable.Range(0, 300).Select(i => (i % 3 == 0 ? -0.5 : 1) * Math.Pow(0.9, i))];
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(spectrum);
+        using Eigenpairs pairs = new LanczosEigensolver { Count = count, Which = which, MaxProducts = 120 }.Solve(a);
+        Assert.InRange(pairs.Products, 1, 120);
+        Assert.Equal(pairs.Products, a.Products);
+        Assert.InRange(pairs.Values.Count, 40, Math.Min(count, 80));
+        Assert.True(pairs.Values[0].Converged);
+        Assert.Equal(0.9, pairs.Values[0].Value, 1e-6);
+        Assert.Equal(count == 60 && pairs.Values.Count == 60, pairs.IsComplete);
+        Assert.All(pairs.Values, v => Assert.True(spectrum.Min(exact => Math.Abs(exact - v.Value)) <= v.Residual, $"{v}"));
+    }
+
+    [Theory]
+    [InlineData(520, Spectrum.Magnitude, ScalarType.Float64)]
+    [InlineData(350, Spectrum.Both, ScalarType.Float32)]
+    [InlineData(560, Spectrum.Smallest, ScalarType.Float32)]
+    public void Finds_most_of_a_spectrum_and_all_of_it(int count, Spectrum which, ScalarType dtype)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        double[] spectrum = [.. Enumerable.Range(0, 560).Select(i => (i % 4 == 0 ? -1 : 1) * (1 + (i * 0.01)))];
+        using DiagonalOperator a = new(tensor(spectrum, dtype, Here));
+        using Eigenpairs pairs = new LanczosEigensolver { Count = count, Which = which }.Solve(a);
+        double[] expected = which == Spectrum.Both ? spectrum : Expected(spectrum, which, count);
+        Assert.True(pairs.IsComplete && pairs.Converged);
+        Assert.Equal(expected.Length, pairs.Values.Count);
+        Assert.All(expected.Order().Zip(pairs.Values.OrderBy(v => v.Value)), p => Assert.Equal(p.First, p.Second.Value, 1e-5 * 7));
+    }
+
     [Fact]
     public void The_same_seed_gives_the_same_bits()
     {

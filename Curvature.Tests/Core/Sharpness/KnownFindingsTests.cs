@@ -1,4 +1,5 @@
 using Curvature.Estimators;
+using Curvature.Krylov;
 using Curvature.Sharpness;
 using Xunit;
 
@@ -47,13 +48,60 @@ public class KnownFindingsTests
 
     [Fact]
     public void Warns_of_a_list_of_eigenvalues_that_may_lack_some() =>
-        Assert.Contains("ran out", Single("not-converged", Nothing with { Eigenvalues = [new(4, 0, true)], EigenvaluesAreComplete = false }).Message, StringComparison.Ordinal);
+        Assert.Contains("ran out", Single("not-confirmed", Nothing with { Eigenvalues = [new(4, 0, true)], EigenvaluesAreComplete = false }).Message, StringComparison.Ordinal);
 
     [Theory]
     [InlineData(-1, 0.01, 10, Severity.Info)]
     [InlineData(-9, 0.01, 10, Severity.Warning)]
     public void Weighs_negative_curvature_against_the_largest_eigenvalue(double smallest, double residual, double largest, Severity severity) =>
         Assert.Equal(severity, Single("negative-curvature", Nothing with { Eigenvalues = [new(largest, residual, true), new(smallest, residual, true)] }).Severity);
+
+    [Theory]
+    [InlineData(Spectrum.Both, "100 % of the largest magnitude")]
+    [InlineData(Spectrum.Magnitude, "100 % of the largest magnitude")]
+    [InlineData(Spectrum.Smallest, "is not known")]
+    [InlineData(Spectrum.Largest, "is not known")]
+    public void Claims_a_share_of_the_largest_magnitude_only_where_that_was_looked_for(Spectrum which, string says)
+    {
+        Finding finding = Single("negative-curvature", Nothing with { Which = which, Eigenvalues = [new(-9, 0.01, true), new(-8, 0.01, true)] });
+        Assert.Contains(says, finding.Message, StringComparison.Ordinal);
+        Assert.Equal(says[0] == '1', finding.Evidence.ContainsKey("share_of_largest"));
+        Assert.Equal(says[0] == '1' ? Severity.Warning : Severity.Info, finding.Severity);
+    }
+
+    [Fact]
+    public void Takes_the_largest_magnitude_from_a_density_beside_the_smallest_eigenvalues()
+    {
+        var density = new SpectralDensity(100, [new QuadratureRule([-0.005, 10], [0.5, 0.5])], 0.1, 2);
+        Finding finding = Single("negative-curvature", Nothing with { Which = Spectrum.Smallest, Eigenvalues = [new(-0.05, 1e-4, true)], Density = density });
+        Assert.Equal(0.005, (double)finding.Evidence["share_of_largest"]!, 1e-12);
+        Assert.Equal(Severity.Info, finding.Severity);
+    }
+
+    [Fact]
+    public void Does_not_take_rounding_for_negative_curvature_where_the_scale_is_not_known() => Assert.DoesNotContain(
+        KnownFindings.Examine(Nothing with { Which = Spectrum.Smallest, Eigenvalues = [new(-1e-6, 5e-7, true)], EigenvalueRounding = 8e-6 }),
+        finding => finding.Id == "negative-curvature");
+
+    [Fact]
+    public void Says_how_many_of_the_eigenvalues_asked_for_were_found()
+    {
+        Finding finding = Single("not-converged", Nothing with { EigenvaluesWanted = 5, EigenvaluesAreComplete = false, Eigenvalues = [new(4, 1e-9, true), new(2, 0.25, false)] });
+        Assert.StartsWith("5 eigenvalues were asked for; the products sufficed for 2, of which 1 converged; of the others each is known to within its residual, at worst 0.25.", finding.Message, StringComparison.Ordinal);
+        Assert.Equal(5, finding.Evidence["wanted"]);
+    }
+
+    [Theory]
+    [InlineData(Spectrum.Smallest, -2)]
+    [InlineData(Spectrum.Smallest, 2)]
+    [InlineData(Spectrum.Magnitude, -2)]
+    public void Calls_no_eigenvalue_the_largest_where_the_largest_is_not_among_those_found(Spectrum which, double found)
+    {
+        SharpnessSummary summary = Nothing with { Which = which, Eigenvalues = [new(-3, 0, true), new(found, 0, true)] };
+        Assert.Null(summary.Largest);
+        Assert.Equal(found, (summary with { Parameters = 2 }).Largest?.Value); // all there are
+        Assert.DoesNotContain(KnownFindings.Examine(summary), finding => finding.Id == "stable-learning-rate");
+    }
 
     [Fact]
     public void Does_not_call_an_eigenvalue_negative_within_its_residual() =>

@@ -22,6 +22,17 @@ public class SpectralDensityFigureTests
     }
 
     [Fact]
+    public void Names_no_end_of_the_spectrum_that_was_not_found()
+    {
+        string smallest = string.Concat(new Svg(new SpectralDensityFigure(Samples.Density, [new(-0.9, 1e-6, true), new(-0.2, 1e-6, true)]).ToSvg(FigureTheme.Paper)).Texts);
+        Assert.DoesNotContain("λmax", smallest, StringComparison.Ordinal);
+        Assert.Contains("λmin = −0.9000", smallest, StringComparison.Ordinal);
+        string largest = string.Concat(new Svg(new SpectralDensityFigure(Samples.Density, [new(9, 1e-6, true), new(-0.5, 1e-6, true)]).ToSvg(FigureTheme.Paper)).Texts);
+        Assert.DoesNotContain("λmin", largest, StringComparison.Ordinal);
+        Assert.Contains("λmax = 9.000", largest, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Puts_labels_above_the_curve_and_nothing_behind_them()
     {
         var figure = new SpectralDensityFigure(Samples.Density, Samples.Summary.Eigenvalues);

@@ -146,6 +146,17 @@ public class HtmlReportTests
     }
 
     [Fact]
+    public void Calls_no_learning_rate_stable_by_an_eigenvalue_that_did_not_converge()
+    {
+        SharpnessSummary summary = Samples.Summary with { Eigenvalues = [new(2, 0.5, false)] };
+        SharpnessReport report = Samples.Report with { Summary = summary, Findings = KnownFindings.Examine(summary) };
+        string text = Parse(HtmlReport.Write(SharpnessContent.Of(report))).Value.Replace('\u00A0', ' ');
+        Assert.Contains("at least 2.000", text, StringComparison.Ordinal);
+        Assert.Contains("not stable beyond a learning rate of 2 / λmax = 1.00", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("is stable up to", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Says_what_the_numbers_mean_and_puts_exact_ones_beside_estimates()
     {
         string text = Parse(Page).Value.Replace('\u00A0', ' ');
