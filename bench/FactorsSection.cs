@@ -53,7 +53,7 @@ internal static class FactorsSection
             Timing.Of(() => kfac.Inverse(1e-3, DampingRule.ExactEigen).Dispose()),
             Timing.Of(() => inverse.Apply(v).Dispose()),
             Timing.Of(() => eigen.Apply(v).Dispose()));
-        string Ratio(int i) => $"{timings[i].Median / timings[0].Median:F2}x ({timings[i].Spread:P0})";
+        string Ratio(int i) => timings[i].In(timings[0]);
         output.WriteLine(
             $"{name}, {kfac.Columns} parameters, threads {threads}: gradient {timings[0].Median * 1e3:F1} ms; kfac by a draw {Ratio(1)}, exact {Ratio(2)}, ekfac by a draw {Ratio(3)}; "
             + $"update {Ratio(4)}; training step {Ratio(5)}, with factors {Ratio(6)}; inverse pi-split {Ratio(7)}, exact {Ratio(8)}; its product {Ratio(9)}, {Ratio(10)}");

@@ -85,7 +85,7 @@ internal static class GpuSection
 
         Timing[] hessian = Kept(new HessianOperator(workload.Objective)), ggn = Kept(new GgnOperator(workload.Objective));
         output.WriteLine(
-            $"{workload.Name,-10} {v.numel(),12:N0} {$"{timings[0].Median * 1e3:F1} ({timings[0].Spread:P0})",16} {Ratio(timings[1], timings[0]),14} {Ratio(hessian[1], hessian[0]),16} {Ratio(timings[2], timings[0]),14} {Ratio(ggn[1], ggn[0]),16}");
+            $"{workload.Name,-10} {v.numel(),12:N0} {$"{timings[0].Median * 1e3:F1} ({timings[0].Spread:P0})",16} {timings[1].In(timings[0]),14} {hessian[1].In(hessian[0]),16} {timings[2].In(timings[0]),14} {ggn[1].In(ggn[0]),16}");
     }
 
     /// <summary>As many gradients as fit in float32 with what a measurement takes beside them.</summary>
@@ -166,13 +166,11 @@ internal static class GpuSection
                         first = false;
                     }
 
-                    output.WriteLine($"{workload.Name,-10} {name,-12} {$"{timings[1].Median / steps / timings[0].Median:F2}x ({timings[1].Spread:P0})",16}");
+                    output.WriteLine($"{workload.Name,-10} {name,-12} {timings[1].In(timings[0], steps),16}");
                 }
             });
         }
     }
-
-    private static string Ratio(Timing timing, Timing unit) => $"{timing.Median / unit.Median:F2}x ({timing.Spread:P0})";
 
     /// <summary>The action and what it left to the device: reading a number from there waits for all that was asked before.</summary>
     private static Func<double> Of(Tensor there, Action action) => Timing.Of(() =>

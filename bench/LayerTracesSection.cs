@@ -36,7 +36,7 @@ internal static class LayerTracesSection
                     Estimate trace = hutchinson.Estimate(ggn).Total;
                     error = trace.StandardError / trace.Value;
                 }));
-            string Ratio(int i) => $"{timings[i].Median / timings[0].Median:F1}x ({timings[i].Spread:P0})";
+            string Ratio(int i) => timings[i].In(timings[0]);
             output.WriteLine(
                 $"threads {threads}: gradient {timings[0].Median * 1e3:F1} ms, exact traces {Ratio(1)}, one draw {Ratio(2)}, exact diagonal {Ratio(3)}, "
                 + $"{hutchinson.MaxProbes} probes {Ratio(4)} (standard error {error:P1})");

@@ -99,12 +99,12 @@ internal static class OptimizersSection
             Timing.Of(() => Each(10, () => renewing.Step(() => workload.Model.call(x), y, Loss))),
             Timing.Of(() => Each(10, () => mkor.Step(() => Value(x, y)))),
             Timing.Of(() => Each(10, () => blocked.Step(() => workload.Model.call(x), y, Loss))));
-        string passes = $"{(timings[7].Median - timings[8].Median) / timings[9].Median:F2}x ({timings[9].Spread:P0})";
+        string passes = timings[7].Beyond(timings[8]).In(timings[9]);
 
         // A renewal of the inverses is what ten steps with one each take longer; every hundredth step has one.
-        double renewal = (timings[11].Median - timings[10].Median) / 10;
-        string kfacRatio = $"{((timings[10].Median / 10) + (renewal / 100)) / timings[0].Median:F2}x ({timings[10].Spread:P0})";
-        string Ratio(int i, int steps) => $"{timings[i].Median / timings[0].Median / steps:F2}x ({timings[i].Spread:P0})";
+        Timing tenSteps = new([.. timings[10].Rounds.Zip(timings[11].Rounds, (without, with) => without + ((with - without) / 100))]);
+        string kfacRatio = tenSteps.In(timings[0], 10);
+        string Ratio(int i, int steps) => timings[i].In(timings[0], steps);
         output.WriteLine(
             $"{name,-12} {threads,7} {$"{timings[0].Median * 1e3:F1} ({timings[0].Spread:P0})",14} {Ratio(1, 1),12} {Ratio(2, 1),12} {Ratio(3, 5),12} {Ratio(4, 10),12} {Ratio(5, 10),12} {Ratio(6, 10),12} {Ratio(7, 1),12} {passes,12} {kfacRatio,12} {Ratio(13, 10),12} {Ratio(12, 10),12}");
     }

@@ -1,8 +1,10 @@
 using System.Globalization;
 using Curvature.Bench;
+using Curvature.Tensors;
 using TorchSharp;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+FreedMemory.Keep(); // as the command does
 if (args is ["ranks-worker", string samples, string probes, string what])
 {
     return RanksSection.Work(int.Parse(samples, CultureInfo.InvariantCulture), int.Parse(probes, CultureInfo.InvariantCulture), withSteps: what == "steps");

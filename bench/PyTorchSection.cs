@@ -46,6 +46,6 @@ internal static class PyTorchSection
         double difference = ((here - there).norm() / there.norm()).ToDouble();
         string Cell(Timing timing) => $"{timing.Median * 1e3:F2} ({timing.Spread:P0})";
         output.WriteLine(
-            $"{workload.Name,-12} {matrix,-8} {threads,7} {Cell(timings[0]),14} {Cell(timings[1]),14} {timings[0].Median / timings[1].Median,15:F3} {difference,11:E1}");
+            $"{workload.Name,-12} {matrix,-8} {threads,7} {Cell(timings[0]),14} {Cell(timings[1]),14} {timings[0].Over(timings[1]).Median,15:F3} {difference,11:E1}");
     }
 }

@@ -52,13 +52,13 @@ internal static class RanksSection
         Timing alone = new([.. one.Select(t => t[0])]), ranks = new([.. two.Select(t => t[0])]), sums = new([.. two.Select(t => t[1])]);
         output.WriteLine($"{"",-22} {"trace s",14}");
         output.WriteLine($"{"1 rank x 2 threads",-22} {$"{alone.Median:F2} ({alone.Spread:P0})",14}");
-        output.WriteLine($"{"2 ranks x 1 thread",-22} {$"{ranks.Median:F2} ({ranks.Spread:P0})",14}   {ranks.Median / alone.Median:F3} of one rank's, {sums.Median:F3} s of it in sums over the ranks and waiting for the other; trace {one[0][2]:G6} and {two[0][2]:G6}");
+        output.WriteLine($"{"2 ranks x 1 thread",-22} {$"{ranks.Median:F2} ({ranks.Spread:P0})",14}   {ranks.Over(alone).Median:F3} of one rank's, {sums.Median:F3} s of it in sums over the ranks and waiting for the other; trace {one[0][2]:G6} and {two[0][2]:G6}");
         output.WriteLine();
         output.WriteLine($"{$"a step on {BatchSize} images, ms",-30} {"1 rank x 2 threads",20} {"2 ranks x 1 thread",20}");
         for (int k = 0; k < Optimizers.Length; k++)
         {
             Timing a = new([.. one.Take(stepRounds).Select(t => t[3 + k])]), b = new([.. two.Take(stepRounds).Select(t => t[3 + k])]);
-            output.WriteLine($"{Optimizers[k].Name,-30} {$"{1000 * a.Median:F1} ({a.Spread:P0})",20} {$"{1000 * b.Median:F1} ({b.Spread:P0})",20}   {b.Median / a.Median:F2}");
+            output.WriteLine($"{Optimizers[k].Name,-30} {$"{1000 * a.Median:F1} ({a.Spread:P0})",20} {$"{1000 * b.Median:F1} ({b.Spread:P0})",20}   {b.Over(a).Median:F2}");
         }
     }
 

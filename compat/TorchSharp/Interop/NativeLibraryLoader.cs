@@ -23,6 +23,7 @@ internal static unsafe partial class NativeLibraryLoader
     {
         // Before libgomp starts: spinning worker threads cost up to 20 x on a busy machine. Environment.SetEnvironmentVariable is not seen by getenv.
         _ = setenv("OMP_WAIT_POLICY", "PASSIVE", 0);
+        OpenBlas.KnowProcessor((name, value) => _ = setenv(name, value, 0));
 
         var library = Open();
         ((delegate* unmanaged<delegate* unmanaged<IntPtr, void>, void>)NativeLibrary.GetExport(library, "cv_set_warning_callback"))(&Warn);
