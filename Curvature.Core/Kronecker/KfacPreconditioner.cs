@@ -18,9 +18,6 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
 
     private bool? _isReady = false; // null: others have not said whether they are
 
-    /// <summary>Whether they were restored, and not yet asked whether they are ready.</summary>
-    public bool IsRestored => _isReady is null;
-
     /// <summary>Whether there are inverses of all layers, of several ranks on each of them those of its own; collective after a <see cref="Restore"/>.</summary>
     /// <param name="factors">Whose blocks they belong to.</param>
     /// <param name="ranks">The ranks.</param>
@@ -125,15 +122,12 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
                 }
             }
 
-            if (at > first)
-            {
-                failures.Add(all.narrow(0, at++, 1).fill_(error is null ? 0 : 1));
-                using Tensor theirs = all.narrow(0, first, at - first);
-                ranks.Broadcast(theirs, rank);
-            }
+            failures.Add(all.narrow(0, at++, 1).fill_(error is null ? 0 : 1)); // a rank without layers sends it too: what else it does for the step may fail
+            using Tensor theirs = all.narrow(0, first, at - first);
+            ranks.Broadcast(theirs, rank);
         }
 
-        if (failures.Count > 0 && cat([.. failures]).ne(0).any().ToBoolean())
+        if (cat([.. failures]).ne(0).any().ToBoolean())
         {
             RankErrors.Share(ranks, error);
         }

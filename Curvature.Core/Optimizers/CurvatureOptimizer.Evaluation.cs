@@ -148,6 +148,7 @@ public abstract partial class CurvatureOptimizer<TOptions>
         if (AllFinite([.. loss, .. gradient.OfType<Tensor>(), .. curvature.OfType<Tensor>()]))
         {
             Update(gradient, Prepare(gradient, curvature));
+            _arrivals = Arrivals;
             State(0)["steps"]++;
             return true;
         }

@@ -14,6 +14,7 @@ public abstract partial class CurvatureOptimizer<TOptions>
 {
     private const int CompareInterval = 100; // steps from one comparison of the parameters' bits to the next: a checksum takes a few milliseconds a million entries
     private bool _began, _isAlike;
+    private long _arrivals; // of states, up to the last step
 
     /// <inheritdoc/>
     /// <exception cref="CurvatureException">Set after a step.</exception>
@@ -28,6 +29,7 @@ public abstract partial class CurvatureOptimizer<TOptions>
                 throw new CurvatureException($"{GetType().Name} has made a step: give it its ranks before the first.");
             }
 
+            _states.ForEach(state => state.RequireWhole(value)); // before anything is divided
             field = value;
             Divide();
         }
@@ -55,8 +57,10 @@ public abstract partial class CurvatureOptimizer<TOptions>
     {
     }
 
-    /// <summary>Whether a state was loaded, or moved, that no step has taken up yet: to take it up all ranks work together.</summary>
-    private protected virtual bool IsRestored => false;
+    /// <summary>Whether a state was loaded, or moved, that no step has taken up yet: it is to be the same on all ranks, and to take it up they may work together.</summary>
+    private bool IsRestored => Arrivals != _arrivals;
+
+    private long Arrivals => _states.Sum(state => state.Arrivals);
 
     /// <summary>
     /// Adds up over <see cref="Ranks"/> what the parts of the batch have brought beside their gradients; called with several ranks alone, by all of them in the same order, where no part has failed. What a method gathers from

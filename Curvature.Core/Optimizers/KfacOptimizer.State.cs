@@ -23,9 +23,6 @@ public sealed partial class KfacOptimizer
         }
     }
 
-    /// <inheritdoc/>
-    private protected override bool IsRestored => _inverses.IsRestored || !ReferenceEquals(State(0).Find(Kinds), _kinds);
-
     /// <summary>Whether a tensor of a state is a block's: the others are on every rank.</summary>
     private static bool IsOfLayer(string name) =>
         name.StartsWith(Inverse, StringComparison.Ordinal) || (name.StartsWith(Factor, StringComparison.Ordinal) && name.Contains('/', StringComparison.Ordinal));

@@ -54,18 +54,23 @@ public abstract class LayerOptimizer<TOptions> : CurvatureOptimizer<TOptions> wh
         _recorder = TakesGradients ? new StepRecorder(Model, Tape, () => MostWaitingCalls) : null;
 
     /// <summary>Forgets the caller's passes: they were recorded for other statistics.</summary>
-    private protected void ForgetPasses() => _recorder?.Clear();
+    private protected void ForgetPasses()
+    {
+        _recorder?.Clear();
+        _unrecorded = null; // what went wrong did so with those
+    }
 
     /// <inheritdoc/>
     protected override void Begin()
     {
+        ILayerRecorder recorded = Recorded; // first: where a state was loaded meanwhile, errors of calls before that are forgotten here
         if (_unrecorded is { } error)
         {
             _unrecorded = null;
             ExceptionDispatchInfo.Throw(error);
         }
 
-        Recorded.Abandon();
+        recorded.Abandon();
     }
 
     /// <inheritdoc/>
@@ -93,6 +98,7 @@ public abstract class LayerOptimizer<TOptions> : CurvatureOptimizer<TOptions> wh
             Recorded.Complete(Ranks);
         }
 
+        _recorder?.Clear(); // of whichever form the step is: calls before it wait no longer
         return [.. Recorded.Brought.Where(sum => sum.dtype == Parameters[0].dtype)];
     }
 

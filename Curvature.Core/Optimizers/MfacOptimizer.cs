@@ -73,9 +73,6 @@ public sealed class MfacOptimizer : CurvatureOptimizer<MfacOptimizerOptions>
     private protected override void Divide() => State(0).Divided = new DividedColumns(Prefix + "window", Ranks);
 
     /// <inheritdoc/>
-    private protected override bool IsRestored => !ReferenceEquals(State(0).Find(Prefix + "window"), _rows);
-
-    /// <inheritdoc/>
     /// <exception cref="CurvatureException">The window does not fit the memory or the state that was loaded, or groups were added after the first step.</exception>
     protected override IReadOnlyList<Tensor?> Prepare(IReadOnlyList<Tensor?> gradient, IReadOnlyList<Tensor?> curvature)
     {

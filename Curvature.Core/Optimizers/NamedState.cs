@@ -20,6 +20,9 @@ public sealed class NamedState : OptimizerState, IDisposable
     {
     }
 
+    /// <summary>How often it was loaded or moved.</summary>
+    internal long Arrivals { get; private set; }
+
     /// <summary>Names of the tensors.</summary>
     public IEnumerable<string> Names => _tensors.Keys;
 
@@ -29,11 +32,7 @@ public sealed class NamedState : OptimizerState, IDisposable
         get => field is { Ranks.Count: > 1 } ? field : null;
         set
         {
-            if (_among is not null && !ReferenceEquals(_among, value?.Ranks))
-            {
-                throw new CurvatureException("The state that was loaded has been divided among other ranks: load it again after these were told.");
-            }
-
+            RequireWhole(value?.Ranks);
             DividedTensors? before = Divided;
             field = value;
             foreach (string name in before is null ? _tensors.Keys.Where(IsDivided).ToList() : [])
@@ -42,6 +41,15 @@ public sealed class NamedState : OptimizerState, IDisposable
                 _tensors.Remove(name);
                 KeepOwn(name, value!.Of(whole));
             }
+        }
+    }
+
+    /// <summary>Refuses ranks among which it cannot be divided, as it has been among others.</summary>
+    internal void RequireWhole(IRanks? ranks)
+    {
+        if (_among is not null && !ReferenceEquals(_among, ranks))
+        {
+            throw new CurvatureException("The state that was loaded has been divided among other ranks: load it again after these were told.");
         }
     }
 
@@ -141,6 +149,7 @@ public sealed class NamedState : OptimizerState, IDisposable
     public override void LoadStateDict(BinaryReader reader)
     {
         Dispose();
+        Arrivals++;
         _counters.Clear();
         for (int left = Entries(reader); left > 0; left--)
         {
@@ -174,6 +183,7 @@ public sealed class NamedState : OptimizerState, IDisposable
 
         NamedState other = source as NamedState ?? throw new CurvatureException($"Expected the state of the same optimizer, got {source.GetType().Name}.");
         Dispose();
+        Arrivals++;
         _counters.Clear();
         using IDisposable noGrad = no_grad();
         foreach ((string name, long value) in other._counters)
@@ -191,6 +201,7 @@ public sealed class NamedState : OptimizerState, IDisposable
     /// <inheritdoc/>
     public override void to(Device device)
     {
+        Arrivals++;
         using IDisposable noGrad = no_grad();
         foreach (string name in _tensors.Keys.ToList())
         {

@@ -59,26 +59,52 @@ public sealed class KfacRanksErrorsTests
         Assert.All(messages, message => Assert.Contains("The inverse 'left' of the layer 'fc2' is [1, 2, 2]", message, StringComparison.Ordinal));
     }
 
-    [Fact]
-    public void Directions_that_one_rank_cannot_make_are_an_error_on_all()
+    [Theory]
+    [InlineData(2, 0)]
+    [InlineData(3, 0.1)] // the third has no layer of its own
+    public void Directions_that_one_rank_cannot_make_are_an_error_on_all(int count, double l2)
     {
-        (_, Exception?[] errors) = ThreadRanks.Try(2, ranks =>
+        (_, Exception?[] errors) = ThreadRanks.Try(count, ranks =>
         {
             using DisposeScope scope = NewDisposeScope();
             Watched watched = new(ranks);
-            (Sequential model, KfacOptimizer optimizer) = Make(new KfacSettings(), watched);
+            (Sequential model, KfacOptimizer optimizer) = Make(new KfacSettings { L2 = l2 }, watched);
             for (int t = 0; t < 3; t++)
             {
                 Step(model, optimizer, backward: false);
             }
 
-            watched.AfterOne = () => _ = ranks.Rank == 1 ? Lost(model) : 0; // after the look at the factors comes the making of directions: the fourth step makes no inverse
+            watched.AfterOne = () => _ = ranks.Rank == count - 1 ? Lost(model) : 0; // after the look at the factors comes the making of directions: the fourth step makes no inverse
             Step(model, optimizer, backward: false);
             return 0;
         });
-        Assert.StartsWith("On rank 1 of 2: ", Assert.IsType<CurvatureException>(errors[0]).Message, StringComparison.Ordinal);
-        Assert.IsNotType<OperationCanceledException>(errors[1]);
-        Assert.NotNull(errors[1]);
+        Assert.All(errors[..^1], error => Assert.StartsWith($"On rank {count - 1} of {count}: ", Assert.IsType<CurvatureException>(error).Message, StringComparison.Ordinal));
+        Assert.IsNotType<OperationCanceledException>(errors[^1]);
+        Assert.NotNull(errors[^1]);
+    }
+
+    [Fact]
+    public void A_damaged_state_that_a_call_of_the_model_met_is_forgotten_once_a_good_one_is_loaded()
+    {
+        KfacSettings settings = KfacSettings.PytorchInverse;
+        byte[] good = Saved(settings, _ => { }), damaged = Saved(settings, state => state.Find("factor fc2/G")?.fill_(double.NaN));
+        ThreadRanks.Run(2, ranks =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            (Sequential model, KfacOptimizer optimizer) = Make(settings, ranks);
+            void Load(byte[] state)
+            {
+                using MemoryStream file = new(state);
+                optimizer.load_state_dict(new BinaryReader(file));
+            }
+
+            Load(damaged);
+            model.call(Data(8));
+            Load(good);
+            Step(model, optimizer, backward: true);
+            Assert.Equal(3, optimizer.Steps);
+            return 0;
+        });
     }
 
     [Fact]

@@ -89,6 +89,39 @@ public sealed class OptimizerRanksErrorsTests
         Assert.Throws<CurvatureException>(() => Mfac(OneRank.Instance, out _).ShardTerms = 0);
     }
 
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_state_that_one_rank_alone_loads_is_refused_on_all_and_one_that_all_load_goes_on(string name)
+    {
+        string[] messages = ThreadRanks.Run(2, ranks =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Problem problem = OptimizerBattery.Create("conv", ranks);
+            using OptimizerHelper optimizer = OptimizerBattery.Make(name, problem.Model);
+            ICurvatureOptimizer own = (ICurvatureOptimizer)optimizer;
+            own.Ranks = ranks;
+            using MemoryStream file = new();
+            void Load()
+            {
+                file.Position = 0;
+                optimizer.load_state_dict(new BinaryReader(file));
+            }
+
+            void Step() => own.Step(() => problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
+            Step();
+            Step();
+            optimizer.save_state_dict(new BinaryWriter(file));
+            ((Action)(ranks.Rank == 1 ? Load : () => { }))();
+            string refused = Assert.Throws<CurvatureException>(Step).Message;
+            Load();
+            Step();
+            Step();
+            Assert.Equal(4, own.Steps);
+            return refused;
+        });
+        Assert.All(messages, message => Assert.StartsWith("On rank 1 a state was loaded, or moved to a device, since the last step, and on rank 0 none was", message, StringComparison.Ordinal));
+    }
+
     [Fact]
     public void Parameters_that_are_added_after_a_step_are_compared_too()
     {

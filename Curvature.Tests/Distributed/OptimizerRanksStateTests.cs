@@ -197,7 +197,10 @@ public sealed class OptimizerRanksStateTests
             using OptimizerHelper optimizer = OptimizerBattery.Make("kfac", OptimizerBattery.Create("conv", ranks).Model);
             ((ICurvatureOptimizer)optimizer).Ranks = ranks;
             Load(optimizer, saved.State);
-            return Assert.Throws<CurvatureException>(() => ((ICurvatureOptimizer)optimizer).Ranks = OneRank.Instance).Message;
+            string message = Assert.Throws<CurvatureException>(() => ((ICurvatureOptimizer)optimizer).Ranks = OneRank.Instance).Message;
+            Assert.Same(ranks, ((ICurvatureOptimizer)optimizer).Ranks);
+            Assert.Equal(saved.State, Save(optimizer));
+            return message;
         });
         Assert.All(messages, message => Assert.Contains("divided among other ranks", message, StringComparison.Ordinal));
     }

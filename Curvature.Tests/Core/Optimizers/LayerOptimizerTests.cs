@@ -218,6 +218,38 @@ public sealed class LayerOptimizerTests
         Assert.Equal(1, optimizer.Steps);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(10)]
+    public void A_step_that_is_given_the_loss_lets_go_of_the_calls_that_wait(int interval)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Problem problem = Problems.Create("tanh-mlp mse");
+        using MkorOptimizer optimizer = new(problem.Model, new MkorOptimizerOptions { LearningRate = 0.01 }, new MkorSettings { UpdateInterval = interval }) { MostWaitingCalls = 8 };
+        void Step()
+        {
+            using DisposeScope inner = NewDisposeScope();
+            optimizer.Step(() => problem.Model.call(problem.Inputs), problem.Targets, (ICurvatureLoss)problem.Loss);
+        }
+
+        Step();
+        long before = Live();
+        for (int t = 0; t < 21; t++)
+        {
+            Idle(problem, 9);
+            Step();
+            Assert.InRange(Live(), 0, before);
+        }
+
+        while (optimizer.Steps % interval != 0)
+        {
+            Step();
+        }
+
+        problem.Loss.Value(problem.Model.call(problem.Inputs), problem.Targets).backward();
+        optimizer.step(); // is not told of calls before the last step
+    }
+
     [Fact]
     public void Hooks_go_with_the_optimizer_and_steps_leave_no_tensor_behind()
     {
