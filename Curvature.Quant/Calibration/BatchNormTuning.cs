@@ -112,10 +112,10 @@ public sealed class BatchNormTuning : IDisposable
             CalibrationPass.RequireSome(samples, ranks);
             if (ranks.Count > 1)
             {
-                double[] weights = ranks.Gather([.. means.Select(mean => mean.Weight)]);
+                double[][] told = [.. ranks.Gather([.. means.Select(mean => mean.SeesCalls ? mean.Weight : -mean.Weight)]).Chunk(Math.Max(1, means.Length))];
                 foreach ((NormMean mean, int n) in means.Select((mean, n) => (mean, n)))
                 {
-                    mean.OfAll(ranks, Enumerable.Range(0, ranks.Count).Sum(rank => weights[(rank * means.Length) + n]));
+                    mean.OfAll(ranks, [.. told.Select(rank => (Math.Abs(rank[n]), rank[n] > 0))]);
                 }
             }
         }

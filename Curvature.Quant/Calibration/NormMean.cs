@@ -32,6 +32,9 @@ internal sealed class NormMean : IDisposable
     /// <summary>Samples of all calls.</summary>
     public double Weight { get; private set; }
 
+    /// <summary>Whether the hook has seen a call: what no call went with is not taken for one then.</summary>
+    public bool SeesCalls => _seesCalls;
+
     /// <summary>A batch comes: until a hook says otherwise the norm will be called once.</summary>
     public void Begin(long samples)
     {
@@ -43,11 +46,17 @@ internal sealed class NormMean : IDisposable
         }
     }
 
-    /// <summary>The weighted mean of the ranks' statistics, and their calls together; a rank without calls has the old ones, which do not count. Collective.</summary>
+    /// <summary>
+    /// The weighted mean of the ranks' statistics, and their calls together; a rank without calls has the old ones, which do not count, nor do batches that a rank took for calls where hooks of another have seen what calls are. Where nobody
+    /// called it, it stays. Collective.
+    /// </summary>
     /// <param name="ranks">The ranks.</param>
-    /// <param name="weight">Of all ranks; 0: nobody called it, and it stays.</param>
-    public void OfAll(IRanks ranks, double weight)
+    /// <param name="all">Of each rank its <see cref="Weight"/> and whether it <see cref="SeesCalls"/>.</param>
+    public void OfAll(IRanks ranks, IReadOnlyList<(double Weight, bool SeesCalls)> all)
     {
+        bool areSeen = all.Any(rank => rank.SeesCalls);
+        double[] weights = [.. all.Select(rank => rank.SeesCalls == areSeen ? rank.Weight : 0)];
+        (double own, double weight) = (weights[ranks.Rank], weights.Sum());
         if (weight == 0)
         {
             return;
@@ -56,7 +65,7 @@ internal sealed class NormMean : IDisposable
         using DisposeScope scope = NewDisposeScope();
         foreach (Tensor statistics in (Tensor[])[_norm.running_mean!, _norm.running_var!])
         {
-            Tensor sum = Weight > 0 ? statistics.to(ScalarType.Float64).mul(Weight / weight) : zeros(statistics.shape, ScalarType.Float64, statistics.device);
+            Tensor sum = own > 0 ? statistics.to(ScalarType.Float64).mul(own / weight) : zeros(statistics.shape, ScalarType.Float64, statistics.device);
             ranks.Sum(sum);
             statistics.copy_(sum);
         }

@@ -70,6 +70,29 @@ public class BatchNormTuningTests
         Assert.All(all, rank => Assert.Equal(all[0], rank));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void A_norm_that_some_ranks_never_call_has_the_statistics_of_the_calls_alone(int first)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor[] batches = [.. new[] { 6, 3, 4, 7 }.Select((size, i) => CalibrationNetworks.Images(size, i, ScalarType.Float64).flatten(1).narrow(1, 0, 5).abs().mul(i < 2 ? 1 : -1))];
+        double[] Measure(Gated model, IRanks ranks)
+        {
+            Tensor[] own = ranks.Count == 1 ? batches : ranks.Rank == first ? batches[..2] : ranks.Rank == (first + 1) % 3 ? batches[2..] : [];
+            using BatchNormTuning tuning = BatchNormTuning.Apply(model, own, ranks);
+            return [model.Norm.num_batches_tracked!.ToInt64(), .. CalibrationNetworks.Values(model.Norm.running_mean!), .. CalibrationNetworks.Values(model.Norm.running_var!)];
+        }
+
+        Gated[] models = [.. Enumerable.Range(0, 4).Select(_ => new Gated())];
+        double[] alone = Measure(models[3], OneRank.Instance);
+        Assert.Equal(2, alone[0]);
+        double[][] all = ThreadRanks.Run(3, ranks => Measure(models[ranks.Rank], ranks));
+        Assert.All(all, rank => Assert.All(alone.Zip(rank), pair => Assert.Equal(pair.First, pair.Second, 1e-12)));
+        Assert.All(all, rank => Assert.Equal(all[0], rank));
+    }
+
     [Fact]
     public void Takes_back_some_of_what_quantization_does_to_a_network_with_norms()
     {
@@ -139,6 +162,22 @@ public class BatchNormTuningTests
         public BatchNorm1d Norm { get; }
 
         public override Tensor forward(Tensor input) => _directly ? Norm.forward(input) : Norm.call(input).add(Norm.call(input.mul(3)));
+    }
+
+    /// <summary>A norm that only batches above zero go through.</summary>
+    private sealed class Gated : nn.Module<Tensor, Tensor>
+    {
+        public Gated()
+            : base(nameof(Gated))
+        {
+            Norm = nn.BatchNorm1d(5, dtype: ScalarType.Float64);
+            register_module("norm", Norm);
+            this.to(Here);
+        }
+
+        public BatchNorm1d Norm { get; }
+
+        public override Tensor forward(Tensor input) => input.sum().ToDouble() > 0 ? Norm.call(input) : input;
     }
 
     private static double[] State(Sequential model) => [.. model.state_dict().Values.SelectMany(CalibrationNetworks.Values)];
