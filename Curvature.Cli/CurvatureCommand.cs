@@ -47,9 +47,9 @@ public static class CurvatureCommand
     private static int Invoke(string[] args, Terminal terminal)
     {
         ParseResult parse = Root(terminal).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (parse.Errors.Count > 0 && parse.Action is not HelpAction)
+        if (parse.Action is not HelpAction && WrongWords.Of(parse) is [_, ..] wrong)
         {
-            terminal.Fail($"{string.Join(" ", Messages(parse))} See '{Path(parse.CommandResult)} --help'.");
+            terminal.Fail($"{string.Join(" ", wrong)} See '{WrongWords.Path(parse.CommandResult)} --help'.");
             return Usage;
         }
 
@@ -65,7 +65,7 @@ public static class CurvatureCommand
 
                 if (parse.Action is not HelpAction)
                 {
-                    terminal.Say($"'{Path(parse.CommandResult)}' is the work of one process: rank 0 does it, and the other {Format.Count(Team.Count - 1, "rank")} end.");
+                    terminal.Say($"'{WrongWords.Path(parse.CommandResult)}' is the work of one process: rank 0 does it, and the other {Format.Count(Team.Count - 1, "rank")} end.");
                 }
             }
 
@@ -109,26 +109,4 @@ public static class CurvatureCommand
             QuantizeCommand.Create(terminal),
             InspectCommand.Create(terminal),
         };
-
-    /// <summary>What is wrong, and which commands there are where the wrong word stands in the place of one. What follows a wrong word is not understood either, which needs no saying.</summary>
-    private static IEnumerable<string> Messages(ParseResult parse)
-    {
-        string[] messages = [.. parse.Errors.Select(error => error.Message).Distinct()];
-        string[] commands = [.. parse.CommandResult.Command.Subcommands.Select(command => command.Name)];
-        string[] strangers = [.. messages.Where(message => !message.StartsWith("Required command", StringComparison.Ordinal))];
-        if (parse.UnmatchedTokens is [var stranger, ..])
-        {
-            string? meant = Spelling.Nearest(stranger, commands.Length > 0 ? commands : parse.CommandResult.Command.Options.Select(option => option.Name));
-            strangers =
-            [
-                .. strangers.Where(message => !message.StartsWith("Unrecognized", StringComparison.Ordinal)),
-                $"Unrecognized command or argument '{stranger}'{(meant is null ? "." : $": did you mean {meant}?")}",
-            ];
-        }
-
-        return (strangers.Length > 0 ? strangers : messages).Concat(commands.Length > 0 ? [$"Commands: {string.Join(", ", commands)}."] : []);
-    }
-
-    private static string Path(CommandResult command) =>
-        command.Parent is CommandResult parent ? $"{Path(parent)} {command.Command.Name}" : "curvature";
 }

@@ -47,13 +47,6 @@ internal static class ReportCommand
                 result.AddError("A series is made of checkpoints; name a recording of a training alone.");
             }
         });
-        command.Validators.Add(result =>
-        {
-            foreach (string word in result.GetResult(more)?.Tokens.Select(token => token.Value).Where(word => word.StartsWith('-')) ?? [])
-            {
-                result.AddError($"'{word}' is no option of report; report --help lists them. A file of that name is ./{word}.");
-            }
-        });
         command.SetAction(parse =>
         {
             FigureFormat figures = FigureFormatOption.Read(parse, format);

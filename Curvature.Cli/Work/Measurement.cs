@@ -26,7 +26,6 @@ internal sealed class Measurement
     {
         (_request, _wanted, _work, _environment, _record, _terminal) = (request, wanted, work, environment, record, terminal);
         _environment.Before = record.Before;
-        wanted.Eigenvalues?.Check(work.Parameters.Count);
         _cost = Cost(record, () => work.Time(TakesForms, terminal.Cancellation));
         _whole = wanted.Plan(Math.Min(request.Samples ?? long.MaxValue, work.Data.Count), work.Parameters.Count);
         _fitting = wanted.WithinMemory(_whole, VectorsInMemory());
@@ -56,6 +55,7 @@ internal sealed class Measurement
 
         var environment = new EnvironmentReport();
         using Workspace work = Workspace.Open(request, ranks);
+        wanted.Eigenvalues?.Check(work.Parameters.Count); // before there is a checkpoint of it
         using JobRecord record = JobRecord.Open(request, work, terminal);
         return new Measurement(request, wanted, work, environment, record, terminal).Run();
     }
@@ -65,6 +65,7 @@ internal sealed class Measurement
     {
         var environment = new EnvironmentReport();
         using Workspace work = Workspace.Open(request);
+        wanted.Eigenvalues?.Check(work.Parameters.Count);
         return new Measurement(request, wanted, work, environment, JobRecord.None, terminal).Estimate();
     }
 

@@ -37,7 +37,7 @@ internal sealed class JournalFile : IDisposable
     /// <summary>Whether there is a record that was not read yet.</summary>
     public bool HasNext => _next < _end;
 
-    /// <summary>Opens the file of a job, or begins one, for this process alone.</summary>
+    /// <summary>Opens the file of a job, or begins one, for this process alone; that of another job in which there is no product yet is begun anew.</summary>
     /// <exception cref="CurvatureException">Another job's, no journal, in use, or not to be written.</exception>
     public static JournalFile Open(string path, IReadOnlyList<KeyValuePair<string, string>> job)
     {
@@ -51,7 +51,7 @@ internal sealed class JournalFile : IDisposable
             stream.ReadExactly(found);
             if (!found.AsSpan().SequenceEqual(head))
             {
-                if (!head.AsSpan().StartsWith(found)) // else what was left of a head, or nothing
+                if (!head.AsSpan().StartsWith(found) && !IsWithoutProducts(stream)) // else what was left of a head, or nothing, or what was refused before its first product
                 {
                     throw Stranger(path, stream, job);
                 }
@@ -79,25 +79,7 @@ internal sealed class JournalFile : IDisposable
     /// <summary>Finds the end of what is whole, by the heads of the records; the rest is cut off. Tells how many products there are, the time at the last record, and how many bytes were cut off.</summary>
     public (int Products, TimeSpan Elapsed, long Dropped) Survey()
     {
-        (int products, double elapsed) = (0, 0);
-        Span<byte> head = stackalloc byte[RecordHead];
-        while (_end + RecordHead <= _stream.Length)
-        {
-            _stream.Position = _end;
-            _stream.ReadExactly(head);
-            long length = BinaryPrimitives.ReadInt64LittleEndian(head[16..]);
-            double at = BinaryPrimitives.ReadDoubleLittleEndian(head[8..]);
-            int columns = BinaryPrimitives.ReadInt32LittleEndian(head[4..]);
-            if (columns < 0 || BinaryPrimitives.ReadUInt32LittleEndian(head) != Mark || length < 0 || length > _stream.Length - _end - RecordHead - HashSize || !(at >= 0 && at < TimeSpan.MaxValue.TotalSeconds / 2))
-            {
-                break;
-            }
-
-            products += columns;
-            elapsed = at;
-            _end += RecordHead + length + HashSize;
-        }
-
+        (int products, double elapsed, _end) = Survey(_stream, _end);
         long dropped = _stream.Length - _end;
         if (dropped > 0)
         {
@@ -187,6 +169,48 @@ internal sealed class JournalFile : IDisposable
     public void Close() => _closed = true;
 
     public void Dispose() => _stream.Dispose();
+
+    /// <summary>Products of the records from a place on, the seconds at the last, and where they end.</summary>
+    private static (int Products, double Elapsed, long End) Survey(FileStream stream, long end)
+    {
+        (int products, double elapsed) = (0, 0);
+        Span<byte> head = stackalloc byte[RecordHead];
+        while (end + RecordHead <= stream.Length)
+        {
+            stream.Position = end;
+            stream.ReadExactly(head);
+            long length = BinaryPrimitives.ReadInt64LittleEndian(head[16..]);
+            double at = BinaryPrimitives.ReadDoubleLittleEndian(head[8..]);
+            int columns = BinaryPrimitives.ReadInt32LittleEndian(head[4..]);
+            if (columns < 0 || BinaryPrimitives.ReadUInt32LittleEndian(head) != Mark || length < 0 || length > stream.Length - end - RecordHead - HashSize || !(at >= 0 && at < TimeSpan.MaxValue.TotalSeconds / 2))
+            {
+                break;
+            }
+
+            products += columns;
+            elapsed = at;
+            end += RecordHead + length + HashSize;
+        }
+
+        return (products, elapsed, end);
+    }
+
+    /// <summary>Whether a file is a journal, whole as far as its job goes, in which readings of clock and memory are all that there is.</summary>
+    private static bool IsWithoutProducts(FileStream stream)
+    {
+        byte[] start = new byte[Magic.Length + 8], hash = new byte[HashSize];
+        stream.Position = 0;
+        int read = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false), length = BinaryPrimitives.ReadInt32LittleEndian(start.AsSpan(12));
+        if (read < start.Length || !start.AsSpan().StartsWith(Magic) || BinaryPrimitives.ReadInt32LittleEndian(start.AsSpan(8)) != Version || length is < 0 or > LargestJob || length > stream.Length - start.Length - HashSize)
+        {
+            return false;
+        }
+
+        byte[] text = new byte[length];
+        stream.ReadExactly(text);
+        stream.ReadExactly(hash);
+        return hash.AsSpan().SequenceEqual(SHA256.HashData(text)) && Survey(stream, stream.Position).Products == 0;
+    }
 
     private static byte[] Head(IReadOnlyList<KeyValuePair<string, string>> job)
     {

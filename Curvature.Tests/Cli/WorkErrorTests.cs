@@ -65,6 +65,21 @@ public class WorkErrorTests
     public static TheoryData<string> Names => [.. Cases.Keys];
 
     [Theory]
+    [InlineData("eigs", "--top", "100000", "5")]
+    [InlineData("logdet", "--damping", null, "0.5")]
+    public void What_is_refused_before_the_first_product_leaves_no_checkpoint_that_refuses_it_put_right(string quantity, string option, string? wrong, string right)
+    {
+        using var folder = new TemporaryFolder();
+        CommandRun Run(string? value) => CommandRun.Of(
+            ["measure", quantity, Mlp, "--data", MlpData, "--loss", "cross-entropy", "--matrix", "ggn", "--samples", "8", .. value is null ? (string[])[] : [option, value], "--checkpoint", folder.File("job"), "--threads", "1"]);
+        CommandRun refused = Run(wrong);
+        Assert.Equal(CurvatureCommand.Failed, refused.ExitCode);
+        Assert.Contains(option, refused.Message, StringComparison.Ordinal);
+        CommandRun again = Run(right);
+        Assert.True(again.ExitCode == CurvatureCommand.Success, again.Error);
+    }
+
+    [Theory]
     [MemberData(nameof(Names))]
     public void Is_one_message_exit_code_1_and_no_leftovers(string name)
     {

@@ -177,6 +177,26 @@ public sealed class ProductJournalTests : IDisposable
     }
 
     [Fact]
+    public void A_journal_without_a_product_is_nobodys_and_one_whose_beginning_is_damaged_is_left_alone()
+    {
+        using (ProductJournal journal = Open())
+        {
+            journal.Reading("free memory", () => 3.25);
+        }
+
+        byte[] before = System.IO.File.ReadAllBytes(File), damaged = [.. before];
+        damaged[20] ^= 1; // in its description of the job
+        KeyValuePair<string, string>[] other = [new("model_sha256", "b2")];
+        _folder.Write(ProductJournal.FileName, damaged);
+        Assert.Throws<CurvatureException>(() => ProductJournal.Open(_folder.File("."), other));
+        Assert.Equal(damaged, System.IO.File.ReadAllBytes(File));
+        _folder.Write(ProductJournal.FileName, before);
+        using ProductJournal theirs = ProductJournal.Open(_folder.File("."), other);
+        Assert.Equal(7, theirs.Reading("free memory", () => 7));
+        Assert.Equal(TimeSpan.Zero, theirs.Before);
+    }
+
+    [Fact]
     public void A_file_that_is_no_journal_is_refused_and_left_alone()
     {
         _folder.Write(ProductJournal.FileName, "my thesis");
