@@ -185,7 +185,7 @@ internal static class ReportText
                 report.ModelName,
                 Format.Number(report.Summary.Loss ?? double.NaN),
                 Format.Number(report.Summary.GradientNorm ?? double.NaN),
-                Format.Number(report.Summary.Largest?.Value ?? double.NaN),
+                (report.Summary.Largest is { Converged: false } ? "at least " : "") + Format.Number(report.Summary.Largest?.Value ?? double.NaN),
                 report.Summary.Trace is { } trace ? Format.Estimate(trace.Total) : "",
             ]));
     }

@@ -52,7 +52,7 @@ public sealed record LanczosEigensolver : IEigensolver
 
     /// <value>
     /// Krylov vectors kept at once, never fewer than the wanted ones and 2; null (default): 20 more than twice the wanted ones, at least 40, and all P where
-    /// a quarter of the spectrum is wanted, so that P products end the search.
+    /// a quarter of the spectrum is wanted, so that about P products end the search.
     /// </value>
     public int? BasisSize { get; init; }
 
@@ -77,8 +77,7 @@ public sealed record LanczosEigensolver : IEigensolver
     }
 
     /// <summary>
-    /// Searches one Krylov space orthogonal to the locked vectors and locks what it finds. True if the locked set is complete and this space
-    /// had nothing to add to it.
+    /// Searches one Krylov space orthogonal to the locked vectors and locks what it finds. True if the locked set is complete: this space had nothing to add to it, or was the whole one.
     /// </summary>
     private bool Round(Search search, int round)
     {
@@ -88,6 +87,7 @@ public sealed record LanczosEigensolver : IEigensolver
         long room = search.A.Columns - search.Values.Count;
         long usual = 4L * search.Wanted >= search.A.Columns ? search.A.Columns : Math.Max(40, (2L * search.Wanted) + 20);
         int size = (int)Math.Min(room, Math.Max(BasisSize ?? usual, search.Wanted + 2L));
+        bool isWhole = size == search.A.Columns; // a basis of all there is: nothing is locked, and nothing can be missed
         DeviceMemory.RequireVectors((4L * (size + 1) / 3) + search.Wanted, search.A.Columns, search.A.DType, search.A.Device, "Ask for fewer eigenvalues or a smaller BasisSize.");
         Tensor start = Probes.Draw(ProbeKind.Gaussian, search.A.Columns, round, 1, Seed, search.A.DType, search.A.Device).squeeze(1);
         using KrylovBasis basis = new(search.A, size, search.Locked, start);
@@ -105,6 +105,11 @@ public sealed record LanczosEigensolver : IEigensolver
             int[] best = Best(values, sought);
             double limit = RayleighRitz.Reachable(Tolerance, search.A.DType) * search.Scale(values);
             bool converged = basis.IsInvariant || (basis.Length >= best.Length && best.All(i => residuals[i] <= limit));
+            if (isWhole && converged && !last && room - basis.Length <= Math.Min(basis.Length / 3, search.Left))
+            {
+                continue; // what is left of the space takes fewer products than to look for what was missed
+            }
+
             if (missing == 0 && !best.Any(i => Belongs(search, values[i], converged ? -limit : Doubt(residuals[i], search.Scale(values), basis.Length))))
             {
                 return true;
@@ -114,7 +119,7 @@ public sealed record LanczosEigensolver : IEigensolver
             {
                 int[] chosen = missing > 0 ? best : [.. best.Where(i => Belongs(search, values[i], -limit) && (converged || residuals[i] <= limit))];
                 search.Lock(basis.Vectors(s, chosen), chosen.Select(i => values[i]));
-                return false;
+                return isWhole && basis.Length == room;
             }
 
             if (basis.Length == size)
@@ -209,7 +214,10 @@ public sealed record LanczosEigensolver : IEigensolver
         public int Products { get; private set; }
 
         /// <summary>Whether products are left, beside those that measure the residuals, and directions to look in.</summary>
-        public bool CanGoOn => Products + _reserve < maxProducts && Values.Count < a.Columns;
+        public bool CanGoOn => Left > 0 && Values.Count < a.Columns;
+
+        /// <summary>Products that are left, beside those that measure the residuals.</summary>
+        public int Left => maxProducts - _reserve - Products;
 
         /// <summary>The largest |Ritz value| seen: a lower bound of the norm.</summary>
         public double Scale(IEnumerable<double> values) => _scale = Math.Max(_scale, values.Max(Math.Abs));

@@ -1,4 +1,5 @@
 using Curvature.Estimators;
+using Curvature.Krylov;
 using Curvature.Sharpness;
 using Curvature.Viz.Figures;
 
@@ -72,9 +73,16 @@ public static class SeriesContent
     private static IEnumerable<Headline> Headlines(IReadOnlyList<SharpnessReport> reports)
     {
         SharpnessSummary first = reports[0].Summary, last = reports[^1].Summary;
+        if (first.Largest is { } before && last.Largest is { } after)
+        {
+            yield return new(
+                "Sharpness λmax",
+                $"{SharpnessHeadlines.Known(before)} → {SharpnessHeadlines.Known(after)}",
+                $"The largest eigenvalue, from the first checkpoint to the last.{(before.Converged && after.Converged ? "" : " One that did not converge is a lower bound.")}");
+        }
+
         foreach ((string label, double? from, double? to, string meaning) in ((string, double?, double?, string)[])
             [
-                ("Sharpness λmax", first.Largest?.Value, last.Largest?.Value, "The largest eigenvalue, from the first checkpoint to the last."),
                 ("Trace", first.Trace?.Total.Value, last.Trace?.Total.Value, "Sum of all curvatures."),
                 ("Loss", first.Loss, last.Loss, "On the samples measured."),
                 ("Gradient norm", first.GradientNorm, last.GradientNorm, "0 at a stationary point."),
@@ -97,13 +105,21 @@ public static class SeriesContent
 
     private static IEnumerable<Finding> Trends(IReadOnlyList<SharpnessReport> reports)
     {
-        (double? from, double? to) = (reports[0].Summary.Largest?.Value, reports[^1].Summary.Largest?.Value);
-        if (from > 0 && to > 0 && (to > Trend * from || from > Trend * to))
+        if (reports[0].Summary.Largest is not { Value: > 0 and var from } first || reports[^1].Summary.Largest is not { Value: > 0 and var to } last)
         {
+            yield break;
+        }
+
+        // The one that did not converge may be larger: where it is the larger one already, that changes nothing.
+        Eigenvalue smaller = to > from ? first : last;
+        double ratio = Math.Max(to / from, from / to);
+        if (ratio > Trend && smaller.Converged)
+        {
+            string Bound(Eigenvalue value) => value.Converged ? "" : "at least ";
             yield return Finding.Of(
                 to > from ? "sharpening" : "flattening",
                 Severity.Info,
-                FormattableString.Invariant($"From the first checkpoint to the last the sharpness {(to > from ? "rose" : "fell")} {Math.Max(to.Value / from.Value, from.Value / to.Value):G3} times, from {from:G4} to {to:G4}."),
+                FormattableString.Invariant($"From the first checkpoint to the last the sharpness {(to > from ? "rose" : "fell")} {Bound(to > from ? last : first)}{ratio:G3} times, from {Bound(first)}{from:G4} to {Bound(last)}{to:G4}."),
                 ("from", from),
                 ("to", to));
         }
@@ -120,7 +136,7 @@ public static class SeriesContent
             new(title, [.. reports.Select((report, i) => ((double)(i + 1), of(report.Summary) ?? double.NaN))], kind);
         (string Heading, string Name, string Axis, bool Logarithmic, Curve[] Curves)[] figures =
         [
-            ("Sharpness", "sharpness-trend", "eigenvalue", false, [Curve("largest λmax", summary => summary.Largest?.Value), Curve("smallest found", summary => Smallest(summary), CurveKind.Beside)]),
+            ("Sharpness", "sharpness-trend", "eigenvalue", false, [Curve("largest λmax found", summary => summary.Largest?.Value), Curve("smallest found", summary => Smallest(summary), CurveKind.Beside)]),
             ("Trace", "trace-trend", "trace", false, [Curve("trace", summary => summary.Trace?.Total.Value)]),
             ("Loss", "loss-trend", "loss, gradient norm", true, [Curve("loss", summary => summary.Loss), Curve("gradient norm", summary => summary.GradientNorm, CurveKind.Beside)]),
         ];
@@ -140,7 +156,7 @@ public static class SeriesContent
         }
     }
 
-    private static double? Smallest(SharpnessSummary summary) => summary.Eigenvalues.Count > 1 && summary.Which != Krylov.Spectrum.Largest ? summary.Eigenvalues.Min(eigenvalue => eigenvalue.Value) : null;
+    private static double? Smallest(SharpnessSummary summary) => summary.Eigenvalues.Count > 1 && summary.Which != Spectrum.Largest ? summary.Eigenvalues.Min(eigenvalue => eigenvalue.Value) : null;
 
     private static ReportTable Table(IReadOnlyList<SharpnessReport> reports, string[] names) => new(
         "What was measured, in the order given",
@@ -150,24 +166,33 @@ public static class SeriesContent
             $"{i + 1}. {names[i]}",
             Text(report.Summary.Loss),
             Text(report.Summary.GradientNorm),
-            Text(report.Summary.Largest?.Value),
+            Text(report.Summary.Largest),
             Text(Smallest(report.Summary)),
             report.Summary.Trace is { } trace ? NumberText.Of(trace.Total) : "",
-            Text(report.Summary.LargestStableLearningRate),
+            report.Summary.LargestStableLearningRate is { } rate ? $"{(report.Summary.Largest!.Converged ? "" : "below ")}{NumberText.Of(rate)}" : "",
         ])]);
 
     private static ReportTable Differences(IReadOnlyList<SharpnessReport> reports, string[] names)
     {
         SharpnessSummary first = reports[0].Summary, second = reports[1].Summary;
-        (string Name, double? From, double? To)[] numbers =
+        string[]? Row(string name, double? from, double? to) =>
+            from is { } a && to is { } b ? [name, NumberText.Of(a), NumberText.Of(b), NumberText.Of(b - a), NumberText.Of(b / a, 3)] : null;
+        string[]? sharpness = (first.Largest, second.Largest) switch
+        {
+            ({ Converged: true } a, { Converged: true } b) => Row("sharpness λmax", a.Value, b.Value),
+            ({ } a, { } b) => ["sharpness λmax", Text(a), Text(b), "", ""], // bounds have no difference
+            _ => null,
+        };
+        List<IReadOnlyList<string>> rows =
         [
-            ("loss", first.Loss, second.Loss),
-            ("gradient norm", first.GradientNorm, second.GradientNorm),
-            ("sharpness λmax", first.Largest?.Value, second.Largest?.Value),
-            ("smallest eigenvalue found", Smallest(first), Smallest(second)),
+            .. ((string[]?[])
+            [
+                Row("loss", first.Loss, second.Loss),
+                Row("gradient norm", first.GradientNorm, second.GradientNorm),
+                sharpness,
+                Row("smallest eigenvalue found", Smallest(first), Smallest(second)),
+            ]).OfType<string[]>(),
         ];
-        List<IReadOnlyList<string>> rows = [.. numbers.Where(row => row.From is not null && row.To is not null)
-            .Select(row => (string[])[row.Name, NumberText.Of(row.From!.Value), NumberText.Of(row.To!.Value), NumberText.Of(row.To.Value - row.From.Value), NumberText.Of(row.To.Value / row.From.Value, 3)])];
         if (first.Trace is { Total: var from } && second.Trace is { Total: var to })
         {
             Estimate change = new(to.Value - from.Value, Math.Sqrt((from.StandardError * from.StandardError) + (to.StandardError * to.StandardError)), 0, Math.Min(from.Samples, to.Samples));
@@ -191,6 +216,8 @@ public static class SeriesContent
             [new("layer", false), .. shown.Select(i => new ReportColumn(names[i]))],
             [.. layers.Select(name => (string[])[name, .. shown.Select(i => reports[i].Summary.Trace!.Layers.FirstOrDefault(layer => layer.Name == name) is { } layer ? NumberText.Of(layer.Trace) : "")])]);
     }
+
+    private static string Text(Eigenvalue? largest) => largest is { } known ? SharpnessHeadlines.Known(known) : "";
 
     private static string Text(double? value) => value is { } number ? NumberText.Of(number) : "";
 }

@@ -50,7 +50,7 @@ internal static class SharpnessHeadlines
     }
 
     /// <summary>A Ritz value never exceeds the largest eigenvalue.</summary>
-    private static string Known(Eigenvalue largest) => (largest.Converged ? "" : "at least ") + NumberText.Of(largest.Value);
+    public static string Known(Eigenvalue largest) => (largest.Converged ? "" : "at least ") + NumberText.Of(largest.Value);
 
     private static Headline Sharpness(Eigenvalue largest, double? rate) => new(
         "Sharpness λmax",

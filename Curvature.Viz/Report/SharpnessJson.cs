@@ -42,7 +42,7 @@ public static class SharpnessJson
             .Add("parameters", report.Summary.Parameters)
             .Add("loss", report.Summary.Loss)
             .Add("gradient_norm", report.Summary.GradientNorm)
-            .Add("largest_stable_learning_rate", report.Summary.LargestStableLearningRate)
+            .Add("largest_stable_learning_rate", report.Summary.Largest is { Converged: true } ? report.Summary.LargestStableLearningRate : null) // else a bound that it is below
             .Add("trace", report.Summary.Trace?.Total)
             .Add("layers", report.Summary.Trace?.Layers)
             .Add("eigenvalues", report.Summary.Eigenvalues.OrderByDescending(eigenvalue => Math.Abs(eigenvalue.Value)))

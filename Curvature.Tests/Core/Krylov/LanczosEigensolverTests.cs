@@ -161,6 +161,27 @@ public sealed class LanczosEigensolverTests
         Assert.All(expected.Order().Zip(pairs.Values.OrderBy(v => v.Value)), p => Assert.Equal(p.First, p.Second.Value, 1e-5 * 7));
     }
 
+    [Theory]
+    [InlineData(60, Spectrum.Magnitude, ScalarType.Float64)]
+    [InlineData(51, Spectrum.Both, ScalarType.Float32)]
+    [InlineData(120, Spectrum.Smallest, ScalarType.Float32)]
+    [InlineData(199, Spectrum.Largest, ScalarType.Float64)]
+    public void A_basis_of_the_whole_space_ends_the_search(int count, Spectrum which, ScalarType dtype)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        double[] spectrum = [.. Enumerable.Range(0, 200).Select(i => (i % 4 == 0 ? -1 : 1) * (1 + (i * 0.01)))];
+        using DiagonalOperator a = new(tensor(spectrum, dtype, Here));
+        int wanted = Math.Min(200, which == Spectrum.Both ? 2 * count : count);
+        foreach (int? most in (int?[])[200 + wanted, null])
+        {
+            LanczosEigensolver solver = new() { Count = count, Which = which };
+            using Eigenpairs pairs = (most is { } products ? solver with { MaxProducts = products } : solver).Solve(a);
+            Assert.True(pairs.IsComplete && pairs.Converged);
+            Assert.InRange(pairs.Products, wanted, 200 + wanted);
+            Assert.All(Expected(spectrum, which, count).Order().Zip(pairs.Values.OrderBy(v => v.Value)), p => Assert.Equal(p.First, p.Second.Value, 1e-5 * 3));
+        }
+    }
+
     [Fact]
     public void The_same_seed_gives_the_same_bits()
     {

@@ -30,6 +30,25 @@ public class SeriesContentTests
     }
 
     [Fact]
+    public void An_eigenvalue_that_did_not_converge_is_a_bound_everywhere()
+    {
+        SharpnessReport converged = Viz.Samples.Report with { Findings = [] }, bound = converged with { Summary = converged.Summary with { Eigenvalues = [new(18, 0.5, false)] } };
+        ReportContent content = SeriesContent.Of([converged, bound]);
+        Assert.Equal("9.000 → at least 18.00", content.Headlines.Single(headline => headline.Label.StartsWith("Sharpness", StringComparison.Ordinal)).Value);
+        Assert.Equal(["sharpness λmax", "9.000", "at least 18.00", "", ""], ((ReportTable)content.Sections[0].Blocks[0]).Rows.Single(row => row[0].StartsWith("sharpness", StringComparison.Ordinal)));
+        ReportTable table = (ReportTable)content.Sections.Single(section => section.Title == "Checkpoints").Blocks[0];
+        Assert.Equal(("9.000", "0.2222"), (table.Rows[0][3], table.Rows[0][6]));
+        Assert.Equal(("at least 18.00", "below 0.1111"), (table.Rows[1][3], table.Rows[1][6]));
+        Curvature.Sharpness.Finding rise = content.Findings.Single(finding => finding.Id == "sharpening");
+        Assert.Contains("rose at least 2 times, from 9 to at least 18", rise.Message, StringComparison.Ordinal);
+        Assert.Contains(SeriesContent.Of([bound, converged]).Findings, finding => finding.Id == "flattening" && finding.Message.Contains("fell at least 2 times, from at least 18 to 9.", StringComparison.Ordinal));
+        SharpnessReport low = converged with { Summary = converged.Summary with { Eigenvalues = [new(3, 0.5, false)] } };
+        Assert.All((SharpnessReport[][])[[low, converged], [converged, low], [low, bound]], pair => Assert.DoesNotContain(SeriesContent.Of(pair).Findings, finding => finding.Id is "sharpening" or "flattening"));
+        JsonElement json = JsonDocument.Parse(SharpnessJson.Write(bound)).RootElement;
+        Assert.Equal(JsonValueKind.Null, json.GetProperty("largest_stable_learning_rate").ValueKind);
+    }
+
+    [Fact]
     public void A_number_that_is_not_finite_is_told_of_where_a_page_of_its_own_tells_of_it()
     {
         SharpnessReport good = Viz.Samples.Report with { Findings = [] };
