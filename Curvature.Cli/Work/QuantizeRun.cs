@@ -71,12 +71,7 @@ internal static class QuantizeRun
 
     private static void Write(QuantizeRequest request, Workspace work, PlanFile plan, QuantizedModel quantized)
     {
-        if (request.Scales is { } file)
-        {
-            AtomicFile.WriteText(file, Scales(plan, quantized)); // first: a model is there only where its scales are
-        }
-
-        CheckpointWriter.Write(work.Loaded, request.Out);
+        CheckpointWriter.Write(work.Loaded, request.Out, request.Scales is { } file ? [(file, AtomicFile.Text(Scales(plan, quantized)))] : []);
     }
 
     /// <summary>Nothing that is read is replaced, and two files do not go to one place.</summary>

@@ -28,22 +28,20 @@ public static class CheckpointWriter
     }
 
     /// <summary>Writes parameters and buffers, and for TorchScript the network.</summary>
-    /// <exception cref="CurvatureException">As <see cref="Check"/>; or the file cannot be written.</exception>
-    public static void Write(LoadedModel model, string path)
+    /// <param name="model">The model.</param>
+    /// <param name="path">Where it goes.</param>
+    /// <param name="beside">Files that belong to it: they and the model appear together, or all stays as it was.</param>
+    /// <exception cref="CurvatureException">As <see cref="Check"/>; or a file cannot be written.</exception>
+    public static void Write(LoadedModel model, string path, params IReadOnlyList<(string Path, Action<Stream> Write)> beside)
     {
         Check(model, path);
-        switch (model.Format)
+        Action<Stream> write = model.Format switch
         {
-            case TorchScriptFile.Format:
-                AtomicFile.Write(path, stream => WriteScript((jit.ScriptModule)model.Module, stream, path));
-                break;
-            case DatFile.Format:
-                AtomicFile.Write(path, stream => model.Module.save(stream));
-                break;
-            default:
-                SafetensorsFile.Write(path, model.Module.state_dict().Select(entry => (entry.Key, entry.Value)));
-                break;
-        }
+            TorchScriptFile.Format => stream => WriteScript((jit.ScriptModule)model.Module, stream, path),
+            DatFile.Format => stream => model.Module.save(stream),
+            _ => stream => SafetensorsFile.Write(stream, path, [.. model.Module.state_dict().Select(entry => (entry.Key, entry.Value))]),
+        };
+        AtomicFile.WriteAll([.. beside, (path, write)]);
     }
 
     private static string Ending(LoadedModel model) => model.Format switch

@@ -83,25 +83,28 @@ public static class SafetensorsFile
         string path, IEnumerable<(string Name, Tensor Value)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         (string Name, Tensor Value)[] all = [.. tensors];
-        AtomicFile.Write(path, stream =>
+        AtomicFile.Write(path, stream => Write(stream, path, all, metadata));
+    }
+
+    /// <summary>Writes them to a stream.</summary>
+    internal static void Write(Stream stream, string path, IReadOnlyList<(string Name, Tensor Value)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        byte[] header = Header(tensors, metadata, path);
+        Span<byte> length = stackalloc byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+        stream.Write(length);
+        stream.Write(header);
+        foreach ((_, Tensor value) in tensors)
         {
-            byte[] header = Header(all, metadata, path);
-            Span<byte> length = stackalloc byte[sizeof(long)];
-            BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
-            stream.Write(length);
-            stream.Write(header);
-            foreach ((_, Tensor value) in all)
-            {
-                using DisposeScope scope = NewDisposeScope();
-                TensorBytes.Write(stream, value.detach().cpu().contiguous());
-            }
-        });
+            using DisposeScope scope = NewDisposeScope();
+            TensorBytes.Write(stream, value.detach().cpu().contiguous());
+        }
     }
 
     private static ScalarType TypeOf(SafetensorsEntry entry, string path) =>
         entry.Type ?? throw new DataFormatException(path, $"an element type that tensors have in '{entry.Name}'", entry.DType, "convert it to F32, F64 or I64");
 
-    private static byte[] Header((string Name, Tensor Value)[] tensors, IReadOnlyDictionary<string, string>? metadata, string path)
+    private static byte[] Header(IReadOnlyList<(string Name, Tensor Value)> tensors, IReadOnlyDictionary<string, string>? metadata, string path)
     {
         using var text = new MemoryStream();
         using (var json = new Utf8JsonWriter(text))

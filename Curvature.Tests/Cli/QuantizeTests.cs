@@ -45,6 +45,19 @@ public class QuantizeTests
         Assert.Matches(@"fc1 +2,048 +3 ", again.Output);
     }
 
+    [MountFact]
+    public void A_disk_that_is_full_leaves_scales_and_model_as_they_were()
+    {
+        using var folder = new TemporaryFolder();
+        using var mount = Mount.Tmpfs(folder, "size=16k"); // the model takes 19 kB
+        string scales = folder.Write("scales.json", "earlier"), file = Path.Combine(mount.Path, "q.safetensors");
+        File.WriteAllText(file, "earlier");
+        CommandRun run = CommandRun.Of(["quantize", .. Digits, "--samples", "20", "--plan", folder.Write("plan.json", Plan), "--scales", scales, "--out", file, "--dtype", "float64"]);
+        Assert.Equal(CurvatureCommand.Failed, run.ExitCode);
+        Assert.Contains("disk is full", run.Message, StringComparison.Ordinal);
+        Assert.Equal(("earlier", "earlier"), (File.ReadAllText(scales), File.ReadAllText(file)));
+    }
+
     [Fact]
     public void A_plan_is_carried_from_plan_to_quantize_and_gives_what_it_said()
     {
