@@ -133,7 +133,7 @@ internal sealed class LandscapeRun
         using Tensor start = space.Snapshot();
         if (start.Equals(target))
         {
-            throw new CurvatureException($"{Path.GetFileName(_request.Work.Model)} and {Path.GetFileName(other)} have the same weights, so that there is no direction from one to the other. Name another checkpoint with --to.");
+            throw new CurvatureException($"{Path.GetFileName(_request.Work.Model)} and {Path.GetFileName(other)} have the same weights{(_request.Work.Parameters == "*" ? "" : $" in what --parameters {_request.Work.Parameters} looks at")}, so that there is no direction from one to the other. Name another checkpoint with --to{(_request.Work.Parameters == "*" ? "" : ", or other --parameters")}.");
         }
 
         double range = _request.Range ?? 2;

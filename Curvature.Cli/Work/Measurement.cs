@@ -246,11 +246,11 @@ internal sealed class Measurement
     }
 
     /// <summary>A mini-batch that is not smaller than what is looked at: there is no noise of batches to tell of.</summary>
-    private Finding? BatchFinding(long samples) => _wanted.Stability?.Setting.BatchSize is { } batch && batch > samples
+    private Finding? BatchFinding(long samples) => _wanted.Stability?.Setting.BatchSize is { } batch && batch >= samples
         ? Finding.Of(
             "full-batch",
             Severity.Warning,
-            $"--batch {batch} is more than the {Format.Count(samples, "sample")} looked at: each step sees all of them, and mini-batches leave no mark on the learning rates. Name a smaller --batch, or more samples.",
+            $"--batch {batch} is {(batch > samples ? "more than" : "all of")} the {Format.Count(samples, "sample")} looked at: each step sees all of them, and mini-batches leave no mark on the learning rates. Name a smaller --batch, or more samples.",
             ("batch", batch),
             ("samples", samples))
         : null;

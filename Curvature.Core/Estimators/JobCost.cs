@@ -76,8 +76,8 @@ public sealed record JobCost
         .. new CostPart[]
         {
             new("trace", Trace),
-            new("density", Passes(Plan.Steps, Plan.Steps * Plan.Runs) + (2.0 * Plan.Steps * Plan.Steps * Plan.Runs * VectorBytes / Speed.VectorBytes)),
-            new("eigenvalues", Passes(Plan.EigenProducts, Plan.EigenProducts) + (BasisPasses * BasisSize * Plan.EigenProducts * VectorBytes / Speed.VectorBytes)),
+            new("density", Passes(Plan.Steps, Plan.Steps * Plan.Runs, SecondsBeside) + (2.0 * Plan.Steps * Plan.Steps * Plan.Runs * VectorBytes / Speed.VectorBytes)),
+            new("eigenvalues", Passes(Plan.EigenProducts, Plan.EigenProducts, SecondsBeside) + (BasisPasses * BasisSize * Plan.EigenProducts * VectorBytes / Speed.VectorBytes)),
         }.Where(part => part.Amount > 0).Select(part => part with { Amount = part.Amount * Repeats }),
     ];
 
@@ -112,7 +112,7 @@ public sealed record JobCost
 
     private double Trace => TraceByForms && Product.Form is not null
         ? (Plan with { Samples = SamplesOfRank }).TraceSeconds(Product, Plan.Probes)
-        : Passes((int)Math.Ceiling((double)Plan.Probes / HutchinsonTrace.ProbesPerPass), Plan.Probes);
+        : Passes((int)Math.Ceiling((double)Plan.Probes / HutchinsonTrace.ProbesPerPass), Plan.Probes, TraceByForms ? 0 : SecondsBeside);
 
     private CostPart[] Vectors =>
     [
@@ -136,6 +136,6 @@ public sealed record JobCost
         return null;
     }
 
-    private double Passes(int passes, int vectors) => vectors == 0 ? 0 :
-        Product.Seconds(SamplesOfRank, passes, vectors) + (vectors * (SecondsBeside + (2.0 * (Ranks - 1) / Ranks * VectorBytes / Speed.RankBytes)));
+    private double Passes(int passes, int vectors, double beside) => vectors == 0 ? 0 :
+        Product.Seconds(SamplesOfRank, passes, vectors) + (vectors * (beside + (2.0 * (Ranks - 1) / Ranks * VectorBytes / Speed.RankBytes)));
 }

@@ -22,7 +22,7 @@ public sealed class CrossEntropy : ICurvatureLoss
         _options = options ?? new LossOptions();
         if (_options.LabelSmoothing is not (>= 0 and < 1))
         {
-            throw new CurvatureException($"Label smoothing lies in [0, 1); got {_options.LabelSmoothing}.");
+            throw new CurvatureException(FormattableString.Invariant($"Label smoothing lies in [0, 1); got {_options.LabelSmoothing}."));
         }
 
         if (_options.ClassWeights is { } weights)
@@ -37,7 +37,7 @@ public sealed class CrossEntropy : ICurvatureLoss
             int bad = Array.FindIndex(values, value => !(value >= 0 && double.IsFinite(value)));
             if (bad >= 0)
             {
-                throw new CurvatureException($"Class weights are one finite, non-negative number per class; got {values[bad]} for class {bad}.");
+                throw new CurvatureException(FormattableString.Invariant($"Class weights are one finite, non-negative number per class; got {values[bad]} for class {bad}."));
             }
         }
     }

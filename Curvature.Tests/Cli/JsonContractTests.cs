@@ -76,8 +76,9 @@ public class JsonContractTests
         JsonElement json = Measure("stability", "--optimizer", "sgd", "--lr", "4", "--batch", "16", "--batch-sizes", "16,64");
         Assert.Equal(["environment", "stability", "batch_sizes", "findings"], Names(json));
         Assert.True(json.GetProperty("environment").GetProperty("products").GetInt32() > 16 + 2); // the study's trace and noise, beside its eigenvalue and the batch sizes
-        JsonElement full = Measure("stability", "--batch", "65");
+        JsonElement full = Measure("stability", "--batch", "65"), all = Measure("stability", "--batch", "64");
         Assert.Contains("full-batch", Findings(full));
+        Assert.Contains("full-batch", Findings(all));
         Assert.DoesNotContain("full-batch", Findings(json));
         Assert.InRange(full.GetProperty("environment").GetProperty("products").GetInt32(), 5, 101);
         JsonElement stability = json.GetProperty("stability");

@@ -79,11 +79,12 @@ public class LandscapeTests
     public void To_another_checkpoint_there_is_a_barrier_or_none()
     {
         using var folder = new TemporaryFolder();
-        string same = folder.File("same.safetensors"), negative = folder.File("negative.safetensors"), other = folder.File("other.safetensors");
+        string same = folder.File("same.safetensors"), negative = folder.File("negative.safetensors"), other = folder.File("other.safetensors"), elsewhere = folder.File("elsewhere.safetensors");
         using (LoadedModel model = Checkpoint.Load(CommandRun.Digits[0], "digits-mlp"))
         {
             (string, Tensor)[] With(Func<string, Tensor, Tensor> change) => [.. model.Module.state_dict().Select(entry => (entry.Key, change(entry.Key, entry.Value.detach())))];
             SafetensorsFile.Write(same, With((_, w) => w.mul(1.001)));
+            SafetensorsFile.Write(elsewhere, With((name, w) => name == "fc2.bias" ? w.add(1) : w));
             SafetensorsFile.Write(negative, With((name, w) => name == "fc2.bias" ? w : w.neg())); // tanh is odd: the same function of the data, far away
             SafetensorsFile.Write(other, With((name, w) => name == "fc2.bias" ? w.narrow(0, 0, 9) : w));
         }
@@ -102,6 +103,8 @@ public class LandscapeTests
         CommandRun equal = CommandRun.Of([.. Quick, "--to", CommandRun.Digits[0]]);
         Assert.Equal(CurvatureCommand.Failed, equal.ExitCode);
         Assert.Contains("digits-mlp.safetensors and digits-mlp.safetensors have the same weights", equal.Message, StringComparison.Ordinal);
+        CommandRun unseen = CommandRun.Of([.. Quick, "--parameters", "fc1.*", "--to", elsewhere]);
+        Assert.Contains("have the same weights in what --parameters fc1.* looks at", unseen.Message, StringComparison.Ordinal);
     }
 
     [Fact]

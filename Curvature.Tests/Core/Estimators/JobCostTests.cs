@@ -41,6 +41,7 @@ public sealed class JobCostTests
         Assert.Equal(64 * (80 + 11), (forms with { Tensors = 10 }).CheckpointBytes - ((364 - 64) * 4e6));
         Assert.Equal(forms.Time[0].Amount, Job.Plan.TraceSeconds(forms.Product, 64), 9);
         Assert.Equal(Job.Time[0], (Job with { TraceByForms = true }).Time[0]); // made of products
+        Assert.Equal(Job.Time[0], (Job with { TraceByForms = true, SecondsBeside = 1 }).Time[0]); // and written as the numbers that forms are
     }
 
     [Fact]

@@ -94,8 +94,10 @@ public sealed class CurvatureLossTests
     [Theory]
     [InlineData(new double[] { 1, 2, -1 }, "got -1 for class 2")]
     [InlineData(new double[] { 1, double.NaN }, "got NaN for class 1")]
+    [InlineData(new double[] { 1, -0.5 }, "got -0.5 for class 1")]
     public void A_class_weight_that_cannot_be_is_named(double[] weights, string expected)
     {
+        using var culture = new DecimalComma();
         using Tensor given = tensor(weights, device: Here);
         Assert.Contains(expected, Assert.Throws<CurvatureException>(() => new CrossEntropy(new LossOptions { ClassWeights = given })).Message, StringComparison.Ordinal);
     }
