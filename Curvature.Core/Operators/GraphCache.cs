@@ -130,10 +130,10 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
         (_before, _largest, _again, _full) = (null, 0, 0, false);
     }
 
-    /// <summary>Told where no linearization came of a batch: what is taken until the next one is made is none of its growth.</summary>
+    /// <summary>Told where no linearization came of a batch: what is taken until the next one is made is none of its growth. Where graphs are kept again, those after them are measured from where the first ones were.</summary>
     public void Abandon()
     {
-        if (IsEmpty)
+        if (IsEmpty && _again == 0)
         {
             _before = null;
         }
