@@ -42,12 +42,14 @@ internal sealed class MeasureDiagonal() : MeasuredQuantity("diagonal", "the matr
     protected override object? Value(SharpnessSummary summary)
     {
         DiagonalSummary diagonal = summary.Diagonal!;
-        return new Dictionary<string, object?>(Row(diagonal.Whole).Where(entry => entry.Key != "name"))
+        var members = new Dictionary<string, object?>(Row(diagonal.Whole).Where(entry => entry.Key != "name")) { ["relative_error"] = diagonal.RelativeError };
+        if (diagonal.SumOfSquares is { } sumOfSquares)
         {
-            ["relative_error"] = diagonal.RelativeError,
-            ["sum_of_squares"] = diagonal.SumOfSquares,
-            ["products"] = diagonal.Products,
-        };
+            members["sum_of_squares"] = sumOfSquares;
+        }
+
+        members["products"] = diagonal.Products;
+        return members;
     }
 
     protected override object? Layers(SharpnessSummary summary) => summary.Diagonal!.Layers.Select(Row);

@@ -97,7 +97,8 @@ internal static class ReportText
                 Format.Percent(layer.NegativeShare),
                 layer.StandardError == 0 ? "exact" : Format.Error(layer.StandardError),
             ]));
-        terminal.Print($"error of the whole vector {Format.Percent(diagonal.RelativeError)} of it; {Format.Count(diagonal.Products, "product")}");
+        string squares = diagonal.SumOfSquares is { } sum ? $"sum of squares {Format.Estimate(sum)}; " : "";
+        terminal.Print($"error of the whole vector {Format.Percent(diagonal.RelativeError)} of it; {squares}{Format.Count(diagonal.Products, "product")}");
     }
 
     /// <summary>A norm, of the whole and of the layers.</summary>

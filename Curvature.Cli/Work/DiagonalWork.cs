@@ -17,6 +17,10 @@ internal sealed record DiagonalWork(string Estimator, ProbeWork Probes, Estimato
     /// <summary>Whether it comes from per-sample gradients.</summary>
     public bool IsExact => Estimator == ExactWork.Name;
 
-    /// <summary>The estimator with a number of products to spend.</summary>
-    public IDiagonalEstimator With(int products) => KnownDiagonalEstimators.Create(Estimator, Options with { Products = products });
+    /// <summary>Vectors beside those of a pass that an estimate of the sum of squares takes; 0 where there is none to estimate.</summary>
+    public int VectorsOfSquares => Estimator == Default ? HutchinsonDiagonal.VectorsOfSquares : 0;
+
+    /// <summary>The estimator with a number of products to spend, and the sum of squares where there is memory for it.</summary>
+    public IDiagonalEstimator With(int products, bool sumOfSquares) =>
+        KnownDiagonalEstimators.Create(Estimator, Options with { Products = products, SumOfSquares = sumOfSquares });
 }

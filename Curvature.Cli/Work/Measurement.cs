@@ -198,6 +198,7 @@ internal sealed class Measurement
             Ranks = Ranks,
             TraceByForms = TakesForms,
             Tensors = _work.Parameters.Parameters.Count,
+            ProbeVectors = _wanted.Diagonal?.VectorsOfSquares ?? 0,
             Repeats = 1 + _blocks,
             Speed = MachineSpeed.Measure(_work.Parameters.Device),
         };

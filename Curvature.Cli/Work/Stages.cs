@@ -46,7 +46,7 @@ internal sealed class Stages(
     /// <summary>Products made, those of the layers' blocks included.</summary>
     public int Products { get; private set; }
 
-    /// <summary>What was left out for want of time beside what the plan says, one phrase each.</summary>
+    /// <summary>What was left out for want of time or memory beside what the plan says, one phrase each.</summary>
     public IReadOnlyList<string> Cuts { get; private set; } = [];
 
     /// <summary>Samples computed at once.</summary>
@@ -179,9 +179,15 @@ internal sealed class Stages(
     private DiagonalSummary Measure(DiagonalWork diagonal, Subject subject, IProgress<ProductProgress> stage)
     {
         ParameterSpace parameters = subject.Parameters;
+        bool hasRoom = diagonal.VectorsOfSquares + JobCost.TraceVectors <= _vectorsInMemory;
         using DiagonalEstimate estimate = diagonal.IsExact
             ? ExactWork.Diagonal(subject, stage, cancellation)
-            : diagonal.With(Plan.Probes).Estimate(subject.Matrix, stage, cancellation);
+            : diagonal.With(Plan.Probes, hasRoom).Estimate(subject.Matrix, stage, cancellation);
+        if (estimate.SumOfSquares is null && diagonal.VectorsOfSquares > 0)
+        {
+            Cuts = [.. Cuts, $"the diagonal's sum of squares, which takes memory for {diagonal.VectorsOfSquares} more vectors"];
+        }
+
         Vectors = wanted.VectorFile is null ? Vectors : VectorFile.Of(estimate, parameters);
         return DiagonalSummary.Of(estimate, parameters);
     }

@@ -12,11 +12,12 @@ public sealed class DiagonalEstimate : IDisposable
     /// <param name="standardErrors"><c>[P]</c>; taken over.</param>
     /// <param name="products">Products spent.</param>
     /// <param name="samples">Independent samples behind each standard error; 0 where the values are exact.</param>
-    /// <param name="sumOfSquares">The sum of the squared entries, where it was asked for.</param>
+    /// <param name="sumOfSquares">The sum of the squared entries, where it was estimated; of exact values it is made here.</param>
     public DiagonalEstimate(Tensor values, Tensor standardErrors, int products, int samples, Estimate? sumOfSquares = null)
     {
         (Values, StandardErrors) = (values.DetachFromDisposeScope(), standardErrors.DetachFromDisposeScope());
-        (Products, Samples, SumOfSquares) = (products, samples, sumOfSquares);
+        (Products, Samples) = (products, samples);
+        SumOfSquares = sumOfSquares ?? (samples == 0 ? Estimate.Exact(Math.Pow(Precision.Norm(values), 2), products) : null);
     }
 
     /// <summary>The entries <c>[P]</c>, in the operator's dtype and on its device.</summary>
@@ -31,7 +32,7 @@ public sealed class DiagonalEstimate : IDisposable
     /// <summary>Independent samples behind each standard error; 0 where the values are exact.</summary>
     public int Samples { get; }
 
-    /// <summary><c>sum_i A_ii^2</c> without the bias that squaring noisy entries has; null where it was not asked for.</summary>
+    /// <summary><c>sum_i A_ii^2</c> without the bias that squaring noisy entries has; null where the values are estimates and it was not asked for.</summary>
     public Estimate? SumOfSquares { get; }
 
     /// <summary>Error of the whole vector relative to it, <c>|standard errors|_2 / |values|_2</c>; 0 where both are 0.</summary>

@@ -19,6 +19,12 @@ public sealed record EstimatorOptions
     /// </value>
     public double? RelativeTolerance { get; init; }
 
+    /// <value>
+    /// Whether a diagonal comes with the sum of its squares where it is an estimate (<see cref="HutchinsonDiagonal.SumOfSquares"/>: 16 vectors of memory; <see cref="XDiag"/> has
+    /// none). An exact diagonal always does. Default false.
+    /// </value>
+    public bool SumOfSquares { get; init; }
+
     /// <value>Seed of the probes.</value>
     public int Seed { get; init; }
 }

@@ -12,6 +12,9 @@ namespace Curvature.Estimators;
 /// </summary>
 public sealed record HutchinsonDiagonal : IDiagonalEstimator
 {
+    /// <summary>Vectors of memory that <see cref="SumOfSquares"/> takes.</summary>
+    public const int VectorsOfSquares = SquaredMean.Groups;
+
     /// <value>Probes to draw, at most, one product each. At least 2. Default 64.</value>
     public int MaxProbes { get; init; } = 64;
 
@@ -22,8 +25,8 @@ public sealed record HutchinsonDiagonal : IDiagonalEstimator
     public double? RelativeTolerance { get; init; }
 
     /// <value>
-    /// Whether to estimate <c>sum_p A_pp^2</c> too, from pairs of probes: the sum of the squared entries of the estimate would count their noise. It takes 16 more
-    /// vectors of memory and no product. Default false.
+    /// Whether to estimate <c>sum_p A_pp^2</c> too, from pairs of probes: the sum of the squared entries of the estimate would count their noise. It takes <see cref="VectorsOfSquares"/>
+    /// more vectors of memory and no product; an exact diagonal has it in any case. Default false.
     /// </value>
     public bool SumOfSquares { get; init; }
 
@@ -37,7 +40,7 @@ public sealed record HutchinsonDiagonal : IDiagonalEstimator
         Sampling.Require(nameof(MaxProbes), MaxProbes, 2, MinProbes, RelativeTolerance);
         if (MaxProbes >= a.Columns)
         {
-            return Exactly(a, SumOfSquares, progress, cancellation);
+            return Exactly(a, progress, cancellation);
         }
 
         using IDisposable noGrad = no_grad();
@@ -65,8 +68,7 @@ public sealed record HutchinsonDiagonal : IDiagonalEstimator
     }
 
     /// <summary>The exact diagonal from the unit vectors, one product a column.</summary>
-    internal static DiagonalEstimate Exactly(
-        LinearOperator a, bool sumOfSquares, IProgress<ProductProgress>? progress, CancellationToken cancellation)
+    internal static DiagonalEstimate Exactly(LinearOperator a, IProgress<ProductProgress>? progress, CancellationToken cancellation)
     {
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
@@ -82,7 +84,6 @@ public sealed record HutchinsonDiagonal : IDiagonalEstimator
         }
 
         Sampling.RequireFinite(diagonal);
-        Estimate? squares = sumOfSquares ? Estimators.Estimate.Exact(diagonal.to(ScalarType.Float64).square().sum().ToDouble(), total) : null;
-        return new DiagonalEstimate(diagonal, zeros_like(diagonal), total, 0, squares);
+        return new DiagonalEstimate(diagonal, zeros_like(diagonal), total, 0);
     }
 }

@@ -12,12 +12,15 @@ namespace Curvature.Estimators;
 /// </para>
 /// <para>
 /// Memory of a rank: the weights, their copies in the operator and while a product is summed; the data, whole on each rank; graphs of the samples kept, and one batch at least; and the vectors of the hungriest part, as the parts follow
-/// each other: 32 for a trace, <c>j r + 6 r</c> for a density, <c>4 b / 3 + 6</c> for eigenvalues. A checkpoint takes <c>P s</c> a product on the disk of rank 0, and <see cref="FormBytes"/> (some 8 t + 11 for t tensors of parameters) a quadratic form (<see cref="TraceByForms"/>).
+/// each other: 32 for a trace (and <see cref="ProbeVectors"/>), <c>j r + 6 r</c> for a density, <c>4 b / 3 + 6</c> for eigenvalues. A checkpoint takes <c>P s</c> a product on the disk of rank 0, and <see cref="FormBytes"/> (some 8 t + 11 for t tensors of parameters) a quadratic form (<see cref="TraceByForms"/>).
 /// </para>
 /// </summary>
 public sealed record JobCost
 {
-    private const int TraceVectors = 4 * HutchinsonTrace.ProbesPerPass, VectorsOfRun = 6, Copies = 3;
+    /// <summary>Vectors that a pass of probes takes: the probes, their products, and what is made of both.</summary>
+    public const int TraceVectors = 4 * HutchinsonTrace.ProbesPerPass;
+
+    private const int VectorsOfRun = 6, Copies = 3;
 
     // Passes over a basis in a step of Lanczos with restarts: orthogonalising twice reads it four times, restarts and residuals come to two more.
     private const double BasisPasses = 6;
@@ -60,6 +63,9 @@ public sealed record JobCost
 
     /// <value>t, tensors that the parameters are in; a quadratic form has a number for each. Default 1.</value>
     public int Tensors { get; init; } = 1;
+
+    /// <value>Vectors that probes keep beside those of a pass, as for the sum of a diagonal's squares. Default 0.</value>
+    public int ProbeVectors { get; init; }
 
     /// <value>Products for each of the plan's: more where the same is measured of every layer. Default 1.</value>
     public double Repeats { get; init; } = 1;
@@ -116,7 +122,7 @@ public sealed record JobCost
 
     private CostPart[] Vectors =>
     [
-        new("vectors of the trace", Plan.Probes == 0 ? 0 : TraceVectors * VectorBytes),
+        new("vectors of the trace", Plan.Probes == 0 ? 0 : (TraceVectors + ProbeVectors) * VectorBytes),
         new("vectors of the density", Plan.Runs * (Plan.Steps + (double)VectorsOfRun) * VectorBytes),
         new("vectors of the eigenvalues", Plan.EigenProducts == 0 ? 0 : ((4.0 * BasisSize / 3) + VectorsOfRun) * VectorBytes),
     ];

@@ -7,7 +7,7 @@ public static class KnownDiagonalEstimators
     [
         (new("hutchinson", typeof(HutchinsonDiagonal), "diagonal, sum of its squares", "square", "Bekas, Kokiopoulou, Saad 2007",
             "m products; 2 vectors", "standard error of each entry over the probes"),
-            o => new HutchinsonDiagonal { MaxProbes = o.Products, MinProbes = o.MinProbes, RelativeTolerance = o.RelativeTolerance, Seed = o.Seed }),
+            o => new HutchinsonDiagonal { MaxProbes = o.Products, MinProbes = o.MinProbes, RelativeTolerance = o.RelativeTolerance, SumOfSquares = o.SumOfSquares, Seed = o.Seed }),
         (new("xdiag", typeof(XDiag), "diagonal", "square, with a product of its transpose", "Epperly, Tropp, Webber 2024",
             "m products; 3 m / 2 vectors", "leave-one-out samples of each entry and their covariance"),
             o => new XDiag { MaxProducts = o.Products, MinProbes = o.MinProbes, RelativeTolerance = o.RelativeTolerance, Seed = o.Seed }),

@@ -11,7 +11,9 @@ namespace Curvature.Estimators;
 /// </summary>
 internal sealed class SquaredMean : IDisposable
 {
-    private const int Groups = 16;
+    /// <summary>Groups of the jackknife, and vectors that are kept.</summary>
+    public const int Groups = 16;
+
     private readonly Tensor _sums;
     private readonly double[] _squares = new double[Groups];
     private readonly int[] _counts = new int[Groups];

@@ -37,7 +37,7 @@ public sealed record XDiag : IDiagonalEstimator
         Sampling.Require(nameof(MaxProducts), MaxProducts, 4, MinProbes, RelativeTolerance);
         if (MaxProducts >= a.Columns)
         {
-            return HutchinsonDiagonal.Exactly(a, sumOfSquares: false, progress, cancellation);
+            return HutchinsonDiagonal.Exactly(a, progress, cancellation);
         }
 
         int total = MaxProducts / 2, look = MinProbes;

@@ -9,7 +9,7 @@ namespace Curvature.Sharpness;
 /// <param name="Whole">All parameters.</param>
 /// <param name="Layers">Each layer's.</param>
 /// <param name="RelativeError">Error of the whole vector relative to it, <see cref="DiagonalEstimate.RelativeError"/>.</param>
-/// <param name="SumOfSquares"><c>sum_i A_ii^2</c>, where the estimator gives it.</param>
+/// <param name="SumOfSquares"><c>sum_i A_ii^2</c>; null where the estimator gives none.</param>
 /// <param name="Products">Matrix-vector products spent.</param>
 public sealed record DiagonalSummary(LayerDiagonal Whole, IReadOnlyList<LayerDiagonal> Layers, double RelativeError, Estimate? SumOfSquares, int Products)
 {

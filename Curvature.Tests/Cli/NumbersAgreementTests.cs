@@ -46,7 +46,25 @@ public class NumbersAgreementTests(SmallDigits digits) : IClassFixture<SmallDigi
         Tensor found = cat([file["diagonal.fc2.weight"].reshape(-1), file["diagonal.fc2.bias"]]);
         Assert.InRange(found.sub(exact).abs().max().ToDouble(), 0, 1e-12);
         Assert.Equal(0, json.GetProperty("diagonal").GetProperty("relative_error").GetDouble());
+        AssertWithinError(exact.square().sum().ToDouble(), json.GetProperty("diagonal").GetProperty("sum_of_squares"), 0);
+        Assert.Equal(0, json.GetProperty("diagonal").GetProperty("sum_of_squares").GetProperty("standard_error").GetDouble());
         Assert.Equal(0, file["standard_errors.fc2.weight"].abs().max().ToDouble());
+    }
+
+    [Theory]
+    [InlineData("hutchinson", true)]
+    [InlineData("exact", true)]
+    [InlineData("xdiag", false)] // squares of its entries would count their noise
+    public void A_diagonal_comes_with_its_sum_of_squares_where_that_is_known(string estimator, bool hasOne)
+    {
+        string[] probes = estimator == "exact" ? [] : ["--probes", "64"];
+        JsonElement diagonal = Measure("diagonal", ["--estimator", estimator, .. probes]).GetProperty("diagonal");
+        Assert.Equal(hasOne, diagonal.TryGetProperty("sum_of_squares", out JsonElement squares));
+        if (hasOne)
+        {
+            AssertWithinError(digits.Ggn.diagonal().square().sum().ToDouble(), squares, 0);
+            Assert.InRange(squares.GetProperty("standard_error").GetDouble(), 0, 0.5 * squares.GetProperty("value").GetDouble());
+        }
     }
 
     [Fact]
@@ -135,7 +153,7 @@ public class NumbersAgreementTests(SmallDigits digits) : IClassFixture<SmallDigi
     }
 
     [Theory]
-    [InlineData("diagonal", "sum", "whole model", "error of the whole vector")]
+    [InlineData("diagonal", "sum", "whole model", "error of the whole vector", "sum of squares")]
     [InlineData("norm", "frobenius norm", "95 % interval", "whole model")]
     [InlineData("norm --norm operator", "operator norm at least", "at most (99.0 % sure)")]
     [InlineData("norm --norm schatten --runs 2 --steps 20", "schatten-1 norm", "with half of the steps the value differs by")]
