@@ -22,6 +22,7 @@ internal sealed class BatchGraphs : IDisposable
     private double _firstTerms;
     private double _terms;
     private int _batches;
+    private int _making;
     private int _mode;
 
     /// <param name="objective">The loss.</param>
@@ -55,7 +56,7 @@ internal sealed class BatchGraphs : IDisposable
     public bool CanKeep => _kept.CanKeep;
 
     /// <summary>Whether the next fresh graph would be kept, as far as is known before it is made.</summary>
-    public bool KeepsNext => _kept.KeepsNext;
+    public bool KeepsNext => _kept.Keeps(_making);
 
     /// <summary>Hands each batch's graph to <paramref name="use"/>, in order, at the present parameters; the data is touched only for graphs that are not kept.</summary>
     public void ForEach(Action<BatchGraph> use)
@@ -148,7 +149,8 @@ internal sealed class BatchGraphs : IDisposable
             _sentinel = new VersionSentinel(Parameters.Concat(_objective.Constants));
         }
 
-        _kept.BeforeBatch();
+        _making = index;
+        _kept.BeforeBatch(index);
         BatchGraph fresh;
         try
         {
@@ -166,7 +168,7 @@ internal sealed class BatchGraphs : IDisposable
         }
         finally
         {
-            if (!fresh.CanBeKept || !_kept.TryKeep(index, fresh))
+            if (!fresh.CanBeKept || !_kept.TryKeep(index, batch, fresh))
             {
                 fresh.Dispose();
             }

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Numerics;
+using Curvature.Objectives;
 using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -17,11 +19,19 @@ namespace Curvature.Operators;
 /// <param name="processes">How many processes do likewise on this machine.</param>
 internal sealed class GraphCache(long? budget, Device device, int processes) : IDisposable
 {
+    // A batch this much larger than all that were measured is measured; asking may take this share of the time that graphs take.
+    private const double Larger = 1.05, ShareOfTime = 0.02;
+
     private readonly Dictionary<int, BatchGraph> _kept = [];
     private readonly long _budget = budget ?? (DeviceMemory.Free(device) ?? HostMemory.Free()) / 2 / DeviceMemory.Sharers(device, processes);
     private readonly bool _measures = DeviceMemory.Free(device) is not null;
+    private readonly Stopwatch _making = new(), _asking = new();
     private long? _before;
+    private long _grown;
     private long _largest;
+    private double _mostRows;
+    private double _mostTerms;
+    private int _offered;
     private int _again;
     private bool _full;
     private bool _restarted;
@@ -32,8 +42,8 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     /// <summary>Whether the budget allows for any graph.</summary>
     public bool CanKeep => _budget > 0;
 
-    /// <summary>Whether the next linearization would be kept, as far as is known before it is made.</summary>
-    public bool KeepsNext => _kept.Count < _again || (CanKeep && !_full);
+    /// <summary>Whether a batch's linearization would be kept, as far as is known before it is made. Each is offered once: what else was allocated since the first pass is no growth of the graphs'.</summary>
+    public bool Keeps(int batch) => _kept.Count < _again || (CanKeep && !_full && batch >= _offered);
 
     /// <summary>Whether nothing is kept.</summary>
     public bool IsEmpty => _kept.Count == 0;
@@ -47,9 +57,10 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     /// <summary>
     /// To be called before a batch is linearized, so that its growth can be measured.
     /// </summary>
-    public void BeforeBatch()
+    public void BeforeBatch(int place)
     {
-        if (_kept.Count > 0 || _again > 0 || _full || !CanKeep || !_measures)
+        _making.Start();
+        if (_kept.Count > 0 || _again > 0 || !_measures || !Keeps(place))
         {
             return;
         }
@@ -66,39 +77,43 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     }
 
     /// <summary>
-    /// Keeps the linearization if the next one, of the largest size seen, would still fit; returns false where the caller must dispose it.
+    /// Keeps the linearization of a place in the pass if it fits; returns false where the caller must dispose it. One that does not fit because it is larger than the others leaves the rest of the budget to them.
     /// </summary>
-    public bool TryKeep(int batch, BatchGraph linearization)
+    public bool TryKeep(int place, ObjectiveBatch batch, BatchGraph linearization)
     {
-        if (!KeepsNext)
+        _making.Stop();
+        if (!Keeps(place))
         {
             return false;
         }
 
+        _offered = place + 1;
         if (_kept.Count < _again)
         {
-            _kept.Add(batch, linearization);
+            _kept.Add(place, linearization);
             return true;
         }
 
         if (_measures)
         {
-            long grown = device.type != DeviceType.CPU || BitOperations.IsPow2(_kept.Count + 1) ? Math.Max(Measure() - _before!.Value, 0) : _largest * (_kept.Count + 1);
-            _largest = Math.Max(_largest, grown / (_kept.Count + 1));
+            int count = _kept.Count + 1;
+            long grown = Grown(batch);
             if (grown > _budget)
             {
-                _full = true;
+                _full = device.type != DeviceType.CPU || (_kept.Count > 0 && _grown + (_grown / _kept.Count) > _budget);
                 return false;
             }
 
-            _full = grown + _largest > _budget;
+            _largest = Math.Max(_largest, device.type == DeviceType.CPU ? grown - _grown : grown / count); // a device gives memory in pieces larger than a graph
+            _grown = grown;
+            _full = grown + (device.type == DeviceType.CPU ? grown / count : _largest) > _budget;
         }
         else
         {
             _full = budget is null;
         }
 
-        _kept.Add(batch, linearization);
+        _kept.Add(place, linearization);
         return true;
     }
 
@@ -112,13 +127,14 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
 
         if (device.type == DeviceType.CPU)
         {
-            (_full, _largest) = (false, 0);
+            (_full, _grown, _largest, _mostRows, _mostTerms) = (false, 0, 0, 0, 0);
         }
         else
         {
             _again = Math.Max(_again, _kept.Count);
         }
 
+        _offered = 0;
         _kept.Clear();
     }
 
@@ -127,12 +143,13 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     {
         Clear();
         _restarted |= _before is not null;
-        (_before, _largest, _again, _full) = (null, 0, 0, false);
+        (_before, _grown, _largest, _again, _full) = (null, 0, 0, 0, false);
     }
 
     /// <summary>Told where no linearization came of a batch: what is taken until the next one is made is none of its growth. Where graphs are kept again, those after them are measured from where the first ones were.</summary>
     public void Abandon()
     {
+        _making.Stop();
         if (IsEmpty && _again == 0)
         {
             _before = null;
@@ -142,9 +159,28 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     public void Dispose() => Clear();
 
     /// <summary>
+    /// What all graphs take with the one of this batch. A GPU answers at once and is asked each time. In main memory counting walks the heap's free blocks, a tenth of a second where they are many: it is asked after 1, 2, 4, 8...
+    /// graphs, as long as that takes a small share of the time that the graphs take, for a batch larger than all before, and before one is refused. A graph between is taken to be as large as the largest.
+    /// </summary>
+    private long Grown(ObjectiveBatch batch)
+    {
+        bool larger = batch.Rows > Larger * _mostRows || batch.Terms > Larger * _mostTerms, cheap = _asking.Elapsed <= ShareOfTime * _making.Elapsed;
+        long expected = _grown + _largest;
+        if (device.type == DeviceType.CPU && !cheap && !larger && !BitOperations.IsPow2(_kept.Count + 1) && expected <= _budget)
+        {
+            return expected;
+        }
+
+        (_mostRows, _mostTerms) = (Math.Max(_mostRows, batch.Rows), Math.Max(_mostTerms, batch.Terms));
+        _asking.Start();
+        long grown = Math.Max(Measure() - _before!.Value, 0);
+        _asking.Stop();
+        return grown;
+    }
+
+    /// <summary>
     /// Memory now: for a budget that was named, what is allocated, whatever the heap hoards; for the default one what is resident, since a graph that fits
-    /// into hoarded memory takes none that is free. Counting what is allocated walks the heap's free blocks, a tenth of a second where they are
-    /// many: it is asked for after 1, 2, 4, 8... graphs, and the ones between are taken to be as large as the largest. A GPU answers at once and is asked each time.
+    /// into hoarded memory takes none that is free.
     /// </summary>
     private long Measure() => device.type != DeviceType.CPU ? DeviceMemory.Taken(device)!.Value : budget is null ? Environment.WorkingSet : HostMemory.InUse();
 }
