@@ -11,6 +11,9 @@ namespace Curvature.Estimators;
 /// <param name="Samples">Independent samples behind <paramref name="StandardError"/>; 0 where the value is exact.</param>
 public sealed record Estimate(double Value, double StandardError, int Products, int Samples)
 {
+    /// <value>What is known of the sampling law where quadrature runs are the samples; null: that the samples are independent.</value>
+    internal QuadratureSpread? Spread { get; init; }
+
     /// <summary>A value known without sampling error.</summary>
     public static Estimate Exact(double value, int products) => new(value, 0, products, 0);
 
@@ -28,7 +31,8 @@ public sealed record Estimate(double Value, double StandardError, int Products, 
     }
 
     /// <summary>
-    /// Two-sided confidence interval <c>value -+ t SE</c> with the Student-t quantile of <c>Samples - 1</c> degrees of freedom.
+    /// Two-sided confidence interval <c>value -+ t SE</c> with the Student-t quantile of <c>Samples - 1</c> degrees of freedom; of what Lanczos quadrature gives (<see cref="FunctionTrace"/>, shares and heights of a
+    /// <see cref="SpectralDensity"/>) a score interval that follows the skewness of its samples, longer on one side.
     /// </summary>
     /// <param name="level">Coverage in (0, 1).</param>
     public (double Low, double High) ConfidenceInterval(double level = 0.95)
@@ -36,6 +40,12 @@ public sealed record Estimate(double Value, double StandardError, int Products, 
         if (level is not (> 0 and < 1))
         {
             throw new ArgumentOutOfRangeException(nameof(level), level, "A confidence level lies between 0 and 1.");
+        }
+
+        if (Spread is not null && Samples > 1)
+        {
+            (double low, double high) = Spread.Offsets(StandardError, Samples, level);
+            return (Value + low, Value + high);
         }
 
         double half = HalfWidth(level);
@@ -47,6 +57,7 @@ public sealed record Estimate(double Value, double StandardError, int Products, 
     {
         0 => 0,
         1 => double.PositiveInfinity,
+        _ when Spread is not null => Spread.Offsets(StandardError, Samples, level) is var (low, high) ? (high - low) / 2 : 0,
         _ => StandardError * StudentT.InvCDF(0, 1, Samples - 1, 0.5 + (level / 2)),
     };
 }

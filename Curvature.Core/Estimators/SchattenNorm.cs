@@ -38,6 +38,7 @@ public sealed record SchattenNorm
             {
                 Value = norm,
                 StandardError = slope * sum.Estimate.StandardError,
+                Spread = sum.Estimate.Spread?.Times(slope),
                 Products = sum.Estimate.Products * (gram is null ? 1 : 2),
             },
             slope * sum.QuadratureError,

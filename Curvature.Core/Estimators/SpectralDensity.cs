@@ -3,7 +3,8 @@ namespace Curvature.Estimators;
 /// <summary>
 /// Spectral density of a symmetric matrix, <c>phi(x) = (1/P) sum_i delta(x - lambda_i)</c>, as the average of the quadrature rules of
 /// several random start vectors. Everything here is per eigenvalue: densities integrate to 1, masses lie in [0, 1].
-/// Standard errors are over the start vectors; the quadrature's own resolution is not in them.
+/// Standard errors are over the start vectors; the quadrature's own resolution is not in them. Intervals follow the law of quadratic forms: the share of a single eigenvalue, which is skewed,
+/// is covered by 8 runs as often as stated (95 to 98 %), and a share of which no run saw anything still has an upper end, about one eigenvalue with 8 runs.
 /// </summary>
 public sealed class SpectralDensity
 {
@@ -55,12 +56,12 @@ public sealed class SpectralDensity
     /// 0 everywhere but at the nodes when the kernel has no width (a matrix with a single eigenvalue).
     /// </summary>
     public double Density(double x) =>
-        KernelWidth == 0 ? (Runs.Any(run => run.Nodes.Contains(x)) ? double.PositiveInfinity : 0) : Heights(x).Average();
+        KernelWidth == 0 ? (Runs.Any(run => run.Nodes.Contains(x)) ? double.PositiveInfinity : 0) : Runs.Average(run => run.Integrate(Kernel(x)));
 
     /// <summary><see cref="Density"/> with its standard error over the runs.</summary>
     /// <exception cref="CurvatureException">The kernel has no width.</exception>
     public Estimate DensityAt(double x) => KernelWidth > 0
-        ? Estimate.FromSamples([.. Heights(x)], Products)
+        ? QuadratureSpread.Mean(Dimension, Runs, Kernel(x), 1, Products)
         : throw new CurvatureException("A matrix with a single eigenvalue has no smoothed density; ask for a kernel width, or for the cumulative density.");
 
     /// <summary>The smoothed density along some abscissas, with its confidence band over the runs; densities are not below 0.</summary>
@@ -83,7 +84,7 @@ public sealed class SpectralDensity
         Cumulative(Math.BitDecrement(-(beyond ?? (1e-3 * Math.Max(Math.Abs(Minimum), Math.Abs(Maximum))))));
 
     /// <summary><c>tr f(A) = P sum_i w_i f(node_i)</c>, with its standard error over the runs; any number of functions from one set of products.</summary>
-    public Estimate Trace(Func<double, double> f) => Estimate.FromSamples([.. Runs.Select(run => Dimension * run.Integrate(f))], Products);
+    public Estimate Trace(Func<double, double> f) => QuadratureSpread.Mean(Dimension, Runs, f, Dimension, Products);
 
     /// <summary>
     /// Density of <c>log10(|lambda| + epsilon)</c>, which spreads the pile at zero out (Papyan 2019, Measurements of Three-Level Hierarchical Structure in the Outliers
@@ -114,8 +115,7 @@ public sealed class SpectralDensity
     public Estimate Cumulative(double x) => Mass(double.NegativeInfinity, x);
 
     /// <summary>Fraction of eigenvalues in <c>(low, high]</c>, unsmoothed, with its standard error over the runs.</summary>
-    public Estimate Mass(double low, double high) =>
-        Estimate.FromSamples([.. Runs.Select(run => run.Integrate(node => node > low && node <= high ? 1 : 0))], Products);
+    public Estimate Mass(double low, double high) => QuadratureSpread.Share(Dimension, Runs, low, high, Products);
 
     /// <summary>Equally spaced abscissas that cover all nodes with a margin on both sides.</summary>
     /// <param name="points">Number of abscissas, at least 2.</param>
@@ -133,11 +133,10 @@ public sealed class SpectralDensity
         return [.. Enumerable.Range(0, points).Select(i => Minimum - padding + (i * step))];
     }
 
-    private IEnumerable<double> Heights(double x)
+    private Func<double, double> Kernel(double x)
     {
         double height = 1 / (KernelWidth * Math.Sqrt(2 * Math.PI));
-        double Kernel(double node) => height * Math.Exp(-0.5 * Math.Pow((x - node) / KernelWidth, 2));
-        return Runs.Select(run => run.Integrate(Kernel));
+        return node => height * Math.Exp(-0.5 * Math.Pow((x - node) / KernelWidth, 2));
     }
 
     private ConfidenceBand Band(IReadOnlyList<double> x, double level, Func<double, Estimate> at, double most)

@@ -11,18 +11,19 @@ namespace Curvature.Tests.Core.Estimators;
 public sealed class FunctionTraceTests(ITestOutputHelper output)
 {
     [Theory]
-    [InlineData("two points")]
-    [InlineData("decaying")]
-    [InlineData("flat")]
-    [InlineData("indefinite")]
-    public void Is_unbiased_and_its_interval_covers_as_often_as_it_says(string spectrum)
+    [InlineData("two points", 8)]
+    [InlineData("decaying", 8)]
+    [InlineData("flat", 8)]
+    [InlineData("indefinite", 8)] // a single eigenvalue is a third of the sum
+    [InlineData("indefinite", 16)]
+    [InlineData("rank 5", 4)]
+    public void Is_unbiased_and_its_interval_covers_as_often_as_it_says(string spectrum, int runs)
     {
         using DisposeScope scope = NewDisposeScope();
         double exact = Spectra.All[spectrum].Sum(Math.Exp);
         using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectra.All[spectrum], 2);
-        Estimate[] estimates = [.. Enumerable.Range(0, 400).Select(seed =>
-            new FunctionTrace { Steps = 8, MaxRuns = spectrum == "indefinite" ? 32 : 8, Seed = seed }.Estimate(a, Math.Exp).Estimate)];
-        DiagonalEstimatorTests.CheckStatistics(estimates, exact, spectrum, output);
+        Estimate[] estimates = [.. Enumerable.Range(0, 400).Select(seed => new FunctionTrace { Steps = 8, MaxRuns = runs, Seed = seed }.Estimate(a, Math.Exp).Estimate)];
+        DiagonalEstimatorTests.CheckStatistics(estimates, exact, $"{spectrum}, {runs} runs", output);
     }
 
     [Fact]
@@ -36,7 +37,7 @@ public sealed class FunctionTraceTests(ITestOutputHelper output)
         Assert.Equal(eight.Rules.SelectMany(r => r.Nodes), twenty.Rules.Take(8).SelectMany(r => r.Nodes));
         Assert.Equal(20, twenty.Rules.Select(r => r.Nodes[0]).Distinct().Count());
         FunctionEstimate stopped = (few with { MaxRuns = 200, RelativeTolerance = 0.05 }).Estimate(a, Math.Exp);
-        Assert.True(stopped.Estimate.Samples < 200 && stopped.Estimate.ConfidenceInterval().High <= 1.05 * stopped.Estimate.Value);
+        Assert.True(stopped.Estimate.Samples < 200 && stopped.Estimate.ConfidenceInterval() is var (low, high) && high - low <= 0.1 * stopped.Estimate.Value);
     }
 
     [Fact]
