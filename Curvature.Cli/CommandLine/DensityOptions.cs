@@ -17,10 +17,10 @@ internal sealed class DensityOptions
         command.Add(_runs);
     }
 
-    public StochasticLanczosQuadrature Read(ParseResult parse, int seed) => new()
+    public StochasticLanczosQuadrature Read(ParseResult parse, int seed, int? usualRuns = null) => new()
     {
         Steps = parse.GetValue(_steps) ?? Default.Steps,
-        Runs = parse.GetValue(_runs) ?? Default.Runs,
+        Runs = parse.GetValue(_runs) ?? usualRuns ?? Default.Runs,
         Seed = seed,
     };
 }

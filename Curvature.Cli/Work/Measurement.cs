@@ -281,6 +281,7 @@ internal sealed class Measurement
         ({ Norm.Tolerance: { } asked }, { Norm.Bound: { } bound }) => ("norm", asked, (bound.UpperBound - bound.Value) / bound.Value, bound.Products),
         ({ LogDeterminant.Quadrature.RelativeTolerance: { } asked }, { LogDeterminant.Estimate: { } number }) =>
             ("log-determinant", asked, Reached(number), number.Products),
+        ({ Density.CumulativeTolerance: { } asked }, { Density: { } density }) => ("cumulative density", asked, density.CumulativeError(), density.Products),
         _ => null,
     };
 

@@ -8,6 +8,9 @@ namespace Curvature.Estimators;
 /// </summary>
 public sealed class SpectralDensity
 {
+    /// <summary>What counts as zero, as a fraction of the largest magnitude: ten times the least from which on the quadrature tells a network's eigenvalues from the pile at zero.</summary>
+    public const double NearZeroFraction = 0.01;
+
     /// <param name="dimension">Size P of the matrix.</param>
     /// <param name="runs">One rule per start vector, at least one.</param>
     /// <param name="kernelWidth">Standard deviation of the Gaussian that smooths <see cref="Density"/>, in units of the eigenvalues.</param>
@@ -77,11 +80,18 @@ public sealed class SpectralDensity
     public ConfidenceBand CumulativeBand(IReadOnlyList<double> x, double level = 0.95) => Band(x, level, Cumulative, 1);
 
     /// <summary>
-    /// Fraction of eigenvalues below <c>-beyond</c>, with its standard error. Null: a thousandth of the largest magnitude, above which the quadrature tells a
-    /// network's eigenvalues from the pile at zero.
+    /// Half the width of the widest confidence interval of the cumulative density, a fraction of the eigenvalues, over the nodes of the first run outside the band of <see cref="NearZero"/> and at the band's ends: within it
+    /// each run has a node for the pile at zero, a little to the left or to the right. Infinite for a single run.
     /// </summary>
-    public Estimate NegativeMass(double? beyond = null) =>
-        Cumulative(Math.BitDecrement(-(beyond ?? (1e-3 * Math.Max(Math.Abs(Minimum), Math.Abs(Maximum))))));
+    /// <param name="level">Coverage of each point on its own.</param>
+    public double CumulativeError(double level = 0.95) =>
+        Runs[0].Nodes.Where(node => Math.Abs(node) > NearZero).Append(Math.BitDecrement(-NearZero)).Append(NearZero).Max(x => Cumulative(x).HalfWidth(level));
+
+    /// <summary>Half-width of the band around zero that counts as zero, in units of the eigenvalues: a <see cref="NearZeroFraction"/> of the largest magnitude.</summary>
+    public double NearZero => NearZeroFraction * Math.Max(Math.Abs(Minimum), Math.Abs(Maximum));
+
+    /// <summary>Fraction of eigenvalues below <c>-beyond</c>, with its standard error; null: <see cref="NearZero"/>, as in every report.</summary>
+    public Estimate NegativeMass(double? beyond = null) => Cumulative(Math.BitDecrement(-(beyond ?? NearZero))); // masses are of (low, high]
 
     /// <summary><c>tr f(A) = P sum_i w_i f(node_i)</c>, with its standard error over the runs; any number of functions from one set of products.</summary>
     public Estimate Trace(Func<double, double> f) => QuadratureSpread.Mean(Dimension, Runs, f, Dimension, Products);

@@ -22,7 +22,7 @@ public sealed record StochasticLanczosQuadrature
     public int Runs { get; init; } = 8;
 
     /// <value>
-    /// Stop once half the 95 % confidence interval of the cumulative density is at most this at every node of the first run, as a fraction of the eigenvalues. The runs are then
+    /// Stop once half the 95 % confidence interval of the cumulative density is at most this, as a fraction of the eigenvalues, wherever it matters (<see cref="SpectralDensity.CumulativeError"/>). The runs are then
     /// made four at a time, of which the first four are made in any case. Null (default): make all runs at once.
     /// </value>
     public double? CumulativeTolerance { get; init; }
@@ -64,7 +64,7 @@ public sealed record StochasticLanczosQuadrature
             rules.AddRange(lanczos.Alphas.Zip(lanczos.Betas, QuadratureRule.Gauss));
             density = new SpectralDensity(a.Columns, [.. rules], KernelWidth ?? SpectralDensity.DefaultKernelWidth(rules), products);
         }
-        while (rules.Count < Runs && !rules[0].Nodes.All(node => density.Cumulative(node).HalfWidth(0.95) <= CumulativeTolerance));
+        while (rules.Count < Runs && !(density.CumulativeError() <= CumulativeTolerance));
 
         return density;
     }

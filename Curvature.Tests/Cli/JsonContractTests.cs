@@ -65,7 +65,7 @@ public class JsonContractTests
         Assert.All(runs, run => Assert.Equal(1, run.GetProperty("weights").EnumerateArray().Sum(weight => weight.GetDouble()), 9));
         int points = density.GetProperty("grid").GetArrayLength();
         Assert.All(
-            (string[])["density", "cumulative", "cumulative_standard_error"],
+            (string[])["density", "cumulative", "cumulative_standard_error", "cumulative_low", "cumulative_high", "density_low", "density_high"],
             curve => Assert.Equal(points, density.GetProperty(curve).GetArrayLength()));
         AssertEstimate(density.GetProperty("negative_mass"), products: 36);
     }

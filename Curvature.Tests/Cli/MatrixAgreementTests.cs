@@ -2,6 +2,7 @@ using System.Text.Json;
 using Curvature.Cli;
 using Curvature.Data;
 using Curvature.Estimators;
+using Curvature.Operators;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -12,6 +13,8 @@ namespace Curvature.Tests.Cli;
 public class MatrixAgreementTests(SmallDigits digits) : IClassFixture<SmallDigits>
 {
     public static TheoryData<string> TraceEstimators => [.. KnownTraceEstimators.Names];
+
+    public static TheoryData<string> Matrices => [.. KnownOperators.Names];
 
     [Theory]
     [InlineData("ggn")]
@@ -25,6 +28,47 @@ public class MatrixAgreementTests(SmallDigits digits) : IClassFixture<SmallDigit
         Assert.All(all.Reverse().Zip(found), pair =>
             Assert.InRange(Math.Abs(pair.First - pair.Second.GetProperty("value").GetDouble()), 0, pair.Second.GetProperty("residual").GetDouble() + (1e-12 * all[^1])));
         Assert.DoesNotContain("stable-learning-rate", json.GetProperty("findings").EnumerateArray().Select(finding => finding.GetProperty("id").GetString()));
+    }
+
+    [Theory]
+    [MemberData(nameof(Matrices))]
+    public void Measure_density_of_any_matrix_has_its_trace_and_that_of_its_layer(string matrix)
+    {
+        string[] part = ["--matrix", matrix, "--parameters", "fc2.bias"];
+        JsonElement exact = Measure("trace", [.. part, "--probes", "10"]).GetProperty("trace");
+        Assert.Equal(0, exact.GetProperty("standard_error").GetDouble());
+        JsonElement json = Measure("density", [.. part, "--per-layer", "--steps", "10", "--runs", "4"]);
+        JsonElement layer = Assert.Single(json.GetProperty("layers").EnumerateArray());
+        foreach (JsonElement density in (JsonElement[])[json.GetProperty("density"), layer.GetProperty("density")])
+        {
+            double[] traces = [.. density.GetProperty("runs").EnumerateArray().Select(run =>
+                10 * Numbers(run, "nodes").Zip(Numbers(run, "weights"), (node, weight) => node * weight).Sum())];
+            Estimate trace = Estimate.FromSamples(traces, 40);
+            Assert.InRange(trace.Value - exact.GetProperty("value").GetDouble(), -6 * trace.StandardError, 6 * trace.StandardError); // of four runs
+        }
+    }
+
+    [Fact]
+    public void Measure_density_holds_the_eigenvalues_of_the_whole_and_of_each_layer_within_its_bands_and_stops_at_its_tolerance()
+    {
+        JsonElement json = Measure("density", "--matrix", "ggn", "--per-layer", "--steps", "60", "--tolerance", "0.05", "--kernel-width", "0.05");
+        using DisposeScope scope = NewDisposeScope();
+        double[] fc1 = linalg.eigvalsh(digits.Ggn.narrow(0, 0, 2080).narrow(1, 0, 2080).contiguous()).data<double>().ToArray();
+        JsonElement[] layers = [.. json.GetProperty("layers").EnumerateArray()];
+        Assert.Equal(["fc1", "fc2"], layers.Select(layer => layer.GetProperty("name").GetString()));
+        foreach ((double[] eigenvalues, JsonElement density) in ((double[], JsonElement)[])[(digits.GgnEigenvalues, json.GetProperty("density")), (fc1, layers[0].GetProperty("density"))])
+        {
+            Assert.Equal(0.05, density.GetProperty("kernel_width").GetDouble());
+            Assert.InRange(density.GetProperty("runs").GetArrayLength(), 4, 31);
+            double[] grid = Numbers(density, "grid"), low = Numbers(density, "cumulative_low"), high = Numbers(density, "cumulative_high");
+            int[] outliers = [.. Enumerable.Range(0, grid.Length).Where(i => grid[i] > 0.1 * eigenvalues[^1])]; // where 60 steps tell eigenvalues apart
+            int covered = outliers.Count(i => eigenvalues.Count(e => e <= grid[i]) / (double)eigenvalues.Length is var share && low[i] <= share + 1e-12 && share <= high[i] + 1e-12);
+            Assert.InRange(covered, 0.9 * outliers.Length, outliers.Length);
+            Assert.All(Numbers(density, "density").Zip(Numbers(density, "density_low"), Numbers(density, "density_high")), d => Assert.InRange(d.First, d.Second - 1e-12, d.Third + 1e-12));
+        }
+
+        Assert.DoesNotContain("not-converged", Findings(json));
+        Assert.Contains("not-converged", Findings(Measure("density", "--matrix", "ggn", "--parameters", "fc2.*", "--steps", "10", "--runs", "2", "--tolerance", "1e-6")));
     }
 
     [Theory]
@@ -184,6 +228,10 @@ public class MatrixAgreementTests(SmallDigits digits) : IClassFixture<SmallDigit
         Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
         return run.Json();
     }
+
+    private static double[] Numbers(JsonElement element, string member) => [.. element.GetProperty(member).EnumerateArray().Select(number => number.GetDouble())];
+
+    private static string?[] Findings(JsonElement json) => [.. json.GetProperty("findings").EnumerateArray().Select(finding => finding.GetProperty("id").GetString())];
 
     private static void AssertExact(double expected, JsonElement estimate)
     {

@@ -9,8 +9,9 @@ public static class DensityJson
 
     /// <summary>
     /// <c>runs</c> holds each start vector's <c>nodes</c> and <c>weights</c> (they sum to 1 in each run; average over the runs). On <c>grid</c>
-    /// stand the smoothed <c>density</c> per unit of eigenvalue, the unsmoothed <c>cumulative</c> fraction of eigenvalues at or below, and its
-    /// standard error over the runs. <c>near_zero</c> is the half-width of the band that <c>mass_near_zero</c> counts;
+    /// stand the smoothed <c>density</c> per unit of eigenvalue, the unsmoothed <c>cumulative</c> fraction of eigenvalues at or below, its
+    /// standard error over the runs, and from two runs on the ends of both curves' 95 % intervals, <c>density_low</c>, <c>density_high</c>, <c>cumulative_low</c> and <c>cumulative_high</c>, which are not
+    /// symmetric (those of the density are left out where the kernel has no width). <c>near_zero</c> is the half-width of the band that <c>mass_near_zero</c> counts;
     /// <c>negative_mass</c> is the fraction below it.
     /// </summary>
     public static IReadOnlyDictionary<string, object?> Of(SpectralDensity density)
@@ -18,7 +19,7 @@ public static class DensityJson
         DensityMass mass = DensityMass.Of(density);
         double[] grid = density.Grid(GridPoints);
         Estimate[] cumulative = [.. grid.Select(density.Cumulative)];
-        return new Dictionary<string, object?>
+        Dictionary<string, object?> members = new()
         {
             ["dimension"] = density.Dimension,
             ["minimum"] = density.Minimum,
@@ -34,5 +35,21 @@ public static class DensityJson
             ["cumulative"] = cumulative.Select(estimate => estimate.Value),
             ["cumulative_standard_error"] = cumulative.Select(estimate => estimate.StandardError),
         };
+        if (density.Runs.Count > 1)
+        {
+            Add("cumulative", density.CumulativeBand(grid));
+            if (density.KernelWidth > 0)
+            {
+                Add("density", density.DensityBand(grid));
+            }
+        }
+
+        return members;
+
+        void Add(string curve, ConfidenceBand band)
+        {
+            members.Add($"{curve}_low", band.Low);
+            members.Add($"{curve}_high", band.High);
+        }
     }
 }
