@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Curvature.Cli;
+using Curvature.Estimators;
 using Curvature.Operators;
 using Xunit;
 
@@ -92,6 +93,13 @@ public sealed partial class DocumentationTests
     {
         int indent = region.TakeWhile(c => c == ' ').Count();
         return string.Join('\n', region.TrimEnd().Split('\n').Select(line => line.Length > indent ? line[indent..] : ""));
+    }
+
+    [Fact]
+    public void The_page_on_estimators_has_them_all()
+    {
+        string rows = string.Join('\n', File.ReadLines(Repository.File("docs/guide/estimators.md")).Where(line => line.StartsWith("| `", StringComparison.Ordinal)));
+        Assert.All(KnownEstimators.All, estimator => Assert.Contains($"`{estimator.Type.Name}`", rows, StringComparison.Ordinal));
     }
 
     [Fact]
