@@ -53,5 +53,23 @@ internal static class EstimatorsCompared
             Console.WriteLine($"  {layer.Name}: {layer.Trace.Value:F4} +- {layer.Trace.StandardError:F4}");
         }
         #endregion
+
+        using (no_grad())
+        {
+            foreach (Tensor parameter in parameters.Parameters)
+            {
+                parameter.mul_(0.999); // a step of weight decay
+            }
+        }
+
+        #region difference
+        using StreamEstimate later = new ProductStream { MaxProbes = 64, Seed = 1 }.Estimate(ggn, cancellation: cancellation);
+        TraceEstimate change = later.TraceDifferenceFrom(stream);
+        Console.WriteLine($"after a step the trace is {later.Trace.Total.Value:F4} +- {later.Trace.Total.StandardError:F4}, and has changed by {change.Total.Value:F5} +- {change.Total.StandardError:F5}");
+        foreach (LayerTrace layer in change.Layers)
+        {
+            Console.WriteLine($"  {layer.Name}: {layer.Trace.Value:F5} +- {layer.Trace.StandardError:F5}");
+        }
+        #endregion
     }
 }

@@ -95,6 +95,6 @@ public sealed record ProductStream
             : new DiagonalEstimate(mean.Mean.clone(), mean.StandardErrors(), sums.Count, sums.Count, sumOfSquares);
         TraceEstimate trace = new(
             Summary(sums), layers is null ? [] : [.. layers.Layers.Select((layer, b) => new LayerTrace(layer.Name, layer.Count, Summary(traces[b])))]);
-        return new StreamEstimate(trace, Summary(squares), diagonal, sumOfSquares, Seed, a.Columns, exact ? [] : sums);
+        return new StreamEstimate(trace, Summary(squares), diagonal, sumOfSquares, Seed, a.Columns, new StreamSamples(sums, traces, squares, exact));
     }
 }

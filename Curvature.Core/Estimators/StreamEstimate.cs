@@ -5,10 +5,10 @@ public sealed class StreamEstimate : IDisposable
 {
     private readonly int _seed;
     private readonly long _dimension;
-    private readonly IReadOnlyList<double> _samples;
+    private readonly StreamSamples _samples;
 
     internal StreamEstimate(
-        TraceEstimate trace, Estimate frobeniusSquared, DiagonalEstimate? diagonal, Estimate? sumOfSquares, int seed, long dimension, IReadOnlyList<double> samples)
+        TraceEstimate trace, Estimate frobeniusSquared, DiagonalEstimate? diagonal, Estimate? sumOfSquares, int seed, long dimension, StreamSamples samples)
     {
         (Trace, FrobeniusSquared, Diagonal, DiagonalSquares) = (trace, frobeniusSquared, diagonal, sumOfSquares);
         (_seed, _dimension, _samples) = (seed, dimension, samples);
@@ -39,21 +39,55 @@ public sealed class StreamEstimate : IDisposable
     /// <exception cref="CurvatureException">Another seed or dimension: the probes are not the same.</exception>
     public Estimate DifferenceFrom(StreamEstimate earlier)
     {
-        ArgumentNullException.ThrowIfNull(earlier);
-        if (earlier._seed != _seed || earlier._dimension != _dimension || (earlier._samples.Count == 0) != (_samples.Count == 0))
+        RequireSameProbes(earlier);
+        return Paired(earlier, s => s._samples.Sums, s => s.Trace.Total);
+    }
+
+    /// <summary>As <see cref="DifferenceFrom"/>, with each layer's difference.</summary>
+    /// <exception cref="CurvatureException">Another seed or dimension, or other layers.</exception>
+    public TraceEstimate TraceDifferenceFrom(StreamEstimate earlier)
+    {
+        RequireSameProbes(earlier);
+        if (!Trace.Layers.Select(layer => (layer.Name, layer.Parameters)).SequenceEqual(earlier.Trace.Layers.Select(layer => (layer.Name, layer.Parameters))))
         {
             throw new CurvatureException(
-                $"Paired differences need the same probes: seed {_seed}, dimension {_dimension}{Exactly(this)} against seed {earlier._seed}, dimension {earlier._dimension}{Exactly(earlier)}.");
+                $"Differences by layer need the same layers: {string.Join(", ", Trace.Layers.Select(layer => layer.Name))} against {string.Join(", ", earlier.Trace.Layers.Select(layer => layer.Name))}.");
         }
 
-        int products = Products + earlier.Products;
-        return _samples.Count == 0
-            ? Estimate.Exact(Trace.Total.Value - earlier.Trace.Total.Value, products)
-            : Estimate.FromSamples([.. _samples.Zip(earlier._samples, (now, before) => now - before)], products);
+        return new TraceEstimate(
+            Paired(earlier, s => s._samples.Sums, s => s.Trace.Total),
+            [.. Trace.Layers.Select((layer, b) => layer with { Trace = Paired(earlier, s => s._samples.Layers[b], s => s.Trace.Layers[b].Trace) })]);
+    }
+
+    /// <summary>As <see cref="DifferenceFrom"/>, of <see cref="FrobeniusSquared"/>.</summary>
+    /// <exception cref="CurvatureException">Another seed or dimension: the probes are not the same.</exception>
+    public Estimate FrobeniusSquaredDifferenceFrom(StreamEstimate earlier)
+    {
+        RequireSameProbes(earlier);
+        return Paired(earlier, s => s._samples.Squares, s => s.FrobeniusSquared);
     }
 
     /// <inheritdoc/>
     public void Dispose() => Diagonal?.Dispose();
 
-    private static string Exactly(StreamEstimate stream) => stream._samples.Count == 0 ? " (unit vectors)" : "";
+    private void RequireSameProbes(StreamEstimate earlier)
+    {
+        ArgumentNullException.ThrowIfNull(earlier);
+        if (earlier._seed != _seed || earlier._dimension != _dimension || earlier._samples.AreExact != _samples.AreExact)
+        {
+            throw new CurvatureException(
+                $"Paired differences need the same probes: seed {_seed}, dimension {_dimension}{Exactly(this)} against seed {earlier._seed}, dimension {earlier._dimension}{Exactly(earlier)}.");
+        }
+    }
+
+    /// <summary>The mean of the probes' differences; of exact numbers their difference.</summary>
+    private Estimate Paired(StreamEstimate earlier, Func<StreamEstimate, IReadOnlyList<double>> samples, Func<StreamEstimate, Estimate> number)
+    {
+        int products = Products + earlier.Products;
+        return _samples.AreExact
+            ? Estimate.Exact(number(this).Value - number(earlier).Value, products)
+            : Estimate.FromSamples([.. samples(this).Zip(samples(earlier), (now, before) => now - before)], products);
+    }
+
+    private static string Exactly(StreamEstimate stream) => stream._samples.AreExact ? " (unit vectors)" : "";
 }

@@ -1,7 +1,10 @@
+using Curvature.Data;
 using Curvature.Estimators;
+using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Tests.Reference;
 using TorchSharp;
+using TorchSharp.Modules;
 using Xunit;
 using Xunit.Abstractions;
 using static TorchSharp.torch;
@@ -64,6 +67,44 @@ public sealed class ProductStreamTests(ITestOutputHelper output)
             return two.DifferenceFrom(one);
         })];
         DiagonalEstimatorTests.CheckStatistics(differences, exact, "difference", output);
+    }
+
+    [Fact]
+    public void Paired_probes_see_the_change_of_each_layer_and_of_the_Frobenius_norm()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using Generator generator = new(4);
+        using Sequential model = nn.Sequential(("a", nn.Linear(6, 5)), ("tanh", nn.Tanh()), ("b", nn.Linear(5, 3))).to(ScalarType.Float64).to(Here);
+        Tensor x = empty([20, 6], ScalarType.Float64).normal_(0, 1, generator).to(Here), y = arange(20).remainder(3).to(Here);
+        using GgnOperator ggn = new(Objective.Supervised(model, new CrossEntropy(), [new Batch(x, y)]));
+        StreamEstimate[] Draw(int probes) => [.. Enumerable.Range(0, 400).Select(seed => new ProductStream { MaxProbes = probes, Diagonal = false, Seed = seed }.Estimate(ggn))];
+        using StreamEstimate exactBefore = new ProductStream { MaxProbes = 100 }.Estimate(ggn);
+        StreamEstimate[] before = Draw(20);
+        using (no_grad())
+        {
+            foreach (Tensor parameter in model.parameters())
+            {
+                parameter.mul_(1.01);
+            }
+        }
+
+        using StreamEstimate exactAfter = new ProductStream { MaxProbes = 100 }.Estimate(ggn);
+        StreamEstimate[] after = Draw(20);
+        TraceEstimate exact = exactAfter.TraceDifferenceFrom(exactBefore);
+        TraceEstimate[] differences = [.. after.Zip(before, (now, then) => now.TraceDifferenceFrom(then))];
+        Assert.Equal(["a", "b"], exact.Layers.Select(layer => layer.Name));
+        Assert.Equal(exact.Total.Value, exact.Layers.Sum(layer => layer.Trace.Value), 1e-12);
+        Assert.Equal(exactAfter.DifferenceFrom(exactBefore), exact.Total);
+        foreach (int layer in (int[])[0, 1])
+        {
+            DiagonalEstimatorTests.CheckStatistics([.. differences.Select(d => d.Layers[layer].Trace)], exact.Layers[layer].Trace.Value, exact.Layers[layer].Name, output);
+            Assert.All(differences.Zip(after), pair => Assert.InRange(pair.First.Layers[layer].Trace.StandardError, 0, 0.2 * pair.Second.Trace.Layers[layer].Trace.StandardError));
+        }
+
+        double change = exactAfter.FrobeniusSquared.Value - exactBefore.FrobeniusSquared.Value;
+        Estimate[] squares = [.. after.Zip(before, (now, then) => now.FrobeniusSquaredDifferenceFrom(then))];
+        DiagonalEstimatorTests.CheckStatistics(squares, change, "squared Frobenius norm", output);
+        Assert.All(squares.Zip(after), pair => Assert.InRange(pair.First.StandardError, 0, 0.2 * pair.Second.FrobeniusSquared.StandardError));
     }
 
     [Fact]
