@@ -31,6 +31,13 @@ class Mlp(nn.Module):
         return self.fc3(torch.nn.functional.gelu(self.fc2(torch.tanh(self.fc1(x)))))
 
 
+class TanhGelu(nn.Module):
+    """GELU by its tanh form, which TorchSharp's functions have no name for."""
+
+    def forward(self, x):
+        return torch.nn.functional.gelu(x, approximate="tanh")
+
+
 class ConvNet(nn.Module):
     def __init__(self):
         super().__init__()
@@ -112,6 +119,7 @@ def main():
     FOLDER.mkdir(exist_ok=True)
     torch.manual_seed(5)
     torch.jit.script(nn.Linear(3, 2).double()).save(str(FOLDER / "tiny.pt"))  # for the tests that flip every bit
+    torch.jit.script(TanhGelu()).save(str(FOLDER / "gelu-tanh.pt"))
     expected = {"torch": torch.__version__, "loss": "cross-entropy", "models": []}
     for name, kind in [("mlp", Mlp), ("conv", ConvNet), ("attention", Attention)]:
         torch.manual_seed(3)
