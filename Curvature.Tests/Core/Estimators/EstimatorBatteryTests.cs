@@ -114,9 +114,9 @@ public sealed class EstimatorBatteryTests(ITestOutputHelper output)
     public void Drawn_layer_traces_are_unbiased_and_their_intervals_cover_as_often_as_they_say()
     {
         using DisposeScope scope = NewDisposeScope();
-        using Generator generator = new(2);
+        random.manual_seed(2);
         using Sequential model = nn.Sequential(("a", nn.Linear(5, 4)), ("relu", nn.ReLU()), ("b", nn.Linear(4, 3))).to(ScalarType.Float64).to(Here);
-        Tensor x = empty([12, 5], ScalarType.Float64).normal_(0, 1, generator), y = arange(12).remainder(3);
+        Tensor x = randn([12, 5], ScalarType.Float64), y = arange(12).remainder(3);
         Objective objective = Objective.Supervised(model, new CrossEntropy(), [new Batch(x.to(Here), y.to(Here))]);
         ExactTraceEstimate exact = new ExactLayerTraces().Estimate(objective, model);
         ExactTraceEstimate[] drawn = [.. Enumerable.Range(0, 400).Select(seed => new ExactLayerTraces { Draws = 12, Seed = seed }.Estimate(objective, model))];
