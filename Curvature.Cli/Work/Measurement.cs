@@ -95,6 +95,11 @@ internal sealed class Measurement
             _terminal.Say(remark);
         }
 
+        if (_work.FreeMemory() is { } free)
+        {
+            _terminal.Say(free);
+        }
+
         CheckDefinite(plan);
         _terminal.Say(Announcement(plan));
         _record.Announce(KeptOf(plan), _terminal);

@@ -1,4 +1,5 @@
 using Curvature.Checkpoints;
+using Curvature.Cli.Output;
 using Curvature.Data;
 using Curvature.Estimators;
 using Curvature.Objectives;
@@ -170,15 +171,15 @@ internal sealed class Workspace : IDisposable
         return (int)Math.Max(1, jacobian.Rows / batch.Count);
     }
 
+    /// <summary>What is free of a device with memory of its own, in one line; null in main memory. It is said and is no part of a result, which is the same for the same inputs, nor of what makes a job another one.</summary>
+    public string? FreeMemory() => Parameters.Device.type != DeviceType.CPU && ProductBudget.FreeBytes(Parameters) is var free && double.IsFinite(free)
+        ? $"{Format.Bytes(free)} of {Parameters.Device}'s memory are free."
+        : null;
+
     /// <summary>Adds what was read to the head of the report.</summary>
     public void Describe(EnvironmentReport environment)
     {
         environment.Add("device", Parameters.Device.ToString());
-        if (Parameters.Device.type != DeviceType.CPU && ProductBudget.FreeBytes(Parameters) is var free && double.IsFinite(free))
-        {
-            environment.Add("device_memory_free_gib", free / (1L << 30));
-        }
-
         environment.Add("tf32", ComputeDevice.AllowsTF32);
         environment.Add("dtype", Parameters.DType == ScalarType.Float64 ? "float64" : "float32");
         environment.Add("mode", _request.TrainMode ? "train" : "eval");

@@ -26,6 +26,15 @@ public sealed class DeviceTests(DeviceTests.Child child) : IClassFixture<DeviceT
     }
 
     [DeviceFact]
+    public void A_job_that_was_killed_goes_on_to_the_same_bytes_whatever_is_free_of_the_device_by_then()
+    {
+        Dictionary<string, string> texts = child.Findings.Texts;
+        Assert.Contains("of an earlier run", texts[DeviceJobProgram.Said], StringComparison.Ordinal);
+        Assert.Contains("'s memory are free.", texts[DeviceJobProgram.Said], StringComparison.Ordinal);
+        Assert.Equal(texts[DeviceJobProgram.Whole], texts[DeviceJobProgram.Resumed]);
+    }
+
+    [DeviceFact]
     public void The_host_waits_once_a_product_for_its_check_and_not_for_the_parameters()
     {
         foreach (string matrix in KnownOperators.Names)

@@ -28,16 +28,18 @@ internal static class DeviceProgram
     /// <param name="Numbers">By quantity.</param>
     /// <param name="Waits">Waits of a unit, by what is measured.</param>
     /// <param name="Kinds">What they were, over all units, for messages.</param>
-    public sealed record Findings(Dictionary<string, double[]> Numbers, Dictionary<string, double> Waits, Dictionary<string, string> Kinds);
+    /// <param name="Texts">What commands printed.</param>
+    public sealed record Findings(Dictionary<string, double[]> Numbers, Dictionary<string, double> Waits, Dictionary<string, string> Kinds, Dictionary<string, string> Texts);
 
     public static int Run(string file)
     {
-        Findings findings = new(RankBattery.MeasureEstimators(OneRank.Instance, null), [], []);
+        Findings findings = new(RankBattery.MeasureEstimators(OneRank.Instance, null), [], [], []);
         Products(findings);
         Batches(findings);
         DeviceMemoryProgram.Measure(findings.Numbers);
         Iterations(findings);
         Steps(findings);
+        DeviceJobProgram.Measure(findings.Texts);
         File.WriteAllText(file, JsonSerializer.Serialize(findings));
         return 0;
     }
