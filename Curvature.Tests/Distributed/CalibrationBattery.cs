@@ -30,7 +30,7 @@ internal static class CalibrationBattery
                 ("running means", new ActivationOptions { Range = new MinMaxRange(), Extremes = ActivationExtremes.RunningMean }),
             ])
         {
-            using var activations = QuantizedActivations.Calibrate(network, RankBattery.Shard(batches, ranks).Select(batch => batch.Inputs), options, ranks);
+            using var activations = QuantizedActivations.Calibrate(network, RankBattery.Shard(batches, ranks, empty: 0).Select(batch => batch.Inputs), options, ranks);
             all.Add($"ranges by {name}", [.. activations.Layers.SelectMany(layer => (double[])[activations.Extremes(layer).Low, activations.Extremes(layer).High, activations.Grid(layer, 4).Scale, activations.Grid(layer, 4).Zero, activations.Values(layer)])]);
         }
 
@@ -48,7 +48,7 @@ internal static class CalibrationBattery
             all.Add($"calibrated {name}: outputs", Numbers(((nn.Module<Tensor, Tensor>)problem.Model).call(batches[^1].Inputs)));
         }
 
-        using (BatchNormTuning tuning = BatchNormTuning.Apply(problem.Model, RankBattery.Shard(batches, ranks).Select(batch => batch.Inputs), ranks))
+        using (BatchNormTuning tuning = BatchNormTuning.Apply(problem.Model, RankBattery.Shard(batches, ranks, empty: 2).Select(batch => batch.Inputs), ranks))
         {
             all.Add("statistics of norms", [.. problem.Model.modules().OfType<BatchNorm2d>().SelectMany(norm => (double[])[norm.num_batches_tracked!.ToInt64(), .. Numbers(norm.running_mean!), .. Numbers(norm.running_var!)])]);
         }

@@ -12,7 +12,7 @@ using static TorchSharp.torch;
 namespace Curvature.Tests.Distributed;
 
 /// <summary>
-/// Every optimizer of the catalogue, and KFAC in its kinds, trained over any number of ranks on the same batches. A batch is divided unevenly, otherwise at each step; of three ranks the middle one has no part of it.
+/// Every optimizer of the catalogue, and KFAC in its kinds, trained over any number of ranks on the same batches. A batch is divided unevenly, otherwise at each step; of three ranks or more one has no part of it, each in its turn.
 /// </summary>
 internal static class OptimizerBattery
 {
@@ -134,11 +134,12 @@ internal static class OptimizerBattery
         return (Numbers(ParametersOf(problem.Model)), stream.ToArray());
     }
 
-    /// <summary>A rank's rows of a batch: of a single rank all, else two to the first and the others to the last, or the other way round at every second step; none to those between.</summary>
+    /// <summary>A rank's rows of a batch: of a single rank all, else two to the first and the others to the last, or the other way round at every second step; none to those between, and of three or more one is passed over, another at each step.</summary>
     public static (long First, long Rows) Share(long rows, int step, IRanks ranks)
     {
+        (int first, int last) = RankBattery.Ends(ranks, step + 1);
         long firsts = ranks.Count == 1 ? rows : step % 2 == 0 ? 2 : rows - 2;
-        return ranks.Rank == 0 ? (0, firsts) : ranks.Rank == ranks.Count - 1 ? (firsts, rows - firsts) : (0, 0);
+        return ranks.Rank == first ? (0, firsts) : ranks.Rank == last ? (firsts, rows - firsts) : (0, 0);
     }
 
     public static Problem Create(string name, IRanks ranks)

@@ -12,8 +12,8 @@ using static TorchSharp.torch;
 namespace Curvature.Tests.Distributed;
 
 /// <summary>
-/// What is measured over any number of ranks and compared with one: every matrix on problems of all kinds, and every estimator, eigensolver, linear solver and layer-wise approximation, <see cref="SensitivityBattery"/> and <see cref="CalibrationBattery"/>. Shards are uneven, and of three
-/// ranks the middle one has no data.
+/// What is measured over any number of ranks and compared with one: every matrix on problems of all kinds, and every estimator, eigensolver, linear solver and layer-wise approximation, <see cref="ObjectiveBattery"/>, <see cref="SensitivityBattery"/> and <see cref="CalibrationBattery"/>. Shards are uneven, and of
+/// three ranks or more one has no data: the first, the last or one between.
 /// </summary>
 internal static class RankBattery
 {
@@ -45,6 +45,7 @@ internal static class RankBattery
         }
 
         MeasureLayers(all, ranks);
+        ObjectiveBattery.Measure(all, ranks, options);
         SensitivityBattery.Measure(all, ranks);
         CalibrationBattery.Measure(all, ranks);
         return all;
@@ -54,7 +55,7 @@ internal static class RankBattery
     public static Dictionary<string, double[]> MeasureMatrices(string name, IRanks ranks, CurvatureOptions? options)
     {
         using DisposeScope scope = NewDisposeScope();
-        (Problem problem, Objective objective) = Make(name, ranks);
+        (Problem problem, Objective objective) = Make(name, ranks, empty: Problems.AllNames.Index().Single(entry => entry.Item == name).Index);
         Tensor V = Vectors(problem.Parameters.Count, 2);
         Dictionary<string, double[]> all = new() { ["value"] = [objective.Value()], ["gradient"] = Numbers(objective.Gradient()) };
         foreach (string matrix in KnownOperators.Names)
@@ -78,9 +79,22 @@ internal static class RankBattery
         return Math.Sqrt(expected.Zip(got, (a, b) => (a - b) * (a - b)).Sum()) / (size == 0 ? 1 : size);
     }
 
-    /// <summary>The first batch to rank 0, all others to the last; ranks between them have none.</summary>
-    public static IEnumerable<Batch> Shard(IReadOnlyList<Batch> all, IRanks ranks) =>
-        ranks.Count == 1 ? all : ranks.Rank == 0 ? all.Take(1) : ranks.Rank == ranks.Count - 1 ? all.Skip(1) : [];
+    /// <summary>The first batch to the first rank, all others to the last; ranks between them have none, and of three or more the one that is named has none, whichever it is.</summary>
+    /// <param name="all">The batches.</param>
+    /// <param name="ranks">The ranks.</param>
+    /// <param name="empty">Who is without, counted round.</param>
+    public static IEnumerable<Batch> Shard(IReadOnlyList<Batch> all, IRanks ranks, int empty = 1)
+    {
+        (int first, int last) = Ends(ranks, empty);
+        return ranks.Count == 1 ? all : ranks.Rank == first ? all.Take(1) : ranks.Rank == last ? all.Skip(1) : [];
+    }
+
+    /// <summary>The first and the last of the ranks but the one without data, which is there where there are three or more.</summary>
+    public static (int First, int Last) Ends(IRanks ranks, int empty)
+    {
+        int without = ranks.Count < 3 ? -1 : empty % ranks.Count;
+        return (without == 0 ? 1 : 0, without == ranks.Count - 1 ? ranks.Count - 2 : ranks.Count - 1);
+    }
 
     public static long[] Sizes(string name) => Problems.Names.Contains(name) ? [3, 1, 3] : [4, 3];
 
@@ -89,7 +103,7 @@ internal static class RankBattery
     {
         Dictionary<string, double[]> all = [];
         using DisposeScope scope = NewDisposeScope();
-        (Problem problem, Objective objective) = Make("tanh-mlp weighted, smoothed, ignored", ranks);
+        (Problem problem, Objective objective) = Make("tanh-mlp weighted, smoothed, ignored", ranks, empty: 0);
         using GgnOperator ggn = new(objective, options);
         EstimatorOptions work = new() { Products = 12, MinProbes = 4, Seed = Seed };
         foreach (string name in KnownTraceEstimators.Names)
@@ -139,7 +153,7 @@ internal static class RankBattery
     private static void MeasureLayers(Dictionary<string, double[]> all, IRanks ranks)
     {
         using DisposeScope scope = NewDisposeScope();
-        (Problem problem, Objective objective) = Make("conv, batch norm in eval mode", ranks);
+        (Problem problem, Objective objective) = Make("conv, batch norm in eval mode", ranks, empty: 0);
         foreach (int? draws in (int?[])[null, 3])
         {
             ExactTraceEstimate traces = new ExactLayerTraces { Draws = draws, Seed = Seed }.Estimate(objective, problem.Model);
@@ -160,7 +174,7 @@ internal static class RankBattery
         }
     }
 
-    internal static (Problem Problem, Objective Objective) Make(string name, IRanks ranks)
+    internal static (Problem Problem, Objective Objective) Make(string name, IRanks ranks, int empty = 1)
     {
         Problem problem;
         ranks.Barrier(); // ranks that are threads have one random state: nobody measures while a problem is drawn from it
@@ -171,7 +185,7 @@ internal static class RankBattery
 
         ranks.Barrier();
 
-        return (problem, Objective.Supervised(problem.Model, problem.Loss, [.. Shard(problem.Batches(Sizes(name)), ranks)], problem.Parameters, ranks: ranks));
+        return (problem, Objective.Supervised(problem.Model, problem.Loss, [.. Shard(problem.Batches(Sizes(name)), ranks, empty)], problem.Parameters, ranks: ranks));
     }
 
     private static Tensor Vectors(long length, long count) => arange(length * count, ScalarType.Float64, device: Here).mul(0.7).sin().reshape(length, count);

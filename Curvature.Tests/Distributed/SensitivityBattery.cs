@@ -23,7 +23,7 @@ internal static class SensitivityBattery
         using DisposeScope scope = NewDisposeScope();
         (Problem problem, _) = RankBattery.Make("conv, batch norm in eval mode", ranks);
         IReadOnlyList<Batch> batches = problem.Batches(RankBattery.Sizes("conv, batch norm in eval mode"));
-        Batch[] own = [.. RankBattery.Shard(batches, ranks)];
+        Batch[] own = [.. RankBattery.Shard(batches, ranks, empty: 0)];
         var network = QuantizableNetwork.Of(problem.Model, batches[0].Inputs.narrow(0, 0, 1));
         using var sensitivities = new SensitivityProblem(network, problem.Loss, own, Widths, ranks: ranks);
         foreach (string name in KnownSensitivities.Names)

@@ -22,7 +22,7 @@ public sealed class RanksTests
     [Theory]
     [MemberData(nameof(Cases))]
     public void Values_gradients_and_every_matrix_are_those_of_all_data_whatever_the_number_of_ranks(string name) =>
-        AssertSame(ranks => RankBattery.MeasureMatrices(name, ranks, NoForwardMode), 2, 3);
+        AssertSame(ranks => RankBattery.MeasureMatrices(name, ranks, NoForwardMode), 2, 3, 4);
 
     [Fact]
     public void Estimators_solvers_and_layer_wise_approximations_are_those_of_all_data_whatever_the_number_of_ranks() =>
