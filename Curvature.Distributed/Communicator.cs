@@ -16,9 +16,6 @@ namespace Curvature.Distributed;
 /// </summary>
 public sealed class Communicator : IRanks, IDisposable
 {
-    /// <summary>Elements a call: MPI counts in 32 bits, and a span's bytes too.</summary>
-    private const long Chunk = 1 << 26;
-
     private const int LongestText = 8192;
 
     /// <summary>Time in which a rank 0 with the same error speaks for all.</summary>
@@ -77,6 +74,9 @@ public sealed class Communicator : IRanks, IDisposable
             }
         }
     }
+
+    /// <summary>Elements a call, no fewer than there are ranks: MPI counts in 32 bits, and a span's bytes too. Tests have few, so that there are many calls.</summary>
+    internal static long Chunk { get; set; } = 1 << 26;
 
     /// <inheritdoc/>
     public int Rank { get; }

@@ -11,6 +11,9 @@ public sealed class MpirunTests
 
     private static readonly Lazy<Dictionary<string, double[]>> Trained = new(() => OptimizerBattery.Measure(OneRank.Instance));
 
+    /// <summary>Trained by one process without a pause.</summary>
+    private static readonly Lazy<Dictionary<string, (double[] Parameters, byte[] State)>> Straight = new(() => OptimizerBattery.Names.ToDictionary(name => name, name => OptimizerBattery.Continue(OneRank.Instance, name, 0..6)));
+
     [MpirunFact]
     public void One_rank_under_mpirun_is_one_process() => AssertBattery(1);
 
@@ -32,6 +35,32 @@ public sealed class MpirunTests
 
     [MpirunFact]
     public void Three_ranks_one_without_data_train_as_one_process() => AssertTraining(3);
+
+    [MpirunFact]
+    public void What_three_ranks_have_saved_two_and_one_go_on_from()
+    {
+        using TemporaryFolder folder = new();
+        string saved = folder.File("three.json");
+        Train(3, "save", saved);
+        foreach (int ranks in (int[])[2, 1])
+        {
+            string file = folder.File($"{ranks}.json");
+            Train(ranks, "resume", saved, file);
+            Dictionary<string, OptimizerBattery.Saved> resumed = JsonSerializer.Deserialize<Dictionary<string, OptimizerBattery.Saved>>(File.ReadAllText(file))!;
+            foreach (string name in OptimizerBattery.Names)
+            {
+                (double[] parameters, byte[] state) = Straight.Value[name];
+                Assert.True(RankBattery.Difference(parameters, resumed[name].Parameters) <= 1e-12, $"{name} on {ranks} ranks");
+                Assert.Equal(state.Length, resumed[name].State.Length);
+            }
+        }
+
+        static void Train(int ranks, params string[] arguments)
+        {
+            (int exitCode, string output, _) = Mpirun.Run(ranks, arguments);
+            Assert.True(exitCode == 0, output);
+        }
+    }
 
     [MpirunFact]
     public void A_rank_that_fails_ends_all_with_its_message()

@@ -18,6 +18,11 @@ internal static class OptimizerBattery
 {
     private const int Steps = 5;
 
+    /// <summary>A run that was left off, in a file.</summary>
+    /// <param name="Parameters">The parameters.</param>
+    /// <param name="State">What <c>save_state_dict</c> wrote.</param>
+    public sealed record Saved(double[] Parameters, byte[] State);
+
     private static readonly Lock Making = new();
 
     private static readonly Dictionary<string, Func<nn.Module, OptimizerHelper>> Kinds = new()

@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 
 namespace Curvature.Tests.Distributed;
 
-/// <summary>What the tests run under mpirun: <c>dotnet Curvature.Tests.dll ranks battery FILE | estimators FILE | optimizers FILE | fail | fail-training | kill</c>.</summary>
+/// <summary>What the tests run under mpirun: <c>dotnet Curvature.Tests.dll ranks battery FILE | estimators FILE | optimizers FILE | save FILE | resume FILE FILE | fail | fail-training | kill</c>.</summary>
 internal static class RankProgram
 {
     public static int Run(string[] arguments) => Communicator.Run(ranks => arguments switch
@@ -18,6 +18,8 @@ internal static class RankProgram
         ["battery", string file] => Battery(ranks, file, ranks => RankBattery.Measure(ranks)),
         ["estimators", string file] => Battery(ranks, file, ranks => RankBattery.MeasureEstimators(ranks, null)),
         ["optimizers", string file] => Battery(ranks, file, OptimizerBattery.Measure),
+        ["save", string file] => Train(ranks, null, file),
+        ["resume", string saved, string file] => Train(ranks, saved, file),
         ["fail"] => Fail(ranks),
         ["fail-training"] => FailTraining(ranks),
         ["kill"] => Kill(ranks),
@@ -29,6 +31,9 @@ internal static class RankProgram
     {
         Communicator world = ranks as Communicator ?? Communicator.World; // of one rank it is not made for nothing
         Collectives(world);
+        (long whole, Communicator.Chunk) = (Communicator.Chunk, world.Count + 1);
+        Collectives(world); // in pieces
+        Communicator.Chunk = whole;
         Dictionary<string, double[]> all = measure(world);
         foreach ((string name, double[] values) in all)
         {
@@ -46,6 +51,23 @@ internal static class RankProgram
         return 0;
     }
 
+    /// <summary>Trains every optimizer for the first half of its steps, or for the second from what others have saved; rank 0 writes parameters and state.</summary>
+    private static int Train(IRanks ranks, string? from, string file)
+    {
+        Dictionary<string, OptimizerBattery.Saved>? saved = from is null ? null : JsonSerializer.Deserialize<Dictionary<string, OptimizerBattery.Saved>>(File.ReadAllText(from));
+        Dictionary<string, OptimizerBattery.Saved> all = OptimizerBattery.Names.ToDictionary(name => name, name =>
+        {
+            (double[] parameters, byte[] state) = OptimizerBattery.Continue(ranks, name, saved is null ? 0..3 : 3..6, saved is null ? null : (saved[name].Parameters, saved[name].State));
+            return new OptimizerBattery.Saved(parameters, state);
+        });
+        if (ranks.Rank == 0)
+        {
+            File.WriteAllText(file, JsonSerializer.Serialize(all));
+        }
+
+        return 0;
+    }
+
     private static void Collectives(Communicator world)
     {
         int n = world.Count, sum = n * (n + 1) / 2;
@@ -58,16 +80,16 @@ internal static class RankProgram
         }
 
         using DisposeScope rest = NewDisposeScope();
-        Tensor row = tensor([10.0 * world.Rank, 1]);
-        Require(world.AllGather(row).Equals(stack(Enumerable.Range(0, n).Select(r => tensor([10.0 * r, 1])))), "what was gathered");
-        Require(world.ReduceScatter(stack(Enumerable.Range(0, n).Select(r => tensor([(double)r, world.Rank + 1])))).Equals(tensor([(double)n * world.Rank, sum])), "what was scattered");
+        Tensor row = tensor([10.0 * world.Rank, 1, 2, 3]);
+        Require(world.AllGather(row).Equals(stack(Enumerable.Range(0, n).Select(r => tensor([10.0 * r, 1, 2, 3])))), "what was gathered");
+        Require(world.ReduceScatter(stack(Enumerable.Range(0, n).Select(r => tensor([(double)r, world.Rank + 1, 1])))).Equals(tensor([(double)n * world.Rank, sum, n])), "what was scattered");
         foreach (ScalarType dtype in (ScalarType[])[ScalarType.Float32, ScalarType.Float64, ScalarType.BFloat16])
         {
             for (int to = 0; to < n; to++)
             {
-                Tensor own = full([3], world.Rank + 1, dtype);
+                Tensor own = full([9], world.Rank + 1, dtype);
                 world.SumTo(own, to);
-                Require(world.Rank != to || own.to(ScalarType.Float64).Equals(full([3], sum, ScalarType.Float64)), $"what {dtype} was summed to on one rank");
+                Require(world.Rank != to || own.to(ScalarType.Float64).Equals(full([9], sum, ScalarType.Float64)), $"what {dtype} was summed to on one rank");
             }
         }
 
