@@ -5,7 +5,7 @@ namespace Curvature;
 /// <summary>
 /// Files that appear whole or not at all: the content goes to a temporary name in the same folder, is flushed to the disk and
 /// then renamed over the target. On failure or cancellation the temporary file is deleted and an earlier file stays as it was.
-/// A missing folder is created. Whatever prevents the writing becomes a <see cref="CurvatureException"/> that names the target
+/// One that a killed process has left is deleted by the next process that writes the file. A missing folder is created. Whatever prevents the writing becomes a <see cref="CurvatureException"/> that names the target
 /// and the remedy.
 /// </summary>
 public static class AtomicFile
@@ -107,7 +107,8 @@ public static class AtomicFile
     {
         string folder = FolderOf(target);
         Directory.CreateDirectory(folder);
-        return Path.Combine(folder, $".{Path.GetFileName(target)}.{Path.GetRandomFileName()}.tmp");
+        AbandonedFiles.Remove(target);
+        return AbandonedFiles.TemporaryName(target);
     }
 
     private static void WriteTemporary(string name, Action<Stream> write)

@@ -171,7 +171,7 @@ public sealed class MpirunTests : IDisposable
         process.WaitFor("Planned");
         int[] ranks = process.Children();
         Signal(ranks[^1], "KILL");
-        AssertEnded(process, ranks);
+        Assert.Single(AssertEnded(process, ranks).Error.Split('\n'), line => line.Contains("signal 9", StringComparison.Ordinal)); // the launcher's words: a process that is killed has none
     }
 
     [MpirunFact]
@@ -201,9 +201,9 @@ public sealed class MpirunTests : IDisposable
         string kept = _folder.File("kept");
         using CommandProcess process = CommandProcess.Mpirun(2, ["measure", "density", .. CommandRun.Digits, "--steps", "2000", "--runs", "16", "--threads", "1", "--checkpoint", kept]);
         process.WaitFor("Planned");
+        int[] ranks = process.Children();
         process.Signal("INT");
-        CommandRun run = process.Finish();
-        Assert.NotEqual(CurvatureCommand.Success, run.ExitCode);
+        CommandRun run = AssertEnded(process, ranks, kept, Path.Combine(kept, ProductJournal.FileName));
         Assert.Equal(
             $"cancelled: curvature measure density is stopped on all 2 ranks. The products so far are in {kept}, and the same command goes on from there.",
             Assert.Single(run.Error.Split('\n'), line => line.Contains("cancelled", StringComparison.Ordinal)));
@@ -212,22 +212,21 @@ public sealed class MpirunTests : IDisposable
     [MpirunFact]
     public void An_interrupt_is_answered_once_by_ranks_that_are_given_time_to_end_and_for_none_but_those_at_work()
     {
-        using CommandProcess ranks = CommandProcess.MpirunWith("odls_base_sigkill_timeout", "4", 2, ["measure", "density", .. CommandRun.Digits, "--steps", "2000", "--runs", "16", "--threads", "1"]);
-        ranks.WaitFor("Planned");
-        ranks.Signal("INT");
-        Assert.Equal("cancelled: curvature measure density is stopped on all 2 ranks. Nothing half-written is left.", Answer(ranks));
+        using CommandProcess two = CommandProcess.MpirunWith("odls_base_sigkill_timeout", "4", 2, [.. Long, "--out", _folder.File("out")]);
+        two.WaitFor("Planned");
+        int[] ranks = two.Children();
+        two.Signal("INT");
+        Assert.Equal("cancelled: curvature report is stopped on all 2 ranks. Nothing half-written is left.", Answer(AssertEnded(two, ranks)));
 
         using CommandProcess one = CommandProcess.MpirunWith("odls_base_sigkill_timeout", "2", 2, "demo", "--out", _folder.File("demo"));
         one.WaitFor("Planned");
         one.Signal("INT");
-        Assert.Equal("error: cancelled.", Answer(one));
+        CommandRun run = one.Finish();
+        Assert.NotEqual(CurvatureCommand.Success, run.ExitCode);
+        Assert.Equal("error: cancelled.", Answer(run));
+        Assert.Empty(_folder.Entries());
 
-        static string Answer(CommandProcess process)
-        {
-            CommandRun run = process.Finish();
-            Assert.NotEqual(CurvatureCommand.Success, run.ExitCode);
-            return Assert.Single(run.Error.Split('\n'), line => line.Contains("cancelled", StringComparison.Ordinal));
-        }
+        static string Answer(CommandRun run) => Assert.Single(run.Error.Split('\n'), line => line.Contains("cancelled", StringComparison.Ordinal));
     }
 
     [MpirunFact]
@@ -263,7 +262,7 @@ public sealed class MpirunTests : IDisposable
         Assert.Single(usage.Error.Split('\n'), line => line.StartsWith("error: ", StringComparison.Ordinal));
     }
 
-    private CommandRun AssertEnded(CommandProcess process, int[] ranks)
+    private CommandRun AssertEnded(CommandProcess process, int[] ranks, params string[] kept)
     {
         var clock = Stopwatch.StartNew();
         CommandRun run = process.Finish();
@@ -271,7 +270,7 @@ public sealed class MpirunTests : IDisposable
         Assert.InRange(clock.Elapsed, TimeSpan.Zero, Seconds);
         Assert.Equal(2, ranks.Length);
         Assert.All(ranks, rank => Assert.True(SpinWait.SpinUntil(() => HasEnded(rank), Seconds), $"rank with process id {rank} is still there: {run.Error}"));
-        Assert.Empty(_folder.Entries());
+        Assert.Equal(kept, _folder.Entries());
         return run;
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Xunit;
 
 namespace Curvature.Tests.Core;
@@ -13,6 +14,43 @@ public class AtomicFileTests
         AtomicFile.WriteText(path, "λ");
         Assert.Equal([0xCE, 0xBB], File.ReadAllBytes(path));
         Assert.Single(Directory.GetFiles(folder.File("a/b")));
+    }
+
+    [Fact]
+    public void What_a_process_that_was_killed_has_left_of_a_file_goes_with_the_next_writing_and_nothing_that_one_at_work_still_writes()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("file.txt"), other = folder.Write(".other.txt.abcdefgh.ijk.tmp", "of another file");
+        File.SetLastWriteTimeUtc(other, DateTime.UnixEpoch);
+        using Process writing = Process.Start(new ProcessStartInfo("dotnet", [typeof(AtomicFileTests).Assembly.Location, "write", path]) { RedirectStandardOutput = true })!;
+        Assert.Equal("half of it is written", writing.StandardOutput.ReadLine());
+        string half = Assert.Single(folder.Entries(), name => name != other);
+        File.SetLastWriteTimeUtc(half, DateTime.UnixEpoch);
+        AtomicFile.WriteText(path, "whole");
+        Assert.True(File.Exists(half)); // at work
+
+        writing.Kill();
+        writing.WaitForExit();
+        File.SetLastWriteTimeUtc(half, DateTime.UtcNow);
+        AtomicFile.WriteText(path, "whole");
+        Assert.True(File.Exists(half)); // perhaps of one that renames it in a moment
+
+        File.SetLastWriteTimeUtc(half, DateTime.UnixEpoch);
+        AtomicFile.WriteText(path, "whole");
+        Assert.Equal([other, path], folder.Entries());
+    }
+
+    /// <summary>What the process that is killed half way does.</summary>
+    internal static int Write(string file)
+    {
+        AtomicFile.Write(file, stream =>
+        {
+            stream.Write(new byte[1 << 20]);
+            stream.Flush();
+            Console.WriteLine("half of it is written");
+            Thread.Sleep(TimeSpan.FromMinutes(2));
+        });
+        return 0;
     }
 
     [Fact]
