@@ -65,7 +65,7 @@ public static class CurvatureCommand
 
                 if (parse.Action is not HelpAction)
                 {
-                    terminal.Say($"'{WrongWords.Path(parse.CommandResult)}' is the work of one process: rank 0 does it, and the other {Format.Count(Team.Count - 1, "rank")} end.");
+                    terminal.Say($"'{WrongWords.Path(parse.CommandResult)}{(WorkOptions.IsEstimate(parse) ? " --estimate" : "")}' is the work of one process: rank 0 does it, and the other {Format.Count(Team.Count - 1, "rank")} end.");
                 }
             }
 
@@ -95,7 +95,7 @@ public static class CurvatureCommand
     }
 
     /// <summary>Whether several ranks do a command together: what goes over the data.</summary>
-    private static bool IsShared(ParseResult parse) => parse.Action is not HelpAction
+    private static bool IsShared(ParseResult parse) => parse.Action is not HelpAction && !WorkOptions.IsEstimate(parse)
         && (parse.CommandResult.Command.Name is "report" or "quantize" || (parse.CommandResult.Command.Name == "prune" && !PruneCommand.IsOfBlocks(parse)) || (parse.CommandResult.Command.Name == "plan" && !PlanCommand.IsOfTable(parse)) || parse.CommandResult.Parent is CommandResult { Command.Name: "measure" });
 
     private static RootCommand Root(Terminal terminal) =>

@@ -15,7 +15,7 @@ namespace Curvature.Cli.CommandLine;
 /// <param name="checkpoints">Whether the work is made of products, which a checkpoint keeps and an estimate counts.</param>
 internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordings = false, bool checkpoints = true)
 {
-    private const string Recording = ".jsonl";
+    private const string Recording = ".jsonl", Estimate = "--estimate";
 
     private readonly Argument<string> _model = new("MODEL")
     {
@@ -45,7 +45,7 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
     private readonly Option<int?> _samples = Choices.Count("--samples", "a seeded subset of the data [all that fits the budget]");
     private readonly Option<double?> _budget = Choices.Real("--budget", "MINUTES", "plan the work to end within this time [10]", "minutes from 0 (exclusive) to 100000", minutes => minutes is > 0 and <= 100_000);
     private readonly Option<string?> _checkpoint = Choices.Text("--checkpoint", "DIR", "keep every product there: the same command goes on from where it was killed, to the same numbers");
-    private readonly Option<int?> _estimate = Choices.OptionalCount("--estimate", "RANKS", "only tell what the job takes in time, memory and disk, on this many ranks [those there are]");
+    private readonly Option<int?> _estimate = Choices.OptionalCount(Estimate, "RANKS", "only tell what the job takes in time, memory and disk, on this many ranks [those there are]");
     private readonly Option<int?> _seed = Choices.Integer("--seed", "of every random choice [0]");
     private readonly Option<string?> _precision = Choices.Word("--dtype", "compute in this precision [the model's]", "float32", "float64");
     private readonly Option<string?> _device = Choices.Word("--device", "DEVICE", "cpu, cuda, cuda:INDEX or cuda:local (one for each rank on a machine) [cpu]", ComputeDevice.Expected, ComputeDevice.Names);
@@ -195,6 +195,9 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
                 .Select(option => KeyValuePair.Create(option.Option.Name, option.Tokens.Count == 0 ? "given" : string.Join(' ', option.Tokens.Select(token => token.Value)))),
         ];
     }
+
+    /// <summary>Whether a job is only to be told of.</summary>
+    public static bool IsEstimate(ParseResult parse) => parse.CommandResult.Children.OfType<OptionResult>().Any(option => option is { Implicit: false, Option.Name: Estimate });
 
     /// <summary>Whether a file is a monitor's, by its name.</summary>
     public static bool IsRecording(string model) => model.EndsWith(Recording, StringComparison.OrdinalIgnoreCase);

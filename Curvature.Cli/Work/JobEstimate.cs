@@ -24,6 +24,9 @@ internal sealed record JobEstimate
     /// <summary>Bytes that each rank can still take.</summary>
     public required double FreeMemory { get; init; }
 
+    /// <summary>How many ranks share a machine, and what is free of it.</summary>
+    public int RanksOfMachine { get; init; } = 1;
+
     /// <summary>Bytes that are free where the checkpoint goes; null where none was asked for.</summary>
     public double? FreeDisk { get; init; }
 
@@ -36,7 +39,7 @@ internal sealed record JobEstimate
     public void Print(Terminal terminal)
     {
         terminal.Print(FormattableString.Invariant(
-            $"{Format.Count(Asked.Parameters, "parameter")}, {Format.Count(Asked.Ranks, "rank")}; a product of one sample {Format.Duration(TimeSpan.FromSeconds(Asked.Product.Graph + Asked.Product.Product))}, its graph {Format.Bytes(Asked.Product.GraphBytes)}; vectors at {Format.Bytes(Asked.Speed.VectorBytes)}/s"));
+            $"{Format.Count(Asked.Parameters, "parameter")}, {Format.Count(Asked.Ranks, "rank")}{Machines}; a product of one sample {Format.Duration(TimeSpan.FromSeconds(Asked.Product.Graph + Asked.Product.Product))}, its graph {Format.Bytes(Asked.Product.GraphBytes)}; vectors at {Format.Bytes(Asked.Speed.VectorBytes)}/s"));
         terminal.Print();
         terminal.Print(["", "as asked", .. IsCut ? [$"within {Format.Duration(Budget)}"] : Array.Empty<string>()], Rows());
         ReportText.Findings(terminal, Findings());
@@ -102,6 +105,8 @@ internal sealed record JobEstimate
         return findings;
     }
 
+    private string Machines => Asked.Ranks == 1 ? "" : RanksOfMachine == 1 ? ", each on a machine like this" : $", {RanksOfMachine} of them on a machine like this";
+
     private string Remedy(string part)
     {
         if (part.Contains("density", StringComparison.Ordinal))
@@ -114,7 +119,8 @@ internal sealed record JobEstimate
         return part switch
         {
             "graphs" => $"a smaller --batch-size, such as {Math.Max(1, Asked.BatchSize / 8)}",
-            "data" => "every rank reads all of the data; store the samples that are needed in a file of their own",
+            "data" when Asked.Ranks > 1 => $"of {2 * Asked.Ranks} ranks each would read half as many samples, or name fewer --samples",
+            "data" => "one process reads the whole file, of several ranks each its share; or store the samples that are needed in a file of their own",
             _ => "fewer --parameters, one layer after the other, or a machine with more memory",
         };
     }

@@ -1,4 +1,5 @@
 using Curvature.Cli.Output;
+using Curvature.Distributed;
 using Curvature.Estimators;
 using Curvature.Objectives;
 using Curvature.Operators;
@@ -60,11 +61,11 @@ internal sealed class Measurement
         return new Measurement(request, wanted, work, environment, record, terminal).Run();
     }
 
-    /// <summary>What the work on the model, data and loss that <paramref name="request"/> names would take. A dozen products of one batch.</summary>
+    /// <summary>What the work on the model, data and loss that <paramref name="request"/> names would take. A dozen products of one batch, by one process; where a launcher started more, each gets its part of the machine's memory.</summary>
     public static JobEstimate Estimate(WorkRequest request, Quantities wanted, Terminal terminal)
     {
         var environment = new EnvironmentReport();
-        using Workspace work = Workspace.Open(request);
+        using Workspace work = Workspace.Open(request, new SoleRank(Math.Min(Launcher.OnThisMachine, request.EstimateFor ?? 1)));
         wanted.Eigenvalues?.Check(work.Parameters.Count);
         return new Measurement(request, wanted, work, environment, JobRecord.None, terminal).Estimate();
     }
@@ -215,6 +216,7 @@ internal sealed class Measurement
             Fitted = asked with { Plan = plan },
             Budget = _request.Budget,
             FreeMemory = ProductBudget.FreeBytes(_work.Parameters) / _work.Ranks.OnThisMachine,
+            RanksOfMachine = _work.Ranks.OnThisMachine,
             FreeDisk = _request.Checkpoint is { } folder ? JobRecord.FreeDisk(folder) : null,
             LeftOut =
             [

@@ -11,7 +11,7 @@ namespace Curvature.Estimators;
 /// <c>6 b P s q / M</c> for a basis of b vectors.
 /// </para>
 /// <para>
-/// Memory of a rank: the weights, their copies in the operator and while a product is summed; the data, whole on each rank; graphs of the samples kept, and one batch at least; and the vectors of the hungriest part, as the parts follow
+/// Memory of a rank: the weights, their copies in the operator and while a product is summed; the data, whole in one process and of several ranks to each the samples it goes over; graphs of the samples kept, and one batch at least; and the vectors of the hungriest part, as the parts follow
 /// each other: 32 for a trace (and <see cref="ProbeVectors"/>), <c>j r + 6 r</c> for a density, <c>4 b / 3 + 6</c> for eigenvalues. A checkpoint takes <c>P s</c> a product on the disk of rank 0, and <see cref="FormBytes"/> (some 8 t + 11 for t tensors of parameters) a quadratic form (<see cref="TraceByForms"/>).
 /// </para>
 /// </summary>

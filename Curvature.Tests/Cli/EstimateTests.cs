@@ -1,5 +1,9 @@
+using System.Globalization;
 using System.Text.Json;
 using Curvature.Cli;
+using Curvature.Cli.Work;
+using Curvature.Estimators;
+using Curvature.Tests.Distributed;
 using Xunit;
 
 namespace Curvature.Tests.Cli;
@@ -18,6 +22,42 @@ public sealed class EstimateTests : IDisposable
         Assert.Equal(CurvatureCommand.Success, run.ExitCode);
         Assert.All((string[])["2,410 parameters, 1 rank", "time ", "  density", "memory of a rank", "vectors of the density", "disk of a --checkpoint"], text => Assert.Contains(text, run.Output, StringComparison.Ordinal));
         Assert.Empty(_folder.Entries());
+    }
+
+    [MpirunFact]
+    public void Under_mpirun_one_process_tells_it_once_for_ranks_that_share_the_machine()
+    {
+        using CommandProcess process = CommandProcess.Mpirun(2, ["measure", "trace", .. CommandRun.Digits, "--samples", "512", "--estimate"]);
+        CommandRun run = process.Finish();
+        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+        Assert.Contains("2 ranks, 2 of them on a machine like this; ", Assert.Single(run.Output.Split('\n'), line => line.Contains("2,410 parameters", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("'curvature measure trace --estimate' is the work of one process", run.Error, StringComparison.Ordinal);
+        double alone = Free(CommandRun.Of(["measure", "trace", .. CommandRun.Digits, "--samples", "512", "--estimate", "2"])), shared = Free(run);
+        Assert.InRange(alone / shared, 1.3, 3); // half, and what others take in between
+
+        static double Free(CommandRun run)
+        {
+            string[] words = run.Output.Split('\n').Single(line => line.StartsWith("memory that is free", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            return double.Parse(words[4], CultureInfo.InvariantCulture) * (words[5] == "GB" ? 1 : words[5] == "MB" ? 1e-3 : throw new InvalidOperationException(words[5]));
+        }
+    }
+
+    [Fact]
+    public void Where_data_does_not_fit_ranks_are_named_that_each_read_a_share()
+    {
+        JobCost cost = new()
+        {
+            Plan = new WorkPlan(Samples: 1000, Probes: 8, EigenProducts: 0, Steps: 0, Runs: 0),
+            Product = new ProductCost(Graph: 1e-3, Product: 2e-3),
+            Parameters = 10,
+            Speed = new MachineSpeed(VectorBytes: 1e10, RankBytes: 1e9),
+            BatchSize = 10,
+            SampleBytes = 1e6,
+        };
+        JobEstimate one = new() { Environment = new EnvironmentReport(), Asked = cost, Fitted = cost, Budget = TimeSpan.FromMinutes(10), FreeMemory = 1e6, LeftOut = [] };
+        Assert.EndsWith("Most is for data: one process reads the whole file, of several ranks each its share; or store the samples that are needed in a file of their own.", one.Findings()[0].Message, StringComparison.Ordinal);
+        JobEstimate four = one with { Asked = cost with { Ranks = 4 }, Fitted = cost with { Ranks = 4 } };
+        Assert.EndsWith("Most is for data: of 8 ranks each would read half as many samples, or name fewer --samples.", four.Findings()[0].Message, StringComparison.Ordinal);
     }
 
     [Theory]
