@@ -48,7 +48,7 @@ internal sealed class WorkOptions(WorkKind kind = WorkKind.Measure, bool recordi
     private readonly Option<int?> _estimate = Choices.OptionalCount(Estimate, "RANKS", "only tell what the job takes in time, memory and disk, on this many ranks [those there are]");
     private readonly Option<int?> _seed = Choices.Integer("--seed", "of every random choice [0]");
     private readonly Option<string?> _precision = Choices.Word("--dtype", "compute in this precision [the model's]", "float32", "float64");
-    private readonly Option<string?> _device = Choices.Word("--device", "DEVICE", "cpu, cuda, cuda:INDEX or cuda:local (one for each rank on a machine) [cpu]", ComputeDevice.Expected, ComputeDevice.Names);
+    private readonly Option<string?> _device = Choices.Word("--device", "DEVICE", "cpu, cuda, cuda:INDEX or cuda:local (one for each rank on a machine; so is cuda under mpirun) [cpu]", ComputeDevice.Expected, ComputeDevice.Names);
     private readonly Option<bool> _tf32 = new("--tf32") { Description = "let float32 products on a GPU round their factors to 10 bits" };
     private readonly Option<int?> _threads = Choices.Count("--threads", "CPU threads [OMP_NUM_THREADS, or all cores; of several ranks on a machine each its share]", most: Team.MostThreads);
     private readonly Option<int?> _rankTimeout = Choices.Count("--rank-timeout", "seconds that a rank waits for another before all are ended [600]", most: 1_000_000);

@@ -82,7 +82,7 @@ internal sealed class Measurement
         };
     }
 
-    private int VectorsInMemory() => (int)_record.Reading("vectors in memory", () => ProductBudget.VectorsInMemory(_work.Parameters) / _work.Ranks.OnThisMachine);
+    private int VectorsInMemory() => (int)_record.Reading("vectors in memory", () => ProductBudget.VectorsInMemory(_work.Parameters, _work.Ranks));
 
     private SharpnessReport Run()
     {
@@ -215,7 +215,7 @@ internal sealed class Measurement
             Asked = asked,
             Fitted = asked with { Plan = plan },
             Budget = _request.Budget,
-            FreeMemory = ProductBudget.FreeBytes(_work.Parameters) / _work.Ranks.OnThisMachine,
+            FreeMemory = ProductBudget.FreeBytes(_work.Parameters, _work.Ranks),
             RanksOfMachine = _work.Ranks.OnThisMachine,
             FreeDisk = _request.Checkpoint is { } folder ? JobRecord.FreeDisk(folder) : null,
             LeftOut =

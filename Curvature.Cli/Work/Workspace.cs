@@ -71,7 +71,7 @@ internal sealed class Workspace : IDisposable
         manual_seed(request.Seed); // for models that draw: --train-mode
         ranks ??= OneRank.Instance;
         Workspace? opened = null;
-        ranks.Together(() => opened = new Workspace(request, ranks, ComputeDevice.Open(request.Device, request.TF32)));
+        ranks.Together(() => opened = new Workspace(request, ranks, ComputeDevice.Open(request.Device, request.TF32, ranks.OnThisMachine)));
         return opened!;
     }
 

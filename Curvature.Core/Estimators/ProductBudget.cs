@@ -1,3 +1,4 @@
+using Curvature.Objectives;
 using Curvature.Tensors;
 
 namespace Curvature.Estimators;
@@ -41,21 +42,24 @@ public static class ProductBudget
     }
 
     /// <summary>
-    /// How many vectors of the parameters' length may be kept at once: half of the memory that is free where they lie. On a GPU that
+    /// How many vectors of the parameters' length may be kept at once: half of <see cref="FreeBytes"/>. On a GPU that
     /// does not tell there is no limit here and the engine's own error later.
     /// </summary>
-    public static int VectorsInMemory(ParameterSpace parameters)
+    /// <param name="parameters">Whose length, and where they lie.</param>
+    /// <param name="ranks">Those who keep as many each; null: this process alone.</param>
+    public static int VectorsInMemory(ParameterSpace parameters, IRanks? ranks = null)
     {
-        ArgumentNullException.ThrowIfNull(parameters);
-        long bytes = parameters.Count * parameters.Parameters[0].ElementSize;
-        return DeviceMemory.Free(parameters.Device) is { } free ? (int)Math.Min(free / 2 / bytes, int.MaxValue) : int.MaxValue;
+        double free = FreeBytes(parameters, ranks);
+        return (int)Math.Min(free / 2 / (parameters.Count * parameters.Parameters[0].ElementSize), int.MaxValue);
     }
 
-    /// <summary>Bytes that can still be taken where the parameters lie: main memory within the container's limit; what is free of a GPU's; infinite on one that does not tell.</summary>
-    public static double FreeBytes(ParameterSpace parameters)
+    /// <summary>Bytes that a rank can still take where the parameters lie: main memory within the container's limit, or what is free of a GPU's, divided by the ranks that share it; infinite on a device that does not tell.</summary>
+    /// <param name="parameters">Where they lie.</param>
+    /// <param name="ranks">The ranks; null: this process alone.</param>
+    public static double FreeBytes(ParameterSpace parameters, IRanks? ranks = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        return DeviceMemory.Free(parameters.Device) ?? double.PositiveInfinity;
+        return DeviceMemory.Free(parameters.Device) is { } free ? free / (double)ComputeDevice.Sharers(parameters.Device, ranks?.OnThisMachine ?? 1) : double.PositiveInfinity;
     }
 
     private static IEnumerable<WorkPlan> Rungs(WorkPlan wanted, bool samplesFixed)

@@ -222,7 +222,7 @@ public sealed partial class MfacWindow : LinearOperator
         // Ranks of one machine take their shares of the same memory.
         bool isHost = Device.type == DeviceType.CPU;
         double bytes = ((double)Capacity * OwnParameters * storage.ElementSize()) + (16.0 * Capacity * Capacity) + (24.0 * OwnParameters);
-        long? most = DeviceMemory.AtMost(Device) / DeviceMemory.Sharers(Device, _ranks.OnThisMachine);
+        long? most = DeviceMemory.AtMost(Device) / ComputeDevice.Sharers(Device, _ranks.OnThisMachine);
         if (bytes > most || (isHost && OwnParameters * sizeof(double) > int.MaxValue))
         {
             throw new CurvatureException(FormattableString.Invariant(

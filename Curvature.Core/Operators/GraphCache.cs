@@ -23,7 +23,7 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     private const double Larger = 1.05, ShareOfTime = 0.02;
 
     private readonly Dictionary<int, BatchGraph> _kept = [];
-    private readonly long _budget = budget ?? (DeviceMemory.Free(device) ?? HostMemory.Free()) / 2 / DeviceMemory.Sharers(device, processes);
+    private readonly long _budget = budget ?? (DeviceMemory.Free(device) ?? HostMemory.Free()) / 2 / ComputeDevice.Sharers(device, processes);
     private readonly bool _measures = DeviceMemory.Free(device) is not null;
     private readonly Stopwatch _making = new(), _asking = new();
     private long? _before;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Curvature.Tensors;
@@ -15,6 +16,8 @@ public static partial class ComputeDevice
     // Set for each process of a job on one machine: Open MPI, MPICH and Intel MPI (Hydra), PyTorch's launcher, and last Slurm, in whose jobs the others are started and which all that they start inherits.
     private static readonly string[] LocalRanks = ["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "LOCAL_RANK", "SLURM_LOCALID"];
 
+    private static bool _isOneForAll;
+
     /// <summary>What names a device, for messages: <c>cpu</c>, <c>cuda</c> (the first), <c>cuda:INDEX</c>, <c>cuda:local</c> (one for each process of a job on this machine).</summary>
     public const string Expected = "cpu, cuda, cuda:INDEX or cuda:local";
 
@@ -27,8 +30,9 @@ public static partial class ComputeDevice
     /// <summary>The device of that name, with this process's arithmetic set as above.</summary>
     /// <param name="name">One of <see cref="Expected"/>.</param>
     /// <param name="tf32">Allow TF32: faster products with errors of 5e-4 of their size.</param>
+    /// <param name="processes">Those of one job on this machine: where there are several, <c>cuda</c> is <c>cuda:local</c>.</param>
     /// <exception cref="CurvatureException">No such name; no such device; more processes on this machine than devices.</exception>
-    public static Device Open(string name, bool tf32 = false)
+    public static Device Open(string name, bool tf32 = false, int processes = 1)
     {
         if (!Name().IsMatch(name))
         {
@@ -38,7 +42,27 @@ public static partial class ComputeDevice
         backends.cuda.matmul.allow_tf32 = tf32;
         backends.cudnn.allow_tf32 = tf32;
         backends.cuda.enable_flash_sdp(false);
+        if (name == "cuda" && processes > 1)
+        {
+            name = "cuda:local";
+        }
+
+        _isOneForAll = name is not "cuda:local";
         return name == "cpu" ? CPU : device(Resolve(name, cuda.device_count(), Environment.GetEnvironmentVariable));
+    }
+
+    /// <summary>
+    /// How many processes of a job on this machine share this one's device: all of them where it is the CPU, or a GPU that <see cref="Open"/> was told by <c>cuda</c> or its index. Otherwise they are taken to be spread evenly over the
+    /// GPUs, as by <c>cuda:local</c>.
+    /// </summary>
+    /// <param name="device">The device of this process.</param>
+    /// <param name="processes">How many there are.</param>
+    /// <param name="devices">How many GPUs the machine has; null: as many as libtorch counts.</param>
+    public static int Sharers(Device device, int processes, int? devices = null)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        int among = device.type == DeviceType.CPU || _isOneForAll ? 1 : Math.Max(devices ?? cuda.device_count(), 1);
+        return (processes + among - 1) / among;
     }
 
     /// <summary>The name with the index it stands for: <c>cuda:local</c> is <c>cuda:I</c> in the I-th process of a job on a machine, as its launcher tells it.</summary>
@@ -66,7 +90,7 @@ public static partial class ComputeDevice
 
         string found = devices == 1 ? "1 CUDA device" : $"{devices} CUDA devices";
         throw new CurvatureException(name == "cuda:local"
-            ? $"The device 'cuda:local' cannot be used: this is process {index + 1} of a job on this machine, which has {found}. Start one process a device, e.g. mpirun --map-by ppr:{devices}:node."
+            ? $"The device 'cuda:local' cannot be used: this is process {index + 1} of a job on this machine, which has {found}. Start one process a device, e.g. mpirun --map-by ppr:{devices}:node, or name the one that all are to share, e.g. cuda:0."
             : $"The device '{name}' cannot be used: this machine has {found}, counted from 0.");
     }
 

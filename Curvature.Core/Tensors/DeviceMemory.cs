@@ -39,11 +39,6 @@ internal static class DeviceMemory
     /// <summary>Bytes above which nothing can fit: what is free of main memory, all of a GPU's, since libtorch may hold what seems taken; null on a device that does not tell.</summary>
     public static long? AtMost(Device device) => device.type == DeviceType.CPU ? HostMemory.Free() : Ask(device)?.Total;
 
-    /// <summary>How many of the processes on this machine share a device of this kind.</summary>
-    /// <param name="device">The device.</param>
-    /// <param name="processes">How many there are; on GPUs they are spread evenly (<c>cuda:local</c>).</param>
-    public static int Sharers(Device device, int processes) => device.type == DeviceType.CPU ? processes : (processes + Math.Max(cuda.device_count(), 1) - 1) / Math.Max(cuda.device_count(), 1);
-
     /// <summary>Refuses vectors that could never fit, before the process runs out of memory.</summary>
     /// <param name="vectors">How many.</param>
     /// <param name="length">Entries of each.</param>

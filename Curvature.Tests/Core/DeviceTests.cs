@@ -140,6 +140,10 @@ public sealed class DeviceTests(DeviceTests.Child child) : IClassFixture<DeviceT
     }
 
     [DeviceFact]
+    public void Processes_share_the_memory_of_a_device_with_those_that_are_on_it_alone() =>
+        Assert.Equal([2, 2, 5, 5], child.Findings.Numbers[DeviceMemoryProgram.Sharers]);
+
+    [DeviceFact]
     public void Asking_one_device_for_its_memory_makes_no_context_on_another()
     {
         double[] found = child.Findings.Numbers[DeviceMemoryProgram.Contexts];

@@ -21,12 +21,15 @@ internal static class DeviceMemoryProgram
     public const string Pages = "pages of an inverse beside memory given back, beside memory in use";
     public const string Contexts = "devices set for the one in use, pages there, devices set for another, pages there, pages on the first again";
 
+    public const string Sharers = "of five processes and four devices those on this one's: cuda:local, cuda of each, cuda:0 of all, the CPU";
+
     private const int Samples = 512;
     private const long Total = 1L << 33;
 
     public static void Measure(Dictionary<string, double[]> numbers)
     {
         numbers[Contexts] = AskTwoDevices();
+        numbers[Sharers] = [Share("cuda:local", 1), Share("cuda", 5), Share("cuda:0", 5), Share("cpu", 5)];
         TestDevice.Bound(Total);
         numbers[HeldByGeneration] = Generations();
         numbers[HeldBesideCache] = BesideCache();
@@ -35,6 +38,8 @@ internal static class DeviceMemoryProgram
         numbers[Pages] = PagesOfAnInverse();
         TestDevice.Bound(0);
     }
+
+    private static int Share(string name, int processes) => ComputeDevice.Sharers(ComputeDevice.Open(name, processes: processes), 5, devices: 4);
 
     private static double[] AskTwoDevices()
     {

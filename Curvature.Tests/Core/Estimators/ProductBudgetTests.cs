@@ -24,6 +24,17 @@ public class ProductBudgetTests
         Assert.Equal(seconds, (Cost with { Kept = kept }).Seconds(10, passes: 2, vectors: 6), 12);
 
     [Fact]
+    public void Ranks_that_share_memory_have_a_part_of_it_each()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        var x = new ParameterSpace([("x", new TorchSharp.Modules.Parameter(ones(1000)))]);
+        double[] parts = ThreadRanks.Run(4, ranks => ProductBudget.FreeBytes(x, ranks) / ProductBudget.FreeBytes(x));
+        Assert.All(parts, part => Assert.InRange(part, 0.2, 0.3)); // memory comes and goes between two questions
+        int[] vectors = ThreadRanks.Run(4, ranks => ProductBudget.VectorsInMemory(x, ranks));
+        Assert.All(vectors, count => Assert.InRange(count / (double)ProductBudget.VectorsInMemory(x), 0.2, 0.3));
+    }
+
+    [Fact]
     public void The_cost_of_a_product_is_measured()
     {
         using DisposeScope scope = NewDisposeScope();

@@ -1,4 +1,5 @@
 using Curvature.Tensors;
+using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
 
@@ -46,9 +47,29 @@ public sealed class ComputeDeviceTests : IDisposable
     [InlineData("cuda", 0, "'cuda' cannot be used: this libtorch finds no CUDA device. Use cpu")]
     [InlineData("cuda:local", 0, "finds no CUDA device")]
     [InlineData("cuda:2", 2, "'cuda:2' cannot be used: this machine has 2 CUDA devices, counted from 0")]
-    [InlineData("cuda:local", 1, "this is process 4 of a job on this machine, which has 1 CUDA device. Start one process a device, e.g. mpirun --map-by ppr:1:node")]
+    [InlineData("cuda:local", 1, "this is process 4 of a job on this machine, which has 1 CUDA device. Start one process a device, e.g. mpirun --map-by ppr:1:node, or name the one that all are to share, e.g. cuda:0.")]
     public void A_device_that_is_not_there_is_an_error_that_says_what_to_do(string name, int devices, string expected) =>
         Assert.Contains(expected, Assert.Throws<CurvatureException>(() => ComputeDevice.Resolve(name, devices, asked => asked == "SLURM_LOCALID" ? "3" : null)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_device_that_all_processes_name_alike_is_shared_by_all_of_them()
+    {
+        ComputeDevice.Open("cpu");
+        Assert.Equal((4, 4), (ComputeDevice.Sharers(CPU, 4), ComputeDevice.Sharers(new Device(DeviceType.CUDA, 0), 4, devices: 8)));
+    }
+
+    [Fact]
+    public void Over_processes_of_a_machine_cuda_is_a_device_each()
+    {
+        if (cuda.device_count() == 0)
+        {
+            Assert.Contains("'cuda:local' cannot be used", Assert.Throws<CurvatureException>(() => ComputeDevice.Open("cuda", processes: 2)).Message, StringComparison.Ordinal);
+            return;
+        }
+
+        Assert.Equal("cuda:0", ComputeDevice.Open("cuda", processes: 2).ToString());
+        Assert.Equal((5 + cuda.device_count() - 1) / cuda.device_count(), ComputeDevice.Sharers(device("cuda"), 5));
+    }
 
     [Theory]
     [InlineData("gpu")]
@@ -59,5 +80,9 @@ public sealed class ComputeDeviceTests : IDisposable
     public void A_name_that_is_none_is_refused(string name) =>
         Assert.Contains("expected cpu, cuda, cuda:INDEX or cuda:local", Assert.Throws<CurvatureException>(() => ComputeDevice.Open(name)).Message, StringComparison.Ordinal);
 
-    public void Dispose() => (backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32) = _before;
+    public void Dispose()
+    {
+        ComputeDevice.Open("cpu");
+        (backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32) = _before;
+    }
 }
