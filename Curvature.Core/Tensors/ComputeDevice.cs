@@ -7,9 +7,8 @@ namespace Curvature.Tensors;
 
 /// <summary>
 /// Where a measurement runs, and with what arithmetic. On a GPU libtorch lets cuDNN round the factors of float32 convolutions to TF32, a
-/// mantissa of 10 bits: enough to train, not to measure a curvature by. It is off here unless asked for. The flash kernel of attention
-/// has no second derivative and is off always. That libtorch 2 then takes another fused kernel without one cannot be prevented through TorchSharp: models that call
-/// <c>scaled_dot_product_attention</c> may need attention written as matrix products there. Nothing of this has been run on a GPU.
+/// mantissa of 10 bits: enough to train, not to measure a curvature by. It is off here unless asked for. The fused kernels of attention
+/// have no second derivative and are off always: <c>scaled_dot_product_attention</c> is computed by matrix products. Nothing of this has been run on a GPU.
 /// </summary>
 public static partial class ComputeDevice
 {
@@ -27,6 +26,9 @@ public static partial class ComputeDevice
     /// <summary>Whether TF32 is allowed in products or convolutions of float32, in this process as it is now.</summary>
     public static bool AllowsTF32 => backends.cuda.matmul.allow_tf32 || backends.cudnn.allow_tf32;
 
+    /// <summary>Whether libtorch may compute <c>scaled_dot_product_attention</c> by a fused kernel, which has no second derivative, in this process as it is now.</summary>
+    public static bool AllowsFusedAttention => FusedAttention.IsAllowed;
+
     /// <summary>The device of that name, with this process's arithmetic set as above.</summary>
     /// <param name="name">One of <see cref="Expected"/>.</param>
     /// <param name="tf32">Allow TF32: faster products with errors of 5e-4 of their size.</param>
@@ -42,6 +44,7 @@ public static partial class ComputeDevice
         backends.cuda.matmul.allow_tf32 = tf32;
         backends.cudnn.allow_tf32 = tf32;
         backends.cuda.enable_flash_sdp(false);
+        FusedAttention.Forbid();
         if (name == "cuda" && processes > 1)
         {
             name = "cuda:local";

@@ -82,14 +82,9 @@ internal static class DeviceMemory
         (long, long)? Memory() => runtime.Memory(out nuint free, out nuint total) == 0 ? ((long)free, (long)total) : null;
     }
 
-    // The runtime in use is the one that is loaded already, under whichever name its package gave it.
     private static Runtime? Find()
     {
-        const string Maps = "/proc/self/maps";
-        IEnumerable<string> loaded = File.Exists(Maps)
-            ? File.ReadLines(Maps).Select(line => line[(line.IndexOf('/') + 1)..]).Where(path => Path.GetFileName(path).StartsWith("libcudart", StringComparison.Ordinal)).Select(path => "/" + path).Distinct()
-            : [];
-        foreach (string name in loaded.Concat(["libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0", "cudart64_13.dll", "cudart64_12.dll", "cudart64_110.dll"]))
+        foreach (string name in LoadedLibraries.Named("libcudart").Concat(["libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0", "cudart64_13.dll", "cudart64_12.dll", "cudart64_110.dll"]))
         {
             if (NativeLibrary.TryLoad(name, out nint library)
                 && NativeLibrary.TryGetExport(library, "cudaMemGetInfo", out nint memory)

@@ -20,6 +20,15 @@ public sealed class ComputeDeviceTests : IDisposable
         Assert.Equal((true, true), (backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32));
     }
 
+    [Fact]
+    public void Opening_a_device_forbids_fused_attention_which_has_no_second_derivative()
+    {
+        backends.cuda.enable_flash_sdp(true); // libtorch's own default
+        Assert.True(ComputeDevice.AllowsFusedAttention);
+        ComputeDevice.Open("cpu");
+        Assert.False(ComputeDevice.AllowsFusedAttention);
+    }
+
     [Theory]
     [InlineData("cuda", 1, "cuda")]
     [InlineData("cuda:3", 4, "cuda:3")]
