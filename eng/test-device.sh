@@ -7,8 +7,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source eng/dotnet.sh
 
-# What is not about one device or about processes, files and text, which know the CPU alone.
-battery='FullyQualifiedName~Tests.Core|FullyQualifiedName~Tests.Quant|FullyQualifiedName~RankBattery'
+# Without what is about processes, files and text, which know the CPU alone. Ranks inherit the device: each has it, or shares it.
+battery='FullyQualifiedName~Tests.Core|FullyQualifiedName~Tests.Quant|FullyQualifiedName~Tests.Distributed|FullyQualifiedName~Cli.DeviceRun'
 library=artifacts/standin/native/pretended/libcudart_pretended.so
 
 case "${1:-}" in
