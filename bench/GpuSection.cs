@@ -13,12 +13,22 @@ namespace Curvature.Bench;
 
 /// <summary>
 /// What a GPU is to show: products of a ResNet-18 at batch 256 x 3 x 32 x 32 and of a GPT of 124 million parameters at batch 4 x 1,024 in gradients of the same objective; a step of the M-FAC window beside what the device's
-/// memory allows; steps of optimizers in AdamW steps. The device has done its work when a number that depends on it has been read: each time includes one such wait. On the CPU, and in a quick run, the same of toy sizes: it shows that
-/// it runs.
+/// memory allows; steps of optimizers in AdamW steps. Beside the products, in turns with them, those of PyTorch on the same device, with the same weights, data and vector. The device has done its work when a number that depends on it has
+/// been read: each time includes one such wait. On the CPU, and in a quick run, the same of toy sizes: it shows that it runs, and that both sides compute the same.
 /// </summary>
 internal static class GpuSection
 {
+    // Of products here and there, in float32, relative to their norm: what a quick run ends with an error at.
+    private const double MostDifference = 1e-4;
+
     private static readonly CrossEntropy Loss = new();
+
+    /// <summary>A network and its data.</summary>
+    /// <param name="Name">For the tables.</param>
+    /// <param name="There">What PyTorch's side calls it.</param>
+    /// <param name="Sizes">What PyTorch's side makes it with.</param>
+    /// <param name="Make">Makes it.</param>
+    private sealed record Candidate(string Name, string There, long[] Sizes, Func<Workload> Make);
 
     public static void Run(BenchOptions options, TextWriter output)
     {
@@ -32,15 +42,20 @@ internal static class GpuSection
         bool toy = options.Quick || device.type == DeviceType.CPU;
         output.WriteLine($"device {device}{(toy ? ", toy sizes" : "")}; TF32 {(ComputeDevice.AllowsTF32 ? "on" : "off")}; float32");
         long d = toy ? 20_000 : 11_173_962, rows = toy ? 64 : Rows(d, device); // before libtorch keeps memory of the products, which would seem taken
-        (string Name, Func<Workload> Make)[] workloads =
+        (long width, long side, long images) = toy ? (8, 16, 4) : (64, 32, 256);
+        GptSize size = toy ? new(64, 16, 32, 4, 2) : GptSize.Small;
+        Candidate[] workloads =
         [
-            ("ResNet-18", () => Make("ResNet-18", new ResNet18(toy ? 8 : 64), randn(toy ? 4 : 256, 3, toy ? 16 : 32, toy ? 16 : 32), randint(10, [toy ? 4 : 256]), device)),
-            ("GPT", () => Language(toy ? new GptSize(64, 16, 32, 4, 2) : GptSize.Small, toy ? 2 : 4, device)),
+            new("ResNet-18", "resnet18", [width, side], () => Make("ResNet-18", new ResNet18(width), randn(images, 3, side, side), randint(10, [images]), device)),
+            new("GPT", "gpt", [size.Symbols, size.Positions, size.Width, size.Heads, size.Depth], () => Language(size, toy ? 2 : 4, device)),
         ];
-        output.WriteLine($"{"network",-10} {"parameters",12} {"gradient ms",16} {"fresh HVP",14} {"kept-graph HVP",16} {"fresh GGN",14} {"kept-graph GGN",16}   (medians; spread = interquartile range / median)");
-        foreach ((string name, Func<Workload> make) in workloads)
+        using (PyTorchPeer? peer = PyTorch(device, output))
         {
-            Attempt(name, output, () => Products(make(), options.Quick, output));
+            output.WriteLine($"{"network",-10} {"by",-8} {"parameters",12} {"gradient ms",16} {"fresh HVP",14} {"kept-graph HVP",16} {"fresh GGN",14} {"kept-graph GGN",16} {"difference",11}   (medians; spread = interquartile range / median; products in gradients of the same side)");
+            foreach (Candidate candidate in workloads)
+            {
+                Attempt(candidate.Name, output, () => Products(candidate, peer, options.Quick, toy, output));
+            }
         }
 
         output.WriteLine();
@@ -52,9 +67,9 @@ internal static class GpuSection
 
         output.WriteLine();
         output.WriteLine($"{"network",-10} {"optimizer",-12} {"step",16}   (AdamW: ms; others: AdamW steps; the mean over whole update intervals)");
-        foreach ((string name, Func<Workload> make) in workloads)
+        foreach (Candidate candidate in workloads)
         {
-            Attempt(name, output, () => Optimizers(make(), options.Quick, output));
+            Attempt(candidate.Name, output, () => Optimizers(candidate.Make(), options.Quick, output));
         }
     }
 
@@ -67,25 +82,63 @@ internal static class GpuSection
     private static Workload Make(string name, nn.Module<Tensor, Tensor> model, Tensor inputs, Tensor targets, Device device) =>
         new(name, model.to(device), inputs.to(device), targets.to(device), batches: 1);
 
-    private static void Products(Workload workload, bool quick, TextWriter output)
+    /// <summary>PyTorch on the same device; null, and the reason on the output, where there is none.</summary>
+    private static PyTorchPeer? PyTorch(Device device, TextWriter output)
     {
-        Tensor v = randn(workload.Objective.Parameters.Count).to(workload.Objective.Parameters.Device);
-        using HessianOperator fresh = new(workload.Objective, new CurvatureOptions { GraphMemory = 0 });
-        using GgnOperator freshGgn = new(workload.Objective, new CurvatureOptions { GraphMemory = 0 });
-        Timing[] timings = Timing.Interleaved(quick, Of(v, () => workload.Objective.Gradient().Dispose()), Of(v, () => fresh.Apply(v).Dispose()), Of(v, () => freshGgn.Apply(v).Dispose()));
-
-        // One kept graph at a time: that of the GPT takes much of a device's memory.
-        Timing[] Kept(CurvatureOperator a)
+        PyTorchPeer? peer = PyTorchPeer.Start(out string reason);
+        try
         {
-            using (a)
-            {
-                return Timing.Interleaved(quick, Of(v, () => workload.Objective.Gradient().Dispose()), Of(v, () => a.Apply(v).Dispose()));
-            }
+            peer?.SetThreads(get_num_threads());
+            peer?.SetDevice(device.ToString());
+        }
+        catch (CurvatureException error)
+        {
+            peer!.Dispose();
+            (peer, reason) = (null, $"{error.Message} (the variable PYTHON names another interpreter)");
         }
 
-        Timing[] hessian = Kept(new HessianOperator(workload.Objective)), ggn = Kept(new GgnOperator(workload.Objective));
-        output.WriteLine(
-            $"{workload.Name,-10} {v.numel(),12:N0} {$"{timings[0].Median * 1e3:F1} ({timings[0].Spread:P0})",16} {timings[1].In(timings[0]),14} {hessian[1].In(hessian[0]),16} {timings[2].In(timings[0]),14} {ggn[1].In(ggn[0]),16}");
+        output.WriteLine(peer is null ? $"PyTorch: skipped: {reason}" : $"PyTorch {peer.Version}");
+        return peer;
+    }
+
+    /// <summary>In turns here and there. One kind of kept graph at a time: that of the GPT takes much of a device's memory.</summary>
+    private static void Products(Candidate candidate, PyTorchPeer? peer, bool quick, bool toy, TextWriter output)
+    {
+        Workload workload = candidate.Make();
+        Tensor v = randn(workload.Objective.Parameters.Count).to(workload.Objective.Parameters.Device);
+        peer?.Load(candidate.There, candidate.Sizes, workload, v);
+        double difference = 0;
+
+        // Of each side the seconds of its gradient, and its product in them.
+        Side[] Compare(string matrix, bool keep)
+        {
+            using CurvatureOperator a = KnownOperators.Create(matrix, workload.Objective, new CurvatureOptions { GraphMemory = keep ? null : 0 });
+            Func<double>[] here = [Of(v, () => workload.Objective.Gradient().Dispose()), Of(v, () => a.Apply(v).Dispose())];
+            Func<double>[] there = peer is null ? [] : [peer.Gradient, () => keep ? peer.Product(matrix) : peer.Fresh(matrix)];
+            Timing[] timings = Timing.Interleaved(quick, [.. here, .. there]);
+            if (peer is not null)
+            {
+                using DisposeScope scope = NewDisposeScope();
+                Tensor last = peer.Last();
+                difference = Math.Max(difference, ((a.Apply(v).cpu() - last).norm() / last.norm()).ToDouble());
+                peer.Forget();
+            }
+
+            return [.. timings.Chunk(2).Select(pair => new Side(pair[0], pair[1].In(pair[0])))];
+        }
+
+        Side[][] all = [Compare("hessian", keep: false), Compare("hessian", keep: true), Compare("ggn", keep: false), Compare("ggn", keep: true)];
+        for (int i = 0; i < all[0].Length; i++)
+        {
+            Timing gradient = all[0][i].Gradient;
+            output.WriteLine(
+                $"{workload.Name,-10} {(i == 0 ? "here" : "PyTorch"),-8} {v.numel(),12:N0} {$"{gradient.Median * 1e3:F1} ({gradient.Spread:P0})",16} {all[0][i].Product,14} {all[1][i].Product,16} {all[2][i].Product,14} {all[3][i].Product,16} {(i == 0 ? "" : $"{difference:E1}"),11}");
+        }
+
+        if (toy && difference > MostDifference)
+        {
+            throw new InvalidOperationException($"The products of PyTorch's {candidate.There} are others: they differ by {difference:E1} of their norm.");
+        }
     }
 
     /// <summary>As many gradients as fit in float32 with what a measurement takes beside them.</summary>
@@ -171,6 +224,8 @@ internal static class GpuSection
             });
         }
     }
+
+    private sealed record Side(Timing Gradient, string Product);
 
     /// <summary>The action and what it left to the device: reading a number from there waits for all that was asked before.</summary>
     private static Func<double> Of(Tensor there, Action action) => Timing.Of(() =>

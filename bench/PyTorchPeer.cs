@@ -42,8 +42,17 @@ internal sealed class PyTorchPeer : IDisposable
         return new PyTorchPeer(Process.Start(start)!);
     }
 
+    /// <summary>Computes there from the next network on.</summary>
+    /// <param name="device">cpu, cuda or cuda:INDEX.</param>
+    /// <exception cref="CurvatureException">That PyTorch has no such device.</exception>
+    public void SetDevice(string device) => Ask($"device {device}");
+
     /// <summary>Builds the same network there, with the same weights, data and vector.</summary>
-    public void Load(Workload workload, Tensor v)
+    /// <param name="network">What it is called there.</param>
+    /// <param name="sizes">What it is made with there.</param>
+    /// <param name="workload">Here.</param>
+    /// <param name="v">The vector that products are with.</param>
+    public void Load(string network, IReadOnlyList<long> sizes, Workload workload, Tensor v)
     {
         using DisposeScope scope = NewDisposeScope();
         File.WriteAllLines(Path.Combine(folder, "names"), workload.Objective.Parameters.Names);
@@ -51,16 +60,25 @@ internal sealed class PyTorchPeer : IDisposable
         Write("inputs", workload.Batch.Inputs);
         Write("targets", workload.Batch.Targets);
         Write("vector", v);
-        Ask($"load {workload.Name} {folder}");
+        Ask($"load {network} {folder} {string.Join(' ', sizes)}");
     }
 
     public void SetThreads(int count) => Ask($"threads {count.ToString(CultureInfo.InvariantCulture)}");
 
-    /// <summary>One product there, with <c>hessian</c> or <c>ggn</c>; its seconds, measured there.</summary>
-    public double Product(string matrix) => double.Parse(Ask($"product {matrix}"), CultureInfo.InvariantCulture);
+    /// <summary>One product there, with <c>hessian</c> or <c>ggn</c>, on graphs that are kept; its seconds, measured there.</summary>
+    public double Product(string matrix) => Seconds($"product {matrix}");
 
-    /// <summary>The last product's result, <c>[P]</c>.</summary>
-    public Tensor LastProduct()
+    /// <summary>One product there that makes its graphs; its seconds.</summary>
+    public double Fresh(string matrix) => Seconds($"fresh {matrix}");
+
+    /// <summary>The gradient; its seconds.</summary>
+    public double Gradient() => Seconds("gradient");
+
+    /// <summary>Gives back the graphs that are kept there, and their memory.</summary>
+    public void Forget() => Ask("forget");
+
+    /// <summary>What was computed last, <c>[P]</c>.</summary>
+    public Tensor Last()
     {
         Ask("save");
         byte[] bytes = File.ReadAllBytes(Path.Combine(folder, "product"));
@@ -90,8 +108,9 @@ internal sealed class PyTorchPeer : IDisposable
         }
     }
 
-    private void Write(string name, Tensor tensor)
+    private void Write(string name, Tensor there)
     {
+        using Tensor tensor = there.cpu();
         ReadOnlySpan<byte> bytes = tensor.dtype == ScalarType.Int64
             ? MemoryMarshal.AsBytes<long>(tensor.data<long>().ToArray())
             : MemoryMarshal.AsBytes<float>(tensor.data<float>().ToArray());
@@ -102,8 +121,11 @@ internal sealed class PyTorchPeer : IDisposable
     {
         process.StandardInput.WriteLine(command);
         process.StandardInput.Flush();
-        return Read();
+        string answer = Read();
+        return answer.StartsWith("error: ", StringComparison.Ordinal) ? throw new CurvatureException($"PyTorch: {answer}") : answer;
     }
+
+    private double Seconds(string command) => double.Parse(Ask(command), CultureInfo.InvariantCulture);
 
     private string Read() => process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("The Python process ended; its error is above.");
 }

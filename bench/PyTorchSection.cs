@@ -26,7 +26,7 @@ internal static class PyTorchSection
         {
             Workload workload = KnownWorkloads.Create(name);
             using Tensor v = randn(workload.Objective.Parameters.Count);
-            peer.Load(workload, v);
+            peer.Load(name, [], workload, v);
             foreach (int threads in options.Threads)
             {
                 set_num_threads(threads);
@@ -42,7 +42,7 @@ internal static class PyTorchSection
         using CurvatureOperator product = KnownOperators.Create(matrix, workload.Objective);
         Timing[] timings = Timing.Interleaved(quick, Timing.Of(() => product.Apply(v).Dispose()), () => peer.Product(matrix));
         using Tensor here = product.Apply(v);
-        using Tensor there = peer.LastProduct();
+        using Tensor there = peer.Last();
         double difference = ((here - there).norm() / there.norm()).ToDouble();
         string Cell(Timing timing) => $"{timing.Median * 1e3:F2} ({timing.Spread:P0})";
         output.WriteLine(
