@@ -181,7 +181,7 @@ internal sealed class Workspace : IDisposable
     {
         environment.Add("device", Parameters.Device.ToString());
         environment.Add("tf32", ComputeDevice.AllowsTF32);
-        environment.Add("dtype", Parameters.DType == ScalarType.Float64 ? "float64" : "float32");
+        environment.Add("dtype", Parameters.DType.ToString().ToLowerInvariant());
         environment.Add("mode", _request.TrainMode ? "train" : "eval");
         if (Ranks.Count > 1)
         {

@@ -16,7 +16,7 @@ public static class Checkpoint
     /// <summary>Reads a model and puts it in evaluation mode. The caller disposes it.</summary>
     /// <param name="path">The file.</param>
     /// <param name="modelType">For weights alone: a specification of <see cref="ModelType"/>; null for TorchScript.</param>
-    /// <param name="dtype">Converts parameters and buffers; null keeps the file's type. Constants inside a TorchScript stay as they
+    /// <param name="dtype">Converts parameters and buffers; null keeps the file's type, but widens float16 and bfloat16 to float32 and says so: what is computed in them has two or three digits. Constants inside a TorchScript stay as they
     /// are.</param>
     /// <param name="device">Where the model goes; null is the CPU.</param>
     /// <exception cref="DataFormatException">The file cannot be read, or does not fit the model type.</exception>
@@ -31,7 +31,7 @@ public static class Checkpoint
         try
         {
             CheckWeights(module, path);
-            Convert(module, dtype, device);
+            Convert(module, dtype ?? Widened(module, path, remarks.Add), device);
             module.eval();
             return new LoadedModel(module, path, format, sha256, remarks);
         }
@@ -130,6 +130,19 @@ public static class Checkpoint
                 tensor.Dispose();
             }
         }
+    }
+
+    /// <summary>float32 where the model has parameters of half that size; null where it has none.</summary>
+    private static ScalarType? Widened(nn.Module module, string path, Action<string> remark)
+    {
+        ScalarType[] half = [.. module.parameters().Select(parameter => parameter.dtype).Where(ElementTypes.IsHalf).Distinct()];
+        if (half.Length == 0)
+        {
+            return null;
+        }
+
+        remark(StateDictionary.WideningRemark(path, half, ScalarType.Float32));
+        return ScalarType.Float32;
     }
 
     private static void Convert(nn.Module module, ScalarType? dtype, Device? device)

@@ -14,7 +14,7 @@ internal static class StateDictionary
 
     /// <summary>
     /// Copies the tensors into the model. Where the file's floating-point tensors are all float32 or all float64, the model takes that
-    /// type first, so that nothing is lost; float16 and bfloat16 are widened to the model's type. Names must agree exactly, shapes and
+    /// type first, so that nothing is lost; float16 and bfloat16 are widened to the model's type, and <paramref name="remark"/> is told. Names must agree exactly, shapes and
     /// other types too. A prefix that PyTorch's wrappers give to every name is left out where the model's names have none, and
     /// <paramref name="remark"/> is told.
     /// </summary>
@@ -44,12 +44,21 @@ internal static class StateDictionary
             throw Bad(path, $"tensors that fit {model}", List("different", different));
         }
 
+        if (types.Where(ElementTypes.IsHalf).ToArray() is { Length: > 0 } half)
+        {
+            remark(WideningRemark(path, half, own.Values.Select(tensor => tensor.dtype).First(ElementTypes.IsFloating)));
+        }
+
         using IDisposable noGrad = no_grad();
         foreach ((string name, Tensor value) in own)
         {
             value.copy_(tensors[name]);
         }
     }
+
+    /// <summary>What is said of parameters that are computed with in another type than the file's.</summary>
+    public static string WideningRemark(string path, ScalarType[] half, ScalarType type) =>
+        $"Weights in {Path.GetFileName(path)} are {string.Join(" and ", half.Select(ElementTypes.Name))}: their values are kept, and computed with in {ElementTypes.Name(type)}.";
 
     private static IReadOnlyDictionary<string, Tensor> Unwrapped(
         IReadOnlyDictionary<string, Tensor> tensors, Dictionary<string, Tensor> own, string path, Action<string> remark)
@@ -65,7 +74,7 @@ internal static class StateDictionary
     }
 
     private static bool Fits(Tensor stored, Tensor own) => stored.shape.SequenceEqual(own.shape)
-        && (stored.dtype == own.dtype || (stored.dtype is ScalarType.Float16 or ScalarType.BFloat16 && ElementTypes.IsFloating(own.dtype)));
+        && (stored.dtype == own.dtype || (ElementTypes.IsHalf(stored.dtype) && ElementTypes.IsFloating(own.dtype)));
 
     private static string Show(Tensor tensor) => $"{ElementTypes.Name(tensor.dtype)} {InputFile.Show(tensor.shape)}";
 

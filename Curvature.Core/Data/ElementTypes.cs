@@ -28,5 +28,8 @@ internal static class ElementTypes
 
     /// <summary>float16, bfloat16, float32 or float64.</summary>
     public static bool IsFloating(ScalarType type) =>
-        type is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64;
+        IsHalf(type) || type is ScalarType.Float32 or ScalarType.Float64;
+
+    /// <summary>float16 or bfloat16.</summary>
+    public static bool IsHalf(ScalarType type) => type is ScalarType.Float16 or ScalarType.BFloat16;
 }

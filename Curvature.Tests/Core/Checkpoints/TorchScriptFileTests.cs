@@ -1,6 +1,7 @@
 using Curvature.Checkpoints;
 using Curvature.Data;
 using Curvature.Tests.Core.Data;
+using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
 
@@ -48,6 +49,24 @@ public class TorchScriptFileTests
         using Tensor input = zeros(2, 6, ScalarType.Float64);
         using Tensor output = ((nn.IModule<Tensor, Tensor>)loaded.Module).call(input);
         Assert.Equal(ScalarType.Float64, output.dtype);
+    }
+
+    [Theory]
+    [InlineData(ScalarType.BFloat16, "bfloat16")]
+    [InlineData(ScalarType.Float16, "float16")]
+    public void A_model_in_half_precision_is_computed_with_in_float32_and_that_is_said(ScalarType half, string name)
+    {
+        using var folder = new TemporaryFolder();
+        using jit.ScriptModule<Tensor, Tensor> model = jit.load<Tensor, Tensor>(Fixture("mlp-scripted-f32.pt"));
+        model.to(half);
+        jit.save(model, folder.File("half.pt"));
+        using LoadedModel loaded = Checkpoint.Load(folder.File("half.pt"));
+        Assert.All(loaded.Module.parameters(), parameter => Assert.Equal(ScalarType.Float32, parameter.dtype));
+        Assert.Equal($"Weights in half.pt are {name}: their values are kept, and computed with in float32.", Assert.Single(loaded.Remarks));
+        Assert.Equal(model.named_parameters().First().parameter.to(ScalarType.Float32), loaded.Module.named_parameters().First().parameter, (a, b) => a.Equals(b));
+        Assert.Equal(name, Checkpoint.Describe(folder.File("half.pt")).Entries[0].DType);
+        using LoadedModel asked = Checkpoint.Load(folder.File("half.pt"), dtype: half);
+        Assert.Equal((half, 0), (asked.Module.parameters().First().dtype, asked.Remarks.Count));
     }
 
     [Fact]
