@@ -89,6 +89,30 @@ public sealed class DeviceTests(DeviceTests.Child child) : IClassFixture<DeviceT
     }
 
     [DeviceFact]
+    public void Over_ranks_a_product_waits_once_more_for_whether_all_ranks_have_made_theirs()
+    {
+        Assert.Equal(KnownOperators.Names.Count, Waits(DeviceRanksProgram.Product).Count());
+        foreach ((string what, double waits) in Waits(DeviceRanksProgram.Product))
+        {
+            Assert.True(waits <= (what.Contains("finite", StringComparison.Ordinal) ? 5 : 2), $"{what}: {waits} ({child.Findings.Kinds[what]})");
+        }
+    }
+
+    [DeviceTheory]
+    [InlineData("adahessian", 3)]
+    [InlineData("sophia-h", 3)]
+    [InlineData("sophia-g", 3)]
+    [InlineData("kfac", 5.5)]
+    [InlineData("ekfac", 7)]
+    [InlineData("mkor", 3)]
+    [InlineData("mfac", 5)]
+    public void Over_ranks_a_step_waits_no_more_than_is_told(string optimizer, double most)
+    {
+        double found = child.Findings.Waits[DeviceRanksProgram.Step + optimizer];
+        Assert.True(found <= most, $"{found} ({child.Findings.Kinds[DeviceRanksProgram.Step + optimizer]})");
+    }
+
+    [DeviceFact]
     public void Batches_in_main_memory_go_there_without_a_wait() =>
         Assert.Equal(1, Assert.Single(Waits("over five batches")).Value); // the product's check
 

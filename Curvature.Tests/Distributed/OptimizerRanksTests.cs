@@ -33,6 +33,13 @@ public sealed class OptimizerRanksTests
         }
     }
 
+    /// <summary>A step's products end by the change of the solution, which rounding may let come one product earlier or later.</summary>
+    [Theory]
+    [InlineData("conv")]
+    [InlineData("attention, tied head, masked targets")]
+    public void Hessian_free_steps_that_end_where_they_do_by_default_are_near_those_of_one_process_and_the_same_bits_on_all_ranks(string problem) =>
+        AssertAlike(OptimizerBattery.Train(OneRank.Instance, "hessian-free", problem), ThreadRanks.Run(3, ranks => OptimizerBattery.Train(ranks, "hessian-free", problem)), problem, 1e-6);
+
     [Theory]
     [MemberData(nameof(Functions))]
     public void Losses_that_are_functions_alone_count_by_the_terms_that_are_told(string name)
@@ -209,13 +216,13 @@ public sealed class OptimizerRanksTests
         return new MfacOptimizer([w], 2, new MfacOptimizerOptions { LearningRate = rate }) { Ranks = ranks };
     }
 
-    private static void AssertAlike(Dictionary<string, double[]> alone, Dictionary<string, double[]>[] ranks, string what)
+    private static void AssertAlike(Dictionary<string, double[]> alone, Dictionary<string, double[]>[] ranks, string what, double? tolerance = null)
     {
         foreach ((string key, double[] expected) in alone)
         {
             Assert.All(ranks, rank => Assert.Equal(ranks[0][key], rank[key]));
             double difference = RankBattery.Difference(expected, ranks[0][key]);
-            Assert.True(difference <= OptimizerBattery.Tolerance(key), $"{what}: {key} differs by {difference:g3}");
+            Assert.True(difference <= (tolerance ?? OptimizerBattery.Tolerance(key)), $"{what}: {key} differs by {difference:g3}");
         }
 
         Assert.Equal(alone.Keys, ranks[0].Keys);

@@ -40,6 +40,7 @@ internal static class DeviceProgram
         Iterations(findings);
         Steps(findings);
         DeviceJobProgram.Measure(findings.Texts);
+        DeviceRanksProgram.Measure(findings);
         File.WriteAllText(file, JsonSerializer.Serialize(findings));
         return 0;
     }
@@ -184,7 +185,7 @@ internal static class DeviceProgram
         Note(findings, what, waits.Values.Sum() / (double)units, waits);
     }
 
-    private static void Note(Findings findings, string what, double waits, IReadOnlyDictionary<string, int> kinds)
+    internal static void Note(Findings findings, string what, double waits, IReadOnlyDictionary<string, int> kinds)
     {
         findings.Waits[what] = waits;
         findings.Kinds[what] = string.Join(", ", kinds.Select(kind => $"{kind.Key} {kind.Value}"));
