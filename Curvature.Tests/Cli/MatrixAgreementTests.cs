@@ -2,7 +2,9 @@ using System.Text.Json;
 using Curvature.Cli;
 using Curvature.Data;
 using Curvature.Estimators;
+using Curvature.Objectives;
 using Curvature.Operators;
+using Curvature.Tests.Reference;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -142,6 +144,26 @@ public class MatrixAgreementTests(SmallDigits digits) : IClassFixture<SmallDigit
         // The last layer is linear in its parameters, so that its block is the Gauss-Newton matrix's.
         JsonElement json = Measure("trace", "--estimator", "exact", "--parameters", "fc2.*");
         AssertExact(digits.Ggn.diagonal().narrow(0, 2080, 330).sum().ToDouble(), json.GetProperty("trace"));
+    }
+
+    [Fact]
+    public void A_network_without_second_derivatives_is_told_of_the_matrix_that_takes_none()
+    {
+        using TemporaryFolder folder = new();
+        using DisposeScope scope = NewDisposeScope();
+        string[] arguments = [.. GridNetwork.Files(folder), "--loss", "mse", "--dtype", "float64", "--probes", "2", "--json"];
+        CommandRun refused = CommandRun.Of(["measure", "trace", .. arguments]);
+        Assert.Equal(CurvatureCommand.Failed, refused.ExitCode);
+        Assert.Contains("grid_sampler", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("--matrix finite-difference-hessian", refused.Message, StringComparison.Ordinal);
+
+        using GridNetwork network = new();
+        network.to(ScalarType.Float64);
+        (Tensor images, Tensor expected) = GridNetwork.Samples();
+        Objective objective = Objective.Supervised(network, new MeanSquaredError(), [new Batch(images.to(ScalarType.Float64), expected.to(ScalarType.Float64))]);
+        double[,] dense = DenseHessian.ByDifferences(objective);
+        JsonElement json = CommandRun.Of(["measure", "trace", .. arguments, "--matrix", "finite-difference-hessian"]).Json();
+        Assert.Equal(dense[0, 0] + dense[1, 1], json.GetProperty("trace").GetProperty("value").GetDouble(), 1e-6);
     }
 
     [Fact]

@@ -309,6 +309,7 @@ public sealed class HessianOperatorTests
         using HessianOperator exact = new(objective);
         NoSecondDerivativeException error = Assert.Throws<NoSecondDerivativeException>(() => exact.Apply(ones(2, ScalarType.Float64, device: Here)));
         Assert.Contains("grid_sampler", error.Message, StringComparison.Ordinal);
+        Assert.Contains(nameof(CurvatureOptions.FiniteDifferenceFallback), error.Message, StringComparison.Ordinal);
         Assert.Null(shift.grad);
 
         using HessianOperator differences = new(objective, new CurvatureOptions { FiniteDifferenceFallback = true });
