@@ -22,9 +22,13 @@ internal sealed class Measurement
     private readonly WorkPlan _fitting;
     private readonly int _blocks;
     private readonly int _outputs;
+    private readonly bool _isInstead;
 
     private Measurement(WorkRequest request, Quantities wanted, Workspace work, EnvironmentReport environment, JobRecord record, Terminal terminal)
     {
+        Quantities asked = wanted;
+        wanted = asked.Of(work.Model);
+        _isInstead = wanted != asked;
         (_request, _wanted, _work, _environment, _record, _terminal) = (request, wanted, work, environment, record, terminal);
         _environment.Before = record.Before;
         _cost = Cost(record, () => work.Time(TakesForms, terminal.Cancellation));
@@ -136,7 +140,7 @@ internal sealed class Measurement
         _environment.Add("products", products);
         _environment.Add("seconds", Math.Round(_environment.Elapsed.TotalSeconds, 3));
         IEnumerable<Finding?> circumstances =
-            [.. _work.Remarks.Select(remark => Finding.Of("checkpoint", Severity.Info, remark)), blas.SlowFinding(), CutFinding([.. plan.CutsFrom(_whole), .. cuts]), ToleranceFinding(summary), BatchFinding(plan.Samples)];
+            [.. _work.Remarks.Select(remark => Finding.Of("checkpoint", Severity.Info, remark)), blas.SlowFinding(), CutFinding([.. plan.CutsFrom(_whole), .. cuts]), ToleranceFinding(summary), BatchFinding(plan.Samples), InsteadFinding()];
         return new SharpnessReport
         {
             ModelName = Path.GetFileName(_request.Model),
@@ -261,6 +265,15 @@ internal sealed class Measurement
             $"--batch {batch} is {(batch > samples ? "more than" : "all of")} the {Format.Count(samples, "sample")} looked at: each step sees all of them, and mini-batches leave no mark on the learning rates. Name a smaller --batch, or more samples.",
             ("batch", batch),
             ("samples", samples))
+        : null;
+
+    /// <summary>An estimate in the place of an exact answer.</summary>
+    private Finding? InsteadFinding() => _isInstead
+        ? Finding.Of(
+            "stochastic-estimate",
+            Severity.Warning,
+            $"--estimator {ExactWork.Name}: the model is TorchScript, which has no hooks by which to see what its layers do. This is the estimate of {TraceWork.Default} in its place, with its standard error; the weights in a C# model (--model-type) have the exact one.",
+            ("estimator", TraceWork.Default))
         : null;
 
     private Finding? ToleranceFinding(SharpnessSummary summary)

@@ -1,6 +1,7 @@
 using Curvature.Cli.Output;
 using Curvature.Estimators;
 using Curvature.Sharpness;
+using static TorchSharp.torch;
 
 namespace Curvature.Cli.Work;
 
@@ -51,6 +52,15 @@ internal sealed record Quantities
 
     /// <summary>Whether it comes from per-sample gradients, a backward pass for each output of the model, instead of products.</summary>
     public bool IsExact => Trace is { IsExact: true } || Diagonal is { IsExact: true };
+
+    /// <summary>The same of a model; in the place of exact answers that need hooks, which TorchScript has not, the estimates of <c>hutchinson</c>.</summary>
+    public Quantities Of(nn.Module model) => model is jit.ScriptModule && IsExact
+        ? this with
+        {
+            Trace = Trace is { IsExact: true } trace ? trace with { Estimator = TraceWork.Default } : Trace,
+            Diagonal = Diagonal is { IsExact: true } diagonal ? diagonal with { Estimator = DiagonalWork.Default } : Diagonal,
+        }
+        : this;
 
     /// <summary>The work this takes over all <paramref name="samples"/>, for P parameters.</summary>
     public WorkPlan Plan(long samples, long parameters)

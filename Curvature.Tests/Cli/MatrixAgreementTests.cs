@@ -167,6 +167,23 @@ public class MatrixAgreementTests(SmallDigits digits) : IClassFixture<SmallDigit
     }
 
     [Fact]
+    public void The_exact_trace_of_TorchScript_is_estimated_and_a_finding_says_so()
+    {
+        string Fixture(string file) => Repository.File($"Curvature.Tests/Fixtures/torchscript/{file}");
+        JsonElement Of(string quantity, string estimator) => CommandRun.Of(
+            ["measure", quantity, Fixture("mlp-scripted-f64.pt"), "--data", Fixture("mlp.npz"), "--loss", "cross-entropy", "--matrix", "ggn", "--estimator", estimator, "--json"]).Json();
+        foreach (string quantity in (string[])["trace", "diagonal"])
+        {
+            (JsonElement exact, JsonElement drawn) = (Of(quantity, "exact"), Of(quantity, "hutchinson"));
+            JsonElement finding = exact.GetProperty("findings").EnumerateArray().Single(f => f.GetProperty("id").GetString() == "stochastic-estimate");
+            Assert.Contains("TorchScript", finding.GetProperty("message").GetString(), StringComparison.Ordinal);
+            Assert.DoesNotContain("stochastic-estimate", drawn.GetProperty("findings").EnumerateArray().Select(f => f.GetProperty("id").GetString()));
+            Assert.Equal(drawn.GetProperty(quantity).GetRawText(), exact.GetProperty(quantity).GetRawText());
+            Assert.Equal(64, exact.GetProperty("environment").GetProperty("products").GetInt32());
+        }
+    }
+
+    [Fact]
     public void The_exact_diagonal_goes_into_a_file()
     {
         using TemporaryFolder folder = new();
