@@ -68,6 +68,9 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
         ["tokens"] = () => KroneckerCases.Tokens(new LossOptions { IgnoreIndex = 2 }),
         ["a layer called twice"] = () => Classifier(new Twice(), [4]),
         ["a convolution called twice"] = () => Classifier(new TwiceConvolved(), [2, 4, 4]),
+        ["a weight of two layers"] = () => new Problem(new KroneckerCases.TiedHead(), Labels([Rows, 3]), Labels([Rows, 3]), "cross-entropy"),
+        ["queries of an attention"] = () => Attention("query.*"),
+        ["values of an attention"] = () => Attention("value.*"),
     };
 
     public static TheoryData<string> RectifiedCases => [.. Rectified.Keys];
@@ -191,6 +194,16 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
         Assert.Equal([true, false], Obstacles("tanh").Select(o => o?.Contains("Tanh 'act'", StringComparison.Ordinal) ?? false)); // linear in the last layer
         Assert.Contains("acts 2 times", Obstacles("a layer called twice")[0], StringComparison.Ordinal);
         Assert.Contains("not piecewise linear", Obstacles(Classifier(new Functional(smooth: true), [1, 6, 6]))[0], StringComparison.Ordinal);
+        Assert.Contains("'tokens.weight' acts 2 times", Obstacles("a weight of two layers")[0], StringComparison.Ordinal);
+        Assert.Contains("not piecewise linear in it: the model holds LayerNorm 'norm'", Obstacles("layer norm and GELU")[0], StringComparison.Ordinal);
+        foreach (string part in (string[])["query", "value"])
+        {
+            Problem attention = Attention($"{part}.*");
+            string why = Assert.Throws<CurvatureException>(() => new ExactLayerTraces { RequireHessian = true }.Estimate(attention.Objective(), attention.Model)).Message;
+            Assert.Contains($"block of '{part}' has no exact trace by per-sample gradients: the outputs are not piecewise linear in it", why, StringComparison.Ordinal);
+            Assert.Contains("LayerNorm 'norm'", why, StringComparison.Ordinal);
+        }
+
         Assert.Contains("'cube' is a Cube", Obstacles(Classifier(nn.Sequential(("fc1", Linear(4, 3)), ("cube", new Cube())).to(Here), [4]))[0], StringComparison.Ordinal);
 
         Problem tanh = Create("tanh");
@@ -286,6 +299,12 @@ public sealed class ExactLayerTracesTests(ITestOutputHelper output)
 
     private static string Refusal(Problem problem) =>
         Assert.Throws<CurvatureException>(() => new ExactLayerTraces().Estimate(problem.Objective(), problem.Model)).Message;
+
+    private static Problem Attention(string glob)
+    {
+        Problem all = Problems.Create("attention, tied head, masked targets");
+        return new(all.Model, all.Inputs, all.Targets, "cross-entropy", all.LossOptions) { Parameters = ParameterSpace.Of(all.Model, glob) };
+    }
 
     private static Problem Classifier(nn.Module<Tensor, Tensor> model, long[] shape, LossOptions? options = null) =>
         new(model, Inputs(shape), Labels([Rows]), "cross-entropy", options);
