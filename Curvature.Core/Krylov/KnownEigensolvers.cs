@@ -9,7 +9,7 @@ public static class KnownEigensolvers
             o => new LanczosEigensolver { Count = o.Count, Which = o.Which, Tolerance = o.Tolerance, MaxProducts = o.MaxProducts, Seed = o.Seed }),
         (new("lobpcg", typeof(Lobpcg), "one end; takes a preconditioner", "Knyazev 2001; Hetmaniuk, Lehoucq 2006", "about twice the products, in blocks; memory does not grow"),
             o => new Lobpcg { Count = o.Count, Which = o.Which, Tolerance = o.Tolerance, MaxProducts = o.MaxProducts, Seed = o.Seed }),
-        (new("power", typeof(PowerIteration), "largest magnitude, by deflation; for comparison", null, "five times the products and more; a vector a pair"),
+        (new("power", typeof(PowerIteration), "largest magnitude, by deflation; for comparison", "von Mises, Pollaczek-Geiringer 1929", "five times the products and more; a vector a pair"),
             o => o.Which == Spectrum.Magnitude
                 ? new PowerIteration { Count = o.Count, Tolerance = o.Tolerance, MaxProducts = o.MaxProducts, Seed = o.Seed }
                 : throw new CurvatureException($"Power iteration finds the largest magnitudes; got {o.Which}. The eigensolver 'lanczos' finds any.")),

@@ -13,7 +13,7 @@ public static class KnownSolvers
             () => new Minres()),
         (new("lsmr", typeof(Lsmr), "any, rectangular too; least squares with damping", "Fong, Saunders 2011", "two products a step, one with the transpose; 6 vectors"),
             () => new Lsmr()),
-        (new("neumann", typeof(NeumannSeries), "eigenvalues between 0 and 2 / step", null, "a product a term; 4 vectors"),
+        (new("neumann", typeof(NeumannSeries), "eigenvalues between 0 and 2 / step", "Lorraine, Vicol, Duvenaud 2020", "a product a term; 4 vectors"),
             () => new NeumannSeries()),
     ];
 

@@ -19,15 +19,15 @@ public static class KnownOperators
             "1.5 gradients (dense layers) to 2.5; a quadratic form 1.1 to 2.2", "a second derivative, or finite differences in its place"),
             (objective, options, _, _) => new HessianOperator(objective, options)),
         (new("ggn", typeof(GgnOperator), "`Σ w_b J_bᵀ (d²l_b/dz²) J_b / Σ w_b + λI`", "Schraudolph 2002",
-            "1.2 gradients (dense layers) to 1.5", Split),
+            "1.2 gradients (dense layers) to 1.7 (convolutions)", Split),
             (objective, options, _, _) => new GgnOperator(objective, options)),
         (new("fisher", typeof(FisherOperator), "the same with `E[g gᵀ]` drawn in place of `d²l_b/dz²`", "Martens 2020", "as `ggn`", Split),
             (objective, options, seed, samples) => new FisherOperator(objective, samples, seed, options)),
         (new("empirical-fisher", typeof(EmpiricalFisherOperator), "`(1/M) Σ g_s g_sᵀ + λI` over samples s", "Kunstner, Balles, Hennig 2019", "as `ggn`", Split),
             (objective, options, _, _) => new EmpiricalFisherOperator(objective, options)),
-        (new("gradient-covariance", typeof(GradientCovarianceOperator), "`Σ w_b g_b g_bᵀ / Σ w_b` over mini-batches b", null, "two passes over a vector for each batch", Any),
+        (new("gradient-covariance", typeof(GradientCovarianceOperator), "`Σ w_b g_b g_bᵀ / Σ w_b` over mini-batches b", "Thomas et al. 2020", "two passes over a vector for each batch", Any),
             (objective, options, _, _) => new GradientCovarianceOperator(objective, options)),
-        (new("finite-difference-hessian", typeof(FiniteDifferenceHessianOperator), "the Hessian by central differences", null, "2 gradients", Any),
+        (new("finite-difference-hessian", typeof(FiniteDifferenceHessianOperator), "the Hessian by central differences", "LeCun, Simard, Pearlmutter 1993", "2 gradients", Any),
             (objective, options, _, _) => new FiniteDifferenceHessianOperator(objective, options)),
     ];
 
@@ -35,7 +35,7 @@ public static class KnownOperators
     public static IReadOnlyList<KnownOperator> All { get; } =
     [
         .. Entries.Select(e => e.About),
-        new(null, typeof(JacobianOperator), "`J = dz/dθ`, the outputs of all batches", null, "0.6 to 0.9 gradients; its transpose 0.7", Split),
+        new(null, typeof(JacobianOperator), "`J = dz/dθ`, the outputs of all batches", "Townsend 2017", "0.6 to 0.9 gradients; its transpose 0.7", Split),
         new(null, typeof(ActivationHessianOperator), "`d²l/da²` in the outputs a of a layer, a block a sample", "Dong et al. 2020",
             "1 to 3 gradients of the layers above", "a C# model (hooks)"),
         new(null, typeof(DiagonalBlocksOperator), "A without what is between groups of rows", null, "a product of A a group", "groups, or layers"),
