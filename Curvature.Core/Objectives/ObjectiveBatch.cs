@@ -4,7 +4,7 @@ namespace Curvature.Objectives;
 
 /// <summary>One batch of an objective, not yet evaluated.</summary>
 /// <param name="Index">Its position in the pass, from 0.</param>
-/// <param name="Terms">w_b, the (weighted) number of loss terms; 1 for a sum. A batch without terms contributes nothing.</param>
+/// <param name="Terms">w_b, the (weighted) number of loss terms; for a sum 1 where there are any. A batch without terms contributes nothing.</param>
 /// <param name="Loss">
 /// Evaluates the batch's loss with a graph, in the caller's scope: the mean over its terms, or their sum, as the objective's reduction says.
 /// </param>

@@ -57,7 +57,8 @@ internal sealed class SplitObjective<TBatch>(
     {
         using TorchSharp.DisposeScope scope = NewDisposeScope();
         Tensor y = targets(batch);
-        return (Reduction == Reduction.Mean ? loss.Terms(y) : 1, y.dim() == 0 ? 1 : y.shape[0]);
+        double terms = loss.Terms(y);
+        return (Reduction == Reduction.Sum && terms != 0 ? 1 : terms, y.dim() == 0 ? 1 : y.shape[0]);
     }
 
     private (Tensor Outputs, Tensor Targets) Evaluate(int index, TBatch batch)

@@ -134,15 +134,11 @@ internal sealed class SupervisedObjective : Objective
 
     private double Terms(int index, Batch batch)
     {
-        if (Reduction == Reduction.Sum)
-        {
-            return 1;
-        }
-
         // Counting may need a host synchronisation, and the determinism probe vouches for the data: once a batch is enough.
         if (index == _terms.Count)
         {
-            _terms.Add(_loss.Terms(batch.Targets));
+            double terms = _loss.Terms(batch.Targets);
+            _terms.Add(Reduction == Reduction.Sum && terms != 0 ? 1 : terms);
         }
 
         return _terms[index];

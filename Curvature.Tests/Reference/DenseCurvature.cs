@@ -11,6 +11,17 @@ namespace Curvature.Tests.Reference;
 /// </summary>
 internal static class DenseCurvature
 {
+    /// <summary>A matrix of the catalogue, computed without it; an error would be a name without a definition.</summary>
+    public static Tensor Of(string matrix, Problem problem, int seed, params long[] sizes) => matrix switch
+    {
+        "hessian" or "finite-difference-hessian" => Hessian(problem, sizes),
+        "ggn" => Ggn(problem, sizes),
+        "fisher" => Fisher(problem, seed, sizes),
+        "empirical-fisher" => EmpiricalFisher(problem, sizes),
+        "gradient-covariance" => GradientCovariance(problem, sizes),
+        _ => throw new ArgumentException($"Write the dense definition of '{matrix}'."),
+    };
+
     /// <summary>The Hessian, a gradient of each entry of the gradient.</summary>
     public static Tensor Hessian(Problem problem, params long[] sizes) => Mean(problem, sizes, (batch, parameters, _) =>
     {
@@ -33,11 +44,11 @@ internal static class DenseCurvature
         return g.outer(g);
     });
 
-    /// <summary>The Jacobian of the outputs of all batches, stacked.</summary>
+    /// <summary>The Jacobian of the outputs of all batches with loss terms, stacked.</summary>
     public static Tensor Jacobian(Problem problem, params long[] sizes)
     {
         using IDisposable grad = enable_grad();
-        return cat([.. problem.Batches(sizes).Select(batch => Rows(problem.Model.forward(batch.Inputs).reshape(-1), problem.Parameters.Parameters))]);
+        return cat([.. problem.Batches(sizes).Where(batch => problem.Loss.Terms(batch.Targets) != 0).Select(batch => Rows(problem.Model.forward(batch.Inputs).reshape(-1), problem.Parameters.Parameters))]);
     }
 
     /// <summary><c>sum_s c_s g_s g_s^T / sum_s c_s</c> over samples, or <c>sum_s c_s g_s g_s^T</c>, with one backward pass a sample.</summary>

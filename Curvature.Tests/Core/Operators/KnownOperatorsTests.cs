@@ -43,7 +43,7 @@ public sealed class KnownOperatorsTests
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create(name);
         ToSinglePrecision(problem);
-        Tensor expected = Dense(matrix, problem, Sizes(name));
+        Tensor expected = DenseCurvature.Of(matrix, problem, Seed, Sizes(name));
         using (CurvatureOperator a = KnownOperators.Create(matrix, problem.Objective(Sizes(name)), null, Seed))
         {
             AssertClose(expected, a.ToDense(), Tolerance(matrix, 1e-9, 1e-6));
@@ -154,18 +154,6 @@ public sealed class KnownOperatorsTests
         CurvatureException error = Assert.Throws<CurvatureException>(() => KnownOperators.Create("hessain", Problems.Create("conv").Objective()));
         Assert.Contains("hessian, ggn, fisher, empirical-fisher", error.Message, StringComparison.Ordinal);
     }
-
-    /// <summary>What the catalogue's matrices are, computed without it; null would be a name without a definition.</summary>
-    private static Tensor Dense(string matrix, Problem problem, long[] sizes) => matrix switch
-    {
-        "hessian" => DenseCurvature.Hessian(problem, sizes),
-        "ggn" => DenseCurvature.Ggn(problem, sizes),
-        "fisher" => DenseCurvature.Fisher(problem, Seed, sizes),
-        "empirical-fisher" => DenseCurvature.EmpiricalFisher(problem, sizes),
-        "gradient-covariance" => DenseCurvature.GradientCovariance(problem, sizes),
-        "finite-difference-hessian" => DenseCurvature.Hessian(problem, sizes),
-        _ => throw new ArgumentException($"Write the dense definition of '{matrix}'."),
-    };
 
     /// <summary>Differences have the error of their step (eps^(1/3)): 6e-6 in float64 and 5e-3 in float32, squared, over the scale of third derivatives.</summary>
     private static double Tolerance(string matrix, double exact, double differences) => matrix.StartsWith("finite", StringComparison.Ordinal) ? differences : exact;
