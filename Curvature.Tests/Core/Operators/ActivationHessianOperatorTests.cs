@@ -33,9 +33,56 @@ public sealed class ActivationHessianOperatorTests
     {
         using DisposeScope scope = NewDisposeScope();
         Problem problem = Problems.Create(name);
-        Tensor expected = Dense(problem, layer, 4, 3);
-        using ActivationHessianOperator h = new(problem.Objective(4, 3), problem.Model, layer);
-        using ActivationHessianOperator fresh = new(problem.Objective(4, 3), problem.Model, layer, new CurvatureOptions { GraphMemory = 0 });
+        nn.Module<Tensor, Tensor>[] layers = [.. problem.Model.named_children().Select(child => (nn.Module<Tensor, Tensor>)child.module)];
+        int cut = problem.Model.named_children().Select(child => child.name).ToList().IndexOf(layer) + 1;
+        Tensor Run(Tensor x, Range range) => layers[range].Aggregate(x, (x, next) => next.forward(x));
+        AssertAgrees(problem, layer, LayerSide.Output, x => (Run(x, ..cut), a => Run(a, cut..)), 4, 3);
+    }
+
+    /// <summary>Of generated problems, the activations and what is made of them in place of the layer's.</summary>
+    private static readonly Dictionary<string, (string Problem, string Layer, LayerSide Side, Func<CaseNetwork, Tensor, (Tensor, Func<Tensor, Tensor>)> Cut)> Inner = new()
+    {
+        ["embedding"] = ("embedding, cross-entropy, all", "stem", LayerSide.Output, (network, x) => (network.Stem.call(x), network.FromStem)),
+        ["embedding that is the head too"] = ("embedding, masked cross-entropy, tied", "stem", LayerSide.Output, (network, x) => (network.Stem.call(x), network.FromStem)),
+        ["below a tied head"] = ("attention, cross-entropy sum, tied", "core", LayerSide.Output, (network, x) => (network.Core.call(network.Stem.call(x)), network.FromCore)),
+        ["embedding below attention"] = ("attention, mse, tied", "stem", LayerSide.Output, (network, x) => (network.Stem.call(x), network.FromStem)),
+        ["attention with a shortcut, its input"] = ("attention, bce, frozen", "core", LayerSide.Input, (network, x) => (network.Stem.call(x), network.FromStem)),
+        ["what one layer sees of a shortcut's input"] = ("attention, masked cross-entropy, all", "core.query", LayerSide.Input, Queried),
+        ["values of attention"] = ("attention, bce sum, tied", "core.value", LayerSide.Output, Values),
+        ["convolution below one that is called twice"] = ("conv, mse sum, tied", "stem.conv", LayerSide.Output, (network, x) =>
+            (((nn.Module<Tensor, Tensor>)network.Stem.named_children().First().module).call(x), a => network.FromStem(a.tanh()))),
+        ["input of the last layer"] = ("mlp, bce sum, frozen", "head", LayerSide.Input, (network, x) => (network.Core.call(network.Stem.call(x)), network.FromCore)),
+    };
+
+    private static (Tensor, Func<Tensor, Tensor>) Queried(CaseNetwork network, Tensor x)
+    {
+        Tensor features = network.Stem.call(x).detach();
+        return (features.clone(), a => network.FromCore(((CaseNetwork.Mixing)network.Core).FromQueried(features, a)));
+    }
+
+    private static (Tensor, Func<Tensor, Tensor>) Values(CaseNetwork network, Tensor x)
+    {
+        (Tensor features, CaseNetwork.Mixing mixing) = (network.Stem.call(x).detach(), (CaseNetwork.Mixing)network.Core);
+        return (mixing.Values(features), a => network.FromCore(mixing.FromValues(features, a)));
+    }
+
+    public static TheoryData<string> InnerNames => [.. Inner.Keys];
+
+    [Theory]
+    [MemberData(nameof(InnerNames))]
+    public void Is_that_of_the_rest_of_networks_with_attention_shortcuts_and_tied_weights(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (string about, string layer, LayerSide side, Func<CaseNetwork, Tensor, (Tensor, Func<Tensor, Tensor>)> cut) = Inner[name];
+        Problem problem = CaseTable.Create(about);
+        AssertAgrees(problem, layer, side, x => cut((CaseNetwork)problem.Model, x), 3, 1, 3);
+    }
+
+    private static void AssertAgrees(Problem problem, string layer, LayerSide side, Func<Tensor, (Tensor, Func<Tensor, Tensor>)> cut, params long[] sizes)
+    {
+        Tensor expected = Dense(problem, cut, sizes);
+        using ActivationHessianOperator h = new(problem.Objective(sizes), problem.Model, layer, side: side);
+        using ActivationHessianOperator fresh = new(problem.Objective(sizes), problem.Model, layer, new CurvatureOptions { GraphMemory = 0 }, side);
         Assert.Equal(expected.shape[0], h.Rows);
         Assert.True(Matrices.RelativeDifference(h.ToDense(), expected) < 1e-9);
         Assert.True(Matrices.RelativeDifference(fresh.ToDense(), expected) < 1e-9);
@@ -47,7 +94,7 @@ public sealed class ActivationHessianOperatorTests
         }
 
         Problem rounded = problem.ToSinglePrecision();
-        using ActivationHessianOperator single = new(rounded.Objective(4, 3), rounded.Model, layer);
+        using ActivationHessianOperator single = new(rounded.Objective(sizes), rounded.Model, layer, side: side);
         Assert.True(Matrices.RelativeDifference(single.ToDense(), expected) < 1e-4);
     }
 
@@ -104,19 +151,18 @@ public sealed class ActivationHessianOperatorTests
         Assert.Contains("2 times", Assert.Throws<CurvatureException>(() => new ActivationHessianOperator(objective, twice, "act")).Message, StringComparison.Ordinal);
     }
 
-    /// <summary>The layers up to the one named give the activations; those above it and the loss are differentiated twice, batch by batch.</summary>
-    private static Tensor Dense(Problem problem, string layer, params long[] sizes)
+    /// <summary>What a cut gives of a batch's inputs, the activations and the rest of the network, and the loss are differentiated twice, batch by batch; batches without loss terms have no activations.</summary>
+    private static Tensor Dense(Problem problem, Func<Tensor, (Tensor, Func<Tensor, Tensor>)> cut, params long[] sizes)
     {
         using IDisposable grad = enable_grad();
-        nn.Module<Tensor, Tensor>[] layers = [.. problem.Model.named_children().Select(child => (nn.Module<Tensor, Tensor>)child.module)];
-        int cut = problem.Model.named_children().Select(child => child.name).ToList().IndexOf(layer) + 1;
         bool mean = problem.Loss.Reduction == Reduction.Mean;
         List<Tensor> blocks = [];
         double terms = 0;
-        foreach (Batch batch in problem.Batches(sizes))
+        foreach (Batch batch in problem.Batches(sizes).Where(batch => problem.Loss.Terms(batch.Targets) != 0))
         {
-            Tensor a = layers[..cut].Aggregate(batch.Inputs, (x, next) => next.forward(x)).detach().requires_grad_();
-            Tensor loss = problem.Loss.Value(layers[cut..].Aggregate(a, (x, next) => next.forward(x)), batch.Targets);
+            (Tensor activations, Func<Tensor, Tensor> rest) = cut(batch.Inputs);
+            Tensor a = activations.detach().requires_grad_();
+            Tensor loss = problem.Loss.Value(rest(a), batch.Targets);
             Tensor gradient = autograd.grad([loss], [a], retain_graph: true, create_graph: true)[0];
             double weight = mean ? problem.Loss.Terms(batch.Targets) : 1;
             blocks.Add(DenseCurvature.Rows(gradient.reshape(-1), [a]).mul(weight));
