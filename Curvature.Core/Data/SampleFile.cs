@@ -31,9 +31,28 @@ public sealed class SampleFile
             : throw new CurvatureException($"{Name}: expected at least one row from 0 to {Count - 1}; got {(rows.Count == 0 ? "none" : $"{rows.First(row => row < 0 || row >= Count)}")}.");
     }
 
+    /// <summary>
+    /// All samples in order, <paramref name="batchSize"/> at a time, the last batch with what is left: read anew in each pass over them, one batch in memory at a time, whatever the size of the file. A batch is valid until the next one is asked for.
+    /// Compressed files and CSV are passed over for each batch: take them apart first (<c>gunzip</c>, <c>np.savez</c>), or read them whole.
+    /// </summary>
+    /// <exception cref="CurvatureException"><paramref name="batchSize"/> is not positive.</exception>
+    public IEnumerable<Batch> Batches(long batchSize) => batchSize > 0
+        ? Stream(Math.Min(batchSize, Count))
+        : throw new CurvatureException($"{Name}: expected a batch size of at least 1, got {batchSize}; ask for 1 to {Count}.");
+
     /// <summary>Passes over the file and compares the checksums of what rows read by their place leave unlooked at; nothing to do for formats without, or that are passed over anyway. One rank is enough.</summary>
     /// <exception cref="DataFormatException">The file is damaged.</exception>
     public void Verify() => _verify();
+
+    private IEnumerable<Batch> Stream(long size)
+    {
+        for (long first = 0; first < Count; first += size)
+        {
+            long[] rows = [.. Enumerable.Range(0, (int)Math.Min(size, Count - first)).Select(row => first + row)];
+            using Dataset batch = Read(rows);
+            yield return new Batch(batch.Inputs, batch.Targets);
+        }
+    }
 
     /// <summary>Samples of two arrays of a file, or of two files.</summary>
     /// <param name="name">For messages.</param>

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Curvature.Data;
+using Curvature.Tests.Reference;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -42,6 +43,53 @@ public sealed class SampleFileTests : IDisposable
         }
 
         Assert.Contains("expected at least one row from 0 to 6; got 7", Assert.Throws<CurvatureException>(() => some.Read([0, 7])).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("stored.npz")]
+    [InlineData("a.safetensors")]
+    [InlineData("idx.gz")]
+    [InlineData("reals.csv.gz")]
+    public void Batches_of_a_file_are_those_of_the_whole_in_each_pass(string kind)
+    {
+        string file = Write(kind);
+        using Dataset whole = DataFile.Read(file, new DataOptions());
+        IEnumerable<Batch> batches = DataFile.Open(file, new DataOptions()).Batches(3);
+        for (int pass = 0; pass < 2; pass++)
+        {
+            foreach ((Batch expected, Batch batch) in whole.Batches(3).Zip(batches))
+            {
+                Assert.True(expected.Inputs.Equals(batch.Inputs) && expected.Targets.Equals(batch.Targets), kind);
+            }
+
+            Assert.Equal(3, batches.Count());
+        }
+
+        Assert.Contains("got 0", Assert.Throws<CurvatureException>(() => DataFile.Open(file, new DataOptions()).Batches(0)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("images.npz")]
+    [InlineData("images.safetensors")]
+    [InlineData("idx")]
+    public void Sixty_thousand_images_pass_through_the_memory_of_one_batch(string kind)
+    {
+        const int Images = 60_000, Pixels = 28 * 28, Size = 1000;
+        string file = WriteImages(kind, Images);
+        List<double> heights = [];
+        long seen = 0, sum = 0;
+        foreach ((int index, Batch batch) in DataFile.Open(file, new DataOptions { Scale = 1.0 / 255 }).Batches(Size).Index())
+        {
+            seen += batch.Inputs.shape[0];
+            sum += batch.Targets.sum().ToInt64();
+            if (index % 10 == 9)
+            {
+                heights.Add((NativeHeap.Allocated() + GC.GetTotalMemory(true)) / (Size * Pixels * 4.0)); // in batches of float32
+            }
+        }
+
+        Assert.Equal((Images, Images / 10 * 45), (seen, sum));
+        Assert.InRange(heights.Max() - heights.Min(), 0, 1.5); // of 60
     }
 
     [Fact]
@@ -96,6 +144,19 @@ public sealed class SampleFileTests : IDisposable
         SampleFile file = DataFile.Open(_folder.Write("a.csv", "1,2\n3,4\n5,6\n"u8.ToArray()), new DataOptions());
         File.WriteAllText(_folder.File("a.csv"), changed);
         Assert.Contains("3 lines of 2 numbers", Assert.Throws<DataFormatException>(() => file.Read([0, 2]).Dispose()).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Images of 28 x 28 bytes with labels that count up to 9 and begin again.</summary>
+    private string WriteImages(string kind, int count)
+    {
+        byte[] pixels = new byte[count * 28 * 28], labels = [.. Enumerable.Range(0, count).Select(i => (byte)(i % 10))];
+        return kind switch
+        {
+            "images.npz" => _folder.Write(kind, SampleFiles.Zip(false, ("x.npy", SampleFiles.Npy("|u1", $"({count}, 1, 28, 28)", pixels)), ("y.npy", SampleFiles.Npy("|u1", $"({count},)", labels)))),
+            "images.safetensors" => _folder.Write(kind, SampleFiles.Safetensors(
+                $$$"""{"x":{"dtype":"U8","shape":[{{{count}}},1,28,28],"data_offsets":[0,{{{pixels.Length}}}]},"y":{"dtype":"U8","shape":[{{{count}}}],"data_offsets":[{{{pixels.Length}}},{{{pixels.Length + count}}}]}}""", [.. pixels, .. labels])),
+            _ => $"{_folder.Write("images-idx3-ubyte", SampleFiles.Idx([count, 28, 28], pixels))},{_folder.Write("labels-idx1-ubyte", SampleFiles.Idx([count], labels))}",
+        };
     }
 
     private string Write(string kind)

@@ -52,6 +52,33 @@ public sealed class StreamedDataTests(ITestOutputHelper output)
         Assert.True(climbs[..^2].Sum() < 0.08 * BatchMiB, "memory grows from batch to batch");
     }
 
+    [HeapTheory]
+    [InlineData("hessian")]
+    [InlineData("ggn")]
+    public void With_a_named_budget_memory_rises_to_it_and_is_flat_from_there(string matrix)
+    {
+        const double Budget = 20 * NativeHeap.MiB;
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(1);
+        Sequential model = nn.Sequential(("flat", nn.Flatten()), ("fc1", nn.Linear(784, 8)), ("act", nn.Tanh()), ("fc2", nn.Linear(8, 10))).to(Here);
+        var images = new Stream { Watched = true };
+        Objective objective = Objective.Supervised(model, new CrossEntropy(), images);
+        Tensor V = randn(objective.Parameters.Count, 2).to(Here);
+        objective.Value();
+        double before = images.Heights.Max();
+        images.Heights.Clear();
+        using CurvatureOperator a = KnownOperators.Create(matrix, objective, new CurvatureOptions { GraphMemory = (long)Budget });
+        for (int product = 0; product < 3; product++)
+        {
+            a.Apply(V).Dispose();
+        }
+
+        double[] above = [.. images.Heights.Select(height => height - before)];
+        output.WriteLine($"{matrix}: {string.Join(' ', above.Select(h => $"{h:F2}"))} MiB");
+        Assert.InRange(above.Max(), 0.6 * Budget / NativeHeap.MiB, (1.1 * Budget / NativeHeap.MiB) + BatchMiB);
+        Assert.InRange(above[(Batches / Every)..].Max() - above[(Batches / Every)..].Min(), 0, 2 * BatchMiB);
+    }
+
     /// <summary>Batches made when they are asked for and let go of when the next one is; notes what is allocated between two.</summary>
     private sealed class Stream : IEnumerable<Batch>
     {
