@@ -11,6 +11,7 @@ internal static class KnownSamples
         new("ggn-versus-hessian", "Hessian, Gauss-Newton and Fisher matrices side by side, and what the first has beyond the second", GgnVersusHessian.Run),
         new("fisher-variants", "Fisher matrices drawn from the model and from the data, and how far they are from the Gauss-Newton matrix", FisherVariants.Run),
         new("outputs-and-activations", "The Jacobian, its tangent kernel, and the Hessian in a layer's activations", OutputsAndActivations.Run),
+        new("operator-algebra", "Matrices made of matrices: sums, blocks, models, coordinates, products kept in a file", OperatorAlgebra.Run),
         new("data-parallel", "The data spread over the ranks of mpirun, or in one process: the same numbers", DataParallel.Run),
         new("data-parallel-training", "KFAC over the ranks of mpirun, or in one process: the same steps", DataParallelTraining.Run),
         new("closure-objective", "Any function as an objective: the Rosenbrock valley", ClosureObjective.Run),

@@ -27,6 +27,11 @@ internal static class NormsAndDensity
         Console.WriteLine($"operator norm between {largest.Value:F4} and {largest.UpperBound:F4}, the latter with probability {largest.Probability:P0}");
         #endregion
 
+        #region schatten
+        FunctionEstimate nuclear = new SchattenNorm { Order = 1, Quadrature = new() { Steps = 60, MaxRuns = 8, Seed = 1 } }.Estimate(ggn, cancellation: cancellation);
+        Console.WriteLine($"Schatten norm of order 1 (of a positive matrix the trace) {nuclear.Estimate.Value:F3} +- {nuclear.Estimate.StandardError:F3}");
+        #endregion
+
         #region functions
         FunctionTrace quadrature = new() { Steps = 60, MaxRuns = 8, Seed = 1 };
         FunctionEstimate logarithm = new LogDeterminant { Damping = 0.01, Quadrature = quadrature }.Estimate(ggn, cancellation: cancellation);

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Curvature.Cli;
 using Curvature.Estimators;
+using Curvature.Krylov;
 using Curvature.Operators;
 using Xunit;
 
@@ -107,6 +108,15 @@ public sealed partial class DocumentationTests
     {
         string page = File.ReadAllText(Repository.File("docs/guide/operators.md"));
         Assert.All(KnownOperators.Names, name => Assert.Contains($"| `{name}` |", page, StringComparison.Ordinal));
+        Assert.All(KnownOperators.All.Where(o => o.Name is null), o => Assert.Contains($"`{o.Type.Name}", page, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_page_on_solvers_has_them_all()
+    {
+        string page = File.ReadAllText(Repository.File("docs/guide/krylov.md"));
+        IEnumerable<Type> types = [.. KnownSolvers.All.Concat(KnownEigensolvers.All).Select(s => s.Type), .. KnownSolvers.Matrices.Select(o => o.Type)];
+        Assert.All(types, type => Assert.Contains($"`{type.Name}", page, StringComparison.Ordinal));
     }
 
     private static string[] Words(string text) => text.Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
