@@ -41,12 +41,11 @@ public sealed class CaseTableTests(ITestOutputHelper output)
                 Tensor actual = a.ToDense(), V = randn(a.Columns, 3, type).to(Here), wide = V.to(ScalarType.Float64);
                 Close(matrix, expected, actual, expected.norm());
                 Close($"{matrix}, transposed", actual.t().to(ScalarType.Float64), actual, expected.norm());
-                Tensor products = expected.mm(wide);
-                Close($"{matrix}, forms", wide.mul(products).sum(dim: 0), tensor(a.QuadraticForms(V)[0]), wide.norm().mul(products.norm()));
+                Tensor products = expected.mm(wide), terms = wide.mul(products), scale = wide.norm().mul(products.norm());
+                Close($"{matrix}, forms", terms.sum(dim: 0), tensor(a.QuadraticForms(V)[0]), scale);
                 foreach ((ParameterLayer layer, double[] forms) in a.Parameters.Layers.Zip(a.QuadraticForms(V, a.Parameters)))
                 {
-                    Tensor v = wide.mul(Rows(a.Parameters, layer)), own = expected.mm(v);
-                    Close($"{matrix}, forms of {layer.Name}", v.mul(own).sum(dim: 0), tensor(forms), v.norm().mul(own.norm()));
+                    Close($"{matrix}, forms of {layer.Name}", terms.mul(Rows(a.Parameters, layer)).sum(dim: 0), tensor(forms), scale);
                 }
             }
 
