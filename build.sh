@@ -11,9 +11,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 curvature=artifacts/standin/bin/Curvature.Cli/release/curvature
 results=artifacts/test-results
 
-# A process runs its tests one after the other (Curvature.Tests/AssemblyInfo.cs); two share them. One has the numerical library, and one all else, most of which waits for processes of its own; the readers of checkpoints make them alike in time.
-library='FullyQualifiedName~Tests.Core&FullyQualifiedName!~Core.Checkpoints'
-rest='FullyQualifiedName!~Tests.Core|FullyQualifiedName~Core.Checkpoints'
+# A process runs its tests one after the other (Curvature.Tests/AssemblyInfo.cs); two share them. One has the numerical library, and one all else, most of which waits for processes of its own; the readers of checkpoints and the estimators make them alike in time.
+library='FullyQualifiedName~Tests.Core&FullyQualifiedName!~Core.Checkpoints&FullyQualifiedName!~Core.Estimators'
+rest='FullyQualifiedName!~Tests.Core|FullyQualifiedName~Core.Checkpoints|FullyQualifiedName~Core.Estimators'
 
 build() {
     source eng/dotnet.sh
