@@ -15,7 +15,7 @@ public static class FreedMemory
     private const int LargestInHeap = 32 << 20;
 
     /// <summary>
-    /// From now on up to <paramref name="bytes"/> of freed memory stay with this process, for what it takes next. A setting of the whole process, and of its allocator: a program's to make and no library's, so that nothing here calls it but
+    /// From now on up to <paramref name="bytes"/> of freed memory stay with this process, for what it takes next. A setting of the whole process, and of its allocator: a program's to make and no library's, so that nothing here calls it but the benchmarks and
     /// the command. Memory on a GPU has libtorch's own cache.
     /// </summary>
     /// <param name="bytes">More than a gradient's activations take, that it helps; below 2 GiB.</param>
