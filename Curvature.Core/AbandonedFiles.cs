@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 
 namespace Curvature;
@@ -16,21 +17,33 @@ internal static class AbandonedFiles
     public static void Remove(string target)
     {
         int length = TemporaryName(target).Length;
-        DateTime began = Process.GetCurrentProcess().StartTime.ToUniversalTime();
         try
         {
+            using var process = Process.GetCurrentProcess();
+            DateTime began = process.StartTime.ToUniversalTime();
             foreach (string file in Directory.EnumerateFiles(Path.GetDirectoryName(target)!, $".*{Ending}"))
             {
                 if (file.Length == length && Path.GetFileName(file).StartsWith(Beginning(target), StringComparison.Ordinal) && File.GetLastWriteTimeUtc(file) < began)
                 {
-                    using FileStream held = new(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None); // fails where the one that writes it is there
-                    File.Delete(file);
+                    RemoveUnlessHeld(file);
                 }
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or Win32Exception or NotSupportedException) // the last two: where no process is told when it began
         {
             // It is in nobody's way: what is to be written is.
+        }
+    }
+
+    private static void RemoveUnlessHeld(string file)
+    {
+        try
+        {
+            new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose).Dispose(); // fails where the one that writes it is there
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Neither is this.
         }
     }
 

@@ -32,7 +32,7 @@ public static class AtomicFile
     /// <exception cref="CurvatureException">A folder or file cannot be written, or the disk is full.</exception>
     public static void WriteAll(IReadOnlyList<(string Path, Action<Stream> Write)> files, CancellationToken cancellationToken = default)
     {
-        var temporary = new List<(string Temporary, string Target)>();
+        var temporary = new List<(FileStream Temporary, string Target)>(); // held until they are renamed: what nobody holds may be taken for what a killed process has left
         try
         {
             foreach ((string path, Action<Stream> write) in files)
@@ -41,16 +41,21 @@ public static class AtomicFile
                 string target = Path.GetFullPath(path);
                 Guarded(path, () =>
                 {
-                    string name = TemporaryName(target);
-                    temporary.Add((name, target));
-                    WriteTemporary(name, write);
+                    var stream = new FileStream(TemporaryName(target), FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
+                    temporary.Add((stream, target));
+                    write(stream);
+                    stream.Flush(flushToDisk: true);
                 });
             }
 
             cancellationToken.ThrowIfCancellationRequested();
-            foreach ((string name, string target) in temporary)
+            foreach ((FileStream stream, string target) in temporary)
             {
-                Guarded(target, () => File.Move(name, target, overwrite: true));
+                Guarded(target, () =>
+                {
+                    stream.Dispose();
+                    File.Move(stream.Name, target, overwrite: true);
+                });
             }
         }
         finally
@@ -111,18 +116,15 @@ public static class AtomicFile
         return AbandonedFiles.TemporaryName(target);
     }
 
-    private static void WriteTemporary(string name, Action<Stream> write)
-    {
-        using var stream = new FileStream(name, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
-        write(stream);
-        stream.Flush(flushToDisk: true);
-    }
-
-    private static void Discard(string name)
+    private static void Discard(FileStream stream)
     {
         try
         {
-            File.Delete(name); // no error where it has been renamed
+            using (stream) // which may write what it still has
+            {
+            }
+
+            File.Delete(stream.Name); // no error where it has been renamed
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -16,7 +16,7 @@ public static class Checkpoint
     /// <summary>Reads a model and puts it in evaluation mode. The caller disposes it.</summary>
     /// <param name="path">The file.</param>
     /// <param name="modelType">For weights alone: a specification of <see cref="ModelType"/>; null for TorchScript.</param>
-    /// <param name="dtype">Converts parameters and buffers; null keeps the file's type, but widens float16 and bfloat16 to float32 and says so: what is computed in them has two or three digits. Constants inside a TorchScript stay as they
+    /// <param name="dtype">Converts parameters and buffers; null keeps the file's type, but widens float16 and bfloat16 to float32 (to float64 where some of it is that) and says so: what is computed in them has two or three digits. Constants inside a TorchScript stay as they
     /// are.</param>
     /// <param name="device">Where the model goes; null is the CPU.</param>
     /// <exception cref="DataFormatException">The file cannot be read, or does not fit the model type.</exception>
@@ -132,7 +132,7 @@ public static class Checkpoint
         }
     }
 
-    /// <summary>float32 where the model has parameters of half that size; null where it has none.</summary>
+    /// <summary>float32 where the model has parameters of half that size, float64 where it has such beside them; null where it has none of half that size.</summary>
     private static ScalarType? Widened(nn.Module module, string path, Action<string> remark)
     {
         ScalarType[] half = [.. module.parameters().Select(parameter => parameter.dtype).Where(ElementTypes.IsHalf).Distinct()];
@@ -141,8 +141,9 @@ public static class Checkpoint
             return null;
         }
 
-        remark(StateDictionary.WideningRemark(path, half, ScalarType.Float32));
-        return ScalarType.Float32;
+        ScalarType widest = Tensors(module).Any(entry => entry.Value.dtype == ScalarType.Float64) ? ScalarType.Float64 : ScalarType.Float32;
+        remark(StateDictionary.WideningRemark(path, half, widest));
+        return widest;
     }
 
     private static void Convert(nn.Module module, ScalarType? dtype, Device? device)

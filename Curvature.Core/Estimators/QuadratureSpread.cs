@@ -27,10 +27,12 @@ internal sealed record QuadratureSpread(double Trials, double Variance, double L
     {
         double[][] values = [.. rules.Select(rule => Array.ConvertAll(rule.Nodes, node => f(node)))];
         double[] integrals = [.. rules.Select((rule, r) => Sum(rule, values[r], x => x))];
-        double mean = integrals.Average();
-        double Moment(int power) => rules.Select((rule, r) => Sum(rule, values[r], x => Math.Pow(x - mean, power))).Average();
-        double variance = Moment(2);
-        return Of(dimension, rules.Count, [.. integrals.Select(x => factor * x)], factor * factor * variance, variance > 0 ? factor * Moment(3) / variance : 0, products);
+        double mean = integrals.Average(), scale = values.Max(row => row.Max(x => Math.Abs(x - mean)));
+
+        // moments of what lies in [-1, 1]: cubes of large or small numbers are none
+        double Moment(int power) => rules.Select((rule, r) => Sum(rule, values[r], x => Math.Pow((x - mean) / scale, power))).Average();
+        double variance = scale > 0 ? Moment(2) : 0;
+        return Of(dimension, rules.Count, [.. integrals.Select(x => factor * x)], factor * factor * scale * scale * variance, variance > 0 ? factor * scale * (Moment(3) / variance) : 0, products);
     }
 
     /// <summary>Share of the eigenvalues in <c>(low, high]</c>.</summary>

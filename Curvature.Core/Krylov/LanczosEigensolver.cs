@@ -24,6 +24,8 @@ public sealed record LanczosEigensolver : IEigensolver
     // Ritz pairs are looked at every so many steps, and half as often each time that a basis of this many vectors has doubled: a look costs its cube.
     private const int Between = 5, Small = 50;
 
+    private const long LargestWhole = 4096;
+
     private readonly int? _maxProducts;
 
     /// <value>How many eigenvalues (at each end, for <see cref="Spectrum.Both"/>). Default 1.</value>
@@ -41,7 +43,7 @@ public sealed record LanczosEigensolver : IEigensolver
     public double Tolerance { get; init; } = 1e-5;
 
     /// <value>
-    /// Products to spend, at most; pairs that did not converge are returned and say so. Two thirds at least go into the search: where what is left does not
+    /// Products to spend, at most, from 2 on; pairs that did not converge are returned and say so. Two thirds at least go into the search: where what is left does not
     /// suffice to measure each wanted pair, the best ones are returned, fewer than asked for. Default: 200 for each of <see cref="Count"/>, at least 1000.
     /// </value>
     public int MaxProducts
@@ -58,6 +60,14 @@ public sealed record LanczosEigensolver : IEigensolver
 
     /// <value>Seed of the start vectors.</value>
     public int Seed { get; init; }
+
+    /// <summary>
+    /// Krylov vectors where <see cref="BasisSize"/> is left open: twice those wanted and 20, at least 40; or as many as there are rows, where a quarter of the spectrum is wanted and the projections, dense matrices in float64
+    /// with an eigenvalue problem of their own at each look, are of at most 4,096 rows.
+    /// </summary>
+    /// <param name="rows">The operator's.</param>
+    /// <param name="wanted">Eigenvalues, at both ends together.</param>
+    public static long UsualBasis(long rows, long wanted) => 4 * wanted >= rows && rows <= LargestWhole ? rows : Math.Max(40, (2 * wanted) + 20);
 
     /// <inheritdoc/>
     public Eigenpairs Solve(LinearOperator a, IProgress<ProductProgress>? progress = null, CancellationToken cancellation = default)
@@ -85,8 +95,7 @@ public sealed record LanczosEigensolver : IEigensolver
         int missing = Math.Max(search.Wanted - search.Values.Count, 0);
         int sought = missing > 0 ? missing : Which == Spectrum.Both ? 2 : 1;
         long room = search.A.Columns - search.Values.Count;
-        long usual = 4L * search.Wanted >= search.A.Columns ? search.A.Columns : Math.Max(40, (2L * search.Wanted) + 20);
-        int size = (int)Math.Min(room, Math.Max(BasisSize ?? usual, search.Wanted + 2L));
+        int size = (int)Math.Min(room, Math.Max(BasisSize ?? UsualBasis(search.A.Columns, search.Wanted), search.Wanted + 2L));
         bool isWhole = size == search.A.Columns; // a basis of all there is: nothing is locked, and nothing can be missed
         DeviceMemory.RequireVectors((4L * (size + 1) / 3) + search.Wanted, search.A.Columns, search.A.DType, search.A.Device, "Ask for fewer eigenvalues or a smaller BasisSize.");
         Tensor start = Probes.Draw(ProbeKind.Gaussian, search.A.Columns, round, 1, Seed, search.A.DType, search.A.Device).squeeze(1);
@@ -186,10 +195,10 @@ public sealed record LanczosEigensolver : IEigensolver
             throw new CurvatureException("Lanczos needs a symmetric operator; this one is not symmetric by construction.");
         }
 
-        if (Count < 1 || MaxProducts < 1 || !(Tolerance > 0) || BasisSize < 3)
+        if (Count < 1 || MaxProducts < 2 || !(Tolerance > 0) || BasisSize < 3)
         {
             throw new CurvatureException(
-                $"Expected Count >= 1, MaxProducts >= 1, Tolerance > 0 and BasisSize >= 3; got {Count}, {MaxProducts}, {Tolerance}, {BasisSize}.");
+                $"Expected Count >= 1, MaxProducts >= 2 (one to find, one to measure with), Tolerance > 0 and BasisSize >= 3; got {Count}, {MaxProducts}, {Tolerance}, {BasisSize}.");
         }
     }
 

@@ -83,7 +83,18 @@ public sealed class CrossEntropy : ICurvatureLoss
 
         Tensor labels = targets.masked_select(counted);
         CheckRange(labels, _options.ClassWeights.shape[0], "there are class weights for");
-        return _options.ClassWeights.to(ScalarType.Float64, labels.device).index_select(0, labels).sum().ToDouble();
+        double terms = _options.ClassWeights.to(ScalarType.Float64, labels.device).index_select(0, labels).sum().ToDouble();
+        if (terms > 0 || labels.numel() == 0 || _options.LabelSmoothing == 0)
+        {
+            return terms;
+        }
+
+        // labels of weight 0 that smoothing gives a loss of the other classes: to a sum they are as good as any, to a mean they bring a numerator without a denominator
+        return Reduction == Reduction.Sum
+            ? labels.numel() * _options.LabelSmoothing * _options.ClassWeights.mean().ToDouble()
+            : throw new CurvatureException(
+                "All labels of a batch have class weight 0, and label smoothing gives them a loss all the same: a mean over that batch alone divides by 0. Use larger batches, so that each has a label with a weight, the reduction Sum, "
+                + "or no label smoothing.");
     }
 
     /// <inheritdoc/>

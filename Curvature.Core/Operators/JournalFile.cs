@@ -34,6 +34,9 @@ internal sealed class JournalFile : IDisposable
     /// <summary>Bytes of all that is whole.</summary>
     public long Length => _end;
 
+    /// <summary>Whether it was begun in the place of another job's, which had no product yet.</summary>
+    public bool IsInPlace { get; private init; }
+
     /// <summary>Whether there is a record that was not read yet.</summary>
     public bool HasNext => _next < _end;
 
@@ -49,9 +52,10 @@ internal sealed class JournalFile : IDisposable
             stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
             byte[] head = Head(job), found = new byte[Math.Min(stream.Length, head.Length)];
             stream.ReadExactly(found);
+            bool isOther = !head.AsSpan().StartsWith(found);
             if (!found.AsSpan().SequenceEqual(head))
             {
-                if (!head.AsSpan().StartsWith(found) && !IsWithoutProducts(stream)) // else what was left of a head, or nothing, or what was refused before its first product
+                if (isOther && !IsWithoutProducts(stream)) // else what was left of a head, or nothing, or what was refused before its first product
                 {
                     throw Stranger(path, stream, job);
                 }
@@ -62,7 +66,7 @@ internal sealed class JournalFile : IDisposable
                 stream.Flush(flushToDisk: true);
             }
 
-            var file = new JournalFile(path, stream, head.Length);
+            var file = new JournalFile(path, stream, head.Length) { IsInPlace = isOther };
             stream = null;
             return file;
         }
@@ -79,7 +83,7 @@ internal sealed class JournalFile : IDisposable
     /// <summary>Finds the end of what is whole, by the heads of the records; the rest is cut off. Tells how many products there are, the time at the last record, and how many bytes were cut off.</summary>
     public (int Products, TimeSpan Elapsed, long Dropped) Survey()
     {
-        (int products, double elapsed, _end) = Survey(_stream, _end);
+        (int products, double elapsed, _end, _) = Survey(_stream, _end);
         long dropped = _stream.Length - _end;
         if (dropped > 0)
         {
@@ -170,8 +174,8 @@ internal sealed class JournalFile : IDisposable
 
     public void Dispose() => _stream.Dispose();
 
-    /// <summary>Products of the records from a place on, the seconds at the last, and where they end.</summary>
-    private static (int Products, double Elapsed, long End) Survey(FileStream stream, long end)
+    /// <summary>Products of the records from a place on, the seconds at the last, where they end, and whether behind them is no more than what a killed process leaves of one.</summary>
+    private static (int Products, double Elapsed, long End, bool IsWhole) Survey(FileStream stream, long end)
     {
         (int products, double elapsed) = (0, 0);
         Span<byte> head = stackalloc byte[RecordHead];
@@ -182,9 +186,10 @@ internal sealed class JournalFile : IDisposable
             long length = BinaryPrimitives.ReadInt64LittleEndian(head[16..]);
             double at = BinaryPrimitives.ReadDoubleLittleEndian(head[8..]);
             int columns = BinaryPrimitives.ReadInt32LittleEndian(head[4..]);
-            if (columns < 0 || BinaryPrimitives.ReadUInt32LittleEndian(head) != Mark || length < 0 || length > stream.Length - end - RecordHead - HashSize || !(at >= 0 && at < TimeSpan.MaxValue.TotalSeconds / 2))
+            bool isHead = columns >= 0 && BinaryPrimitives.ReadUInt32LittleEndian(head) == Mark && length >= 0 && at >= 0 && at < TimeSpan.MaxValue.TotalSeconds / 2;
+            if (!isHead || length > stream.Length - end - RecordHead - HashSize)
             {
-                break;
+                return (products, elapsed, end, isHead);
             }
 
             products += columns;
@@ -192,10 +197,10 @@ internal sealed class JournalFile : IDisposable
             end += RecordHead + length + HashSize;
         }
 
-        return (products, elapsed, end);
+        return (products, elapsed, end, true);
     }
 
-    /// <summary>Whether a file is a journal, whole as far as its job goes, in which readings of clock and memory are all that there is.</summary>
+    /// <summary>Whether a file is a journal, whole but for a record that was being written, in which readings of clock and memory are all that there is.</summary>
     private static bool IsWithoutProducts(FileStream stream)
     {
         byte[] start = new byte[Magic.Length + 8], hash = new byte[HashSize];
@@ -209,7 +214,7 @@ internal sealed class JournalFile : IDisposable
         byte[] text = new byte[length];
         stream.ReadExactly(text);
         stream.ReadExactly(hash);
-        return hash.AsSpan().SequenceEqual(SHA256.HashData(text)) && Survey(stream, stream.Position).Products == 0;
+        return hash.AsSpan().SequenceEqual(SHA256.HashData(text)) && Survey(stream, stream.Position) is { Products: 0, IsWhole: true };
     }
 
     private static byte[] Head(IReadOnlyList<KeyValuePair<string, string>> job)

@@ -37,6 +37,11 @@ public sealed class ProductJournal : IDisposable
     private ProductJournal(JournalFile? file, IRanks ranks, Action<string> say)
     {
         (_file, _ranks, _say) = (file, ranks, say);
+        if (file is { IsInPlace: true })
+        {
+            say($"{file.Path}: begun anew; another job's was there, and ended before its first product.");
+        }
+
         (int products, TimeSpan before, long dropped) = file?.Survey() ?? default;
         if (dropped > 0)
         {

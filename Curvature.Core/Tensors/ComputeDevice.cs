@@ -8,7 +8,7 @@ namespace Curvature.Tensors;
 /// <summary>
 /// Where a measurement runs, and with what arithmetic. On a GPU libtorch lets cuDNN round the factors of float32 convolutions to TF32, a
 /// mantissa of 10 bits: enough to train, not to measure a curvature by. It is off here unless asked for. The fused kernels of attention
-/// have no second derivative and are off always: <c>scaled_dot_product_attention</c> is computed by matrix products. Nothing of this has been run on a GPU.
+/// have no second derivative and are off always, where libtorch's switches are found (on Linux): <c>scaled_dot_product_attention</c> is computed by matrix products. Nothing of this has been run on a GPU.
 /// </summary>
 public static partial class ComputeDevice
 {
@@ -26,8 +26,8 @@ public static partial class ComputeDevice
     /// <summary>Whether TF32 is allowed in products or convolutions of float32, in this process as it is now.</summary>
     public static bool AllowsTF32 => backends.cuda.matmul.allow_tf32 || backends.cudnn.allow_tf32;
 
-    /// <summary>Whether libtorch may compute <c>scaled_dot_product_attention</c> by a fused kernel, which has no second derivative, in this process as it is now.</summary>
-    public static bool AllowsFusedAttention => FusedAttention.IsAllowed;
+    /// <summary>Whether libtorch may compute <c>scaled_dot_product_attention</c> by a fused kernel, which has no second derivative, in this process as it is now; null where its switches are not found.</summary>
+    public static bool? AllowsFusedAttention => FusedAttention.IsAllowed;
 
     /// <summary>The device of that name, with this process's arithmetic set as above.</summary>
     /// <param name="name">One of <see cref="Expected"/>.</param>
@@ -50,7 +50,7 @@ public static partial class ComputeDevice
             name = "cuda:local";
         }
 
-        _isOneForAll = name is not "cuda:local";
+        _isOneForAll = name is not ("cpu" or "cuda:local");
         return name == "cpu" ? CPU : device(Resolve(name, cuda.device_count(), Environment.GetEnvironmentVariable));
     }
 

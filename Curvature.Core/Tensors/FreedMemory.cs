@@ -19,7 +19,7 @@ public static class FreedMemory
     /// the command. Memory on a GPU has libtorch's own cache.
     /// </summary>
     /// <param name="bytes">More than a gradient's activations take, that it helps; below 2 GiB.</param>
-    /// <returns>Whether the allocator is glibc's, or another that understood.</returns>
+    /// <returns>Whether glibc took the setting: false on other systems. An allocator loaded before glibc's own (jemalloc, tcmalloc) has its own settings, and this changes nothing for it.</returns>
     /// <exception cref="CurvatureException">Not between 0 and 2 GiB.</exception>
     public static bool Keep(long bytes = 512 << 20)
     {

@@ -14,8 +14,8 @@ internal static class FusedAttention
 
     private static nint _context;
 
-    /// <summary>Whether libtorch may take one.</summary>
-    public static bool IsAllowed => Switches.Value.Any(kernel => kernel.Get(_context));
+    /// <summary>Whether libtorch may take one; null where no switch was found, which tells nothing of kernels.</summary>
+    public static bool? IsAllowed => Switches.Value.Length == 0 ? null : Switches.Value.Any(kernel => kernel.Get(_context));
 
     /// <summary>Has attention computed by matrix products.</summary>
     public static void Forbid() => Array.ForEach(Switches.Value, kernel => kernel.Set(_context, false));

@@ -87,7 +87,7 @@ internal static partial class Gradients
         {
             throw new NoSecondDerivativeException(
                 $"The loss cannot be differentiated twice: the operator {named.Groups[1].Value} has no second derivative in libtorch "
-                + $"({EngineError.Summary(error)}). {(named.Groups[1].Value.Contains("attention", StringComparison.Ordinal) ? "ComputeDevice.Open forbids fused kernels of attention, which leaves those that have one. " : "")}Compose it from operators that have one, or allow finite differences (FiniteDifferenceFallback).",
+                + $"({EngineError.Summary(error)}). {(named.Groups[1].Value.Contains("attention", StringComparison.Ordinal) ? (ComputeDevice.AllowsFusedAttention is not false ? "ComputeDevice.Open forbids fused kernels of attention where libtorch's switches are found (on Linux), which leaves those that have one. " : "") : "")}Compose it from operators that have one, or allow finite differences (FiniteDifferenceFallback).",
                 error);
         }
         catch (ExternalException error)

@@ -40,6 +40,30 @@ public class AtomicFileTests
         Assert.Equal([other, path], folder.Entries());
     }
 
+    [Fact]
+    public void One_file_in_use_keeps_nothing_else_and_a_set_that_is_being_written_loses_nothing_to_another_process()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("file.txt"), used = folder.Write(".file.txt.aaaaaaaa.aaa.tmp", "in use"), left = folder.Write(".file.txt.zzzzzzzz.zzz.tmp", "left");
+        using (new FileStream(used, FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+        {
+            File.SetLastWriteTimeUtc(used, DateTime.UnixEpoch);
+            File.SetLastWriteTimeUtc(left, DateTime.UnixEpoch);
+            AtomicFile.WriteText(path, "whole");
+        }
+
+        Assert.Equal([used, path], folder.Entries());
+        File.Delete(used);
+
+        // another process, by what it looks at: the first of the set is written and its time is old
+        AtomicFile.WriteAll([(path, AtomicFile.Text("of the set")), (folder.File("other.txt"), stream =>
+        {
+            File.SetLastWriteTimeUtc(folder.Entries().Single(name => name.EndsWith(".tmp", StringComparison.Ordinal) && name.Contains(".file.txt.", StringComparison.Ordinal)), DateTime.UnixEpoch);
+            AtomicFile.WriteText(path, "of another");
+        })]);
+        Assert.Equal("of the set", File.ReadAllText(path));
+    }
+
     /// <summary>What the process that is killed half way does.</summary>
     internal static int Write(string file)
     {

@@ -38,6 +38,18 @@ class TanhGelu(nn.Module):
         return torch.nn.functional.gelu(x, approximate="tanh")
 
 
+class Mixed(nn.Module):
+    """A body in half precision under a head in float64."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(3, 4).half()
+        self.head = nn.Linear(4, 2).double()
+
+    def forward(self, x):
+        return self.head(torch.tanh(self.body(x.to(self.body.weight.dtype)).to(self.head.weight.dtype)))
+
+
 class ConvNet(nn.Module):
     def __init__(self):
         super().__init__()
@@ -120,6 +132,7 @@ def main():
     torch.manual_seed(5)
     torch.jit.script(nn.Linear(3, 2).double()).save(str(FOLDER / "tiny.pt"))  # for the tests that flip every bit
     torch.jit.script(TanhGelu()).save(str(FOLDER / "gelu-tanh.pt"))
+    torch.jit.script(Mixed()).save(str(FOLDER / "mixed-half.pt"))
     expected = {"torch": torch.__version__, "loss": "cross-entropy", "models": []}
     for name, kind in [("mlp", Mlp), ("conv", ConvNet), ("attention", Attention)]:
         torch.manual_seed(3)

@@ -15,5 +15,6 @@ internal static class Spectra
         ["power law"] = [.. Enumerable.Range(1, Size).Select(i => 1.0 / i)],
         ["flat"] = [.. Enumerable.Range(0, Size).Select(i => 3 - (2.0 * i / Size))],
         ["indefinite"] = [.. Enumerable.Range(0, Size - 3).Select(i => Math.Exp(-i / 8.0)), 4, -3, -1],
+        ["near zero"] = [.. Enumerable.Range(0, Size - 40).Select(i => 1 + (i / 20.0)), .. Enumerable.Repeat(-0.01, 30), .. Enumerable.Repeat(-0.12, 10)], // -0.3 and -3 % of the largest
     };
 }

@@ -63,6 +63,20 @@ public sealed class GeluTests
         Assert.InRange((product - ((at.square() * -0.5).exp() * (2 - at.square()) / Math.Sqrt(2 * Math.PI))).abs().max().ToDouble(), 0, 1e-6);
     }
 
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Products_of_inputs_of_any_size_are_finite(string form)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var dtype in new[] { float32, float64 })
+        {
+            var x = tensor(new[] { -1e30, -1e10, -300, -25, -12, 12, 25, 300, 1e10, 1e30 }, dtype: dtype).requires_grad_();
+            var gradient = autograd.grad([Forms[form].Function(x).sum()], [x], retain_graph: true, create_graph: true)[0];
+            var product = autograd.grad([gradient], [x], [ones(10, dtype)])[0];
+            Assert.InRange(product.abs().max().ToDouble(), 0, 1e-20);
+        }
+    }
+
     /// <summary><c>g f'(x)</c> with its graph.</summary>
     private static (Tensor Value, Tensor X, Tensor G) Backward(Func<Tensor, Tensor> f)
     {

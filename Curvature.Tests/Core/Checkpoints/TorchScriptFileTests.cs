@@ -70,6 +70,17 @@ public class TorchScriptFileTests
     }
 
     [Fact]
+    public void Half_precision_beside_float64_is_computed_with_in_float64()
+    {
+        using jit.ScriptModule<Tensor, Tensor> model = jit.load<Tensor, Tensor>(Fixture("mixed-half.pt"));
+        using LoadedModel loaded = Checkpoint.Load(Fixture("mixed-half.pt"));
+        Assert.EndsWith("mixed-half.pt are float16: their values are kept, and computed with in float64.", Assert.Single(loaded.Remarks), StringComparison.Ordinal);
+        Assert.All(model.named_parameters().Zip(loaded.Module.named_parameters()), pair => Assert.True(pair.First.parameter.to(ScalarType.Float64).Equals(pair.Second.parameter)));
+        using Tensor output = ((nn.IModule<Tensor, Tensor>)loaded.Module).call(ones([1, 3], ScalarType.Float64));
+        Assert.Equal(ScalarType.Float64, output.dtype);
+    }
+
+    [Fact]
     public void Cut_anywhere_it_is_one_clear_message()
     {
         using var folder = new TemporaryFolder();

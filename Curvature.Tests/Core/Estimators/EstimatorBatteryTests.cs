@@ -171,7 +171,7 @@ public sealed class EstimatorBatteryTests(ITestOutputHelper output)
         SpectralDensity density = new StochasticLanczosQuadrature { Steps = 20, Runs = 8, Seed = Seed }.Estimate(c.A);
         yield return Of("first moment", c.Eigenvalues.Sum(), density.Trace(x => x), c.Magnitude);
         yield return Of("second moment", c.Squares, density.Trace(x => x * x), c.Squares);
-        double below = c.Eigenvalues.Count(x => x < -1e-3 * c.Eigenvalues.Max(Math.Abs)) / (double)Size;
+        double below = c.Eigenvalues.Count(x => x < -SpectralDensity.NearZeroFraction * c.Eigenvalues.Max(Math.Abs)) / (double)Size;
         (double low, double high) = density.NegativeMass().ConfidenceInterval(0.9999);
         yield return new Answer("negative mass", below, (low + high) / 2, (high - low) / 8, 1);
     }

@@ -26,6 +26,19 @@ public sealed class FunctionTraceTests(ITestOutputHelper output)
         DiagonalEstimatorTests.CheckStatistics(estimates, exact, $"{spectrum}, {runs} runs", output);
     }
 
+    [Theory]
+    [InlineData(240)] // e^240 cubed is beyond float64
+    [InlineData(-240)]
+    public void The_interval_scales_with_the_function(double exponent)
+    {
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectra.All["flat"]);
+        FunctionTrace trace = new() { Steps = 20, MinRuns = 4, MaxRuns = 4, Seed = 3 };
+        Estimate plain = trace.Estimate(a, Math.Exp).Estimate, scaled = trace.Estimate(a, x => Math.Exp(x + exponent)).Estimate;
+        ((double low, double high), (double scaledLow, double scaledHigh)) = (plain.ConfidenceInterval(), scaled.ConfidenceInterval());
+        Assert.Equal(low / plain.Value, scaledLow / scaled.Value, 1e-9);
+        Assert.Equal(high / plain.Value, scaledHigh / scaled.Value, 1e-9);
+    }
+
     [Fact]
     public void Many_runs_extend_few_and_cost_what_they_say()
     {

@@ -34,6 +34,27 @@ public sealed class LanczosEigensolverTests
         AssertEigenvectors(a, pairs, 1e-7);
     }
 
+    [Theory]
+    [InlineData(200, 60, 200)] // more than a quarter: all there is
+    [InlineData(200, 40, 100)]
+    [InlineData(2_000_000, 1, 40)]
+    [InlineData(20_000, 5_000, 10_020)] // dense projections of 20,000 rows would take 19 GB
+    [InlineData(48_000, 12_000, 24_020)] // and of 48,000 no array has room for
+    public void The_basis_grows_with_what_is_wanted_and_is_whole_where_its_projection_is_small(long rows, long wanted, long expected) =>
+        Assert.Equal(expected, LanczosEigensolver.UsualBasis(rows, wanted));
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(5)]
+    public void No_more_products_are_made_than_allowed(int most)
+    {
+        using MatrixOperator a = Matrices.OperatorWithSpectrum(Spectra.All["power law"]);
+        using Eigenpairs pairs = new LanczosEigensolver { Count = 2, MaxProducts = most }.Solve(a);
+        Assert.InRange(pairs.Products, 1, most);
+        Assert.Throws<CurvatureException>(() => new LanczosEigensolver { MaxProducts = 1 }.Solve(a));
+    }
+
     [Fact]
     public void Gives_what_it_has_when_the_products_do_not_even_suffice_for_one_each()
     {

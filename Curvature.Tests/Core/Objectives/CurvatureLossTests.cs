@@ -1,4 +1,6 @@
+using Curvature.Data;
 using Curvature.Objectives;
+using Curvature.Operators;
 using Curvature.Tests.Reference;
 using TorchSharp;
 using Xunit;
@@ -30,6 +32,37 @@ public sealed class CurvatureLossTests
     };
 
     public static TheoryData<string> Cases => [.. Catalogue.Keys];
+
+    [Theory]
+    [InlineData(Reduction.Sum, 1)]
+    [InlineData(Reduction.Sum, 2)]
+    [InlineData(Reduction.Sum, 5)]
+    [InlineData(Reduction.Mean, 3)]
+    [InlineData(Reduction.Mean, 5)]
+    public void Labels_of_weight_zero_have_the_loss_that_smoothing_gives_them_whatever_the_batches(Reduction reduction, int batch)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = randn(5, 4, ScalarType.Float64, device: Here), y = tensor(new long[] { 2, 2, 0, 1, 2 }, device: Here), weights = tensor([1.0, 1.0, 0.0], device: Here);
+        using TorchSharp.Modules.Linear model = nn.Linear(4, 3, dtype: ScalarType.Float64, device: Here);
+        CrossEntropy loss = new(new() { Reduction = reduction, LabelSmoothing = 0.1, ClassWeights = weights });
+        Batch[] batches = [.. Enumerable.Range(0, (5 + batch - 1) / batch).Select(i => new Batch(x[(i * batch)..Math.Min(5, (i + 1) * batch)], y[(i * batch)..Math.Min(5, (i + 1) * batch)]))];
+        Objective objective = Objective.Supervised(model, loss, batches), whole = Objective.Supervised(model, loss, [new Batch(x, y)]);
+        Tensor expected = nn.functional.cross_entropy(model.call(x), y, weight: weights, reduction: reduction == Reduction.Sum ? nn.Reduction.Sum : nn.Reduction.Mean, label_smoothing: 0.1);
+        Assert.Equal(expected.ToDouble(), objective.Value(), 1e-12);
+        using HessianOperator hessian = new(objective);
+        using HessianOperator atOnce = new(whole);
+        Tensor v = randn(15, ScalarType.Float64, device: Here);
+        Assert.True(Matrices.RelativeDifference(hessian.Apply(v), atOnce.Apply(v)) < 1e-12);
+    }
+
+    [Fact]
+    public void A_mean_over_labels_of_weight_zero_alone_is_refused_where_smoothing_gives_them_a_loss()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        CrossEntropy loss = new(new() { LabelSmoothing = 0.1, ClassWeights = tensor([1.0, 1.0, 0.0], device: Here) });
+        Assert.Contains("larger batches", Assert.Throws<CurvatureException>(() => loss.Terms(tensor(new long[] { 2, 2 }, device: Here))).Message, StringComparison.Ordinal);
+        Assert.Equal(1, loss.Terms(tensor(new long[] { 2, 0 }, device: Here)));
+    }
 
     [Theory]
     [MemberData(nameof(Cases))]

@@ -191,9 +191,34 @@ public sealed class ProductJournalTests : IDisposable
         Assert.Throws<CurvatureException>(() => ProductJournal.Open(_folder.File("."), other));
         Assert.Equal(damaged, System.IO.File.ReadAllBytes(File));
         _folder.Write(ProductJournal.FileName, before);
-        using ProductJournal theirs = ProductJournal.Open(_folder.File("."), other);
+        List<string> told = [];
+        using ProductJournal theirs = ProductJournal.Open(_folder.File("."), other, told.Add);
+        Assert.Contains("begun anew", Assert.Single(told), StringComparison.Ordinal);
         Assert.Equal(7, theirs.Reading("free memory", () => 7));
         Assert.Equal(TimeSpan.Zero, theirs.Before);
+    }
+
+    [Theory]
+    [InlineData(0)] // its mark
+    [InlineData(10)] // its time
+    [InlineData(23)] // its length
+    public void Another_jobs_products_are_left_alone_where_the_head_of_the_first_is_damaged(int at)
+    {
+        long first;
+        using (ProductJournal journal = Open())
+        {
+            journal.Reading("free memory", () => 3.25);
+            first = journal.Size;
+            using JournalledOperator a = journal.Record(new MatrixOperator(ones(3, 3)), "ones");
+            a.Apply(ones(3)).Dispose();
+            a.Apply(zeros(3)).Dispose();
+        }
+
+        byte[] damaged = System.IO.File.ReadAllBytes(File);
+        damaged[first + at] = 0xFF;
+        _folder.Write(ProductJournal.FileName, damaged);
+        Assert.Contains("belongs to another job", Assert.Throws<CurvatureException>(() => ProductJournal.Open(_folder.File("."), [new("model_sha256", "b2")])).Message, StringComparison.Ordinal);
+        Assert.Equal(damaged, System.IO.File.ReadAllBytes(File));
     }
 
     [Fact]

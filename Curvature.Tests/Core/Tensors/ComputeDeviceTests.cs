@@ -63,8 +63,14 @@ public sealed class ComputeDeviceTests : IDisposable
     [Fact]
     public void A_device_that_all_processes_name_alike_is_shared_by_all_of_them()
     {
-        ComputeDevice.Open("cpu");
-        Assert.Equal((4, 4), (ComputeDevice.Sharers(CPU, 4), ComputeDevice.Sharers(new Device(DeviceType.CUDA, 0), 4, devices: 8)));
+        ComputeDevice.Open("cpu"); // which says nothing of GPUs
+        Assert.Equal((4, 1), (ComputeDevice.Sharers(CPU, 4), ComputeDevice.Sharers(new Device(DeviceType.CUDA, 0), 4, devices: 8)));
+        if (cuda.is_available())
+        {
+            ComputeDevice.Open("cuda:0");
+            Assert.Equal(4, ComputeDevice.Sharers(new Device(DeviceType.CUDA, 0), 4, devices: 8));
+            ComputeDevice.Open("cpu");
+        }
     }
 
     [Fact]
