@@ -89,7 +89,7 @@ public sealed class SampleFileTests : IDisposable
         }
 
         Assert.Equal((Images, Images / 10 * 45), (seen, sum));
-        Assert.InRange(heights.Max() - heights.Min(), 0, 1.5); // of 60
+        Assert.InRange(heights.Max() - heights.Min(), 0, 4); // of 60; the runtime takes a few MiB beside it now and then
     }
 
     [Fact]
