@@ -20,6 +20,9 @@ public sealed class FigureConverter(string program = "rsvg-convert")
     /// <value>How long one picture may take. 2 minutes.</value>
     public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(2);
 
+    /// <value>How long our own cancellation may take to be told of once a signal has ended the converter; without it the converter alone was meant, which is an error. 10 seconds.</value>
+    public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Throws what converting would throw, before long work is done for it.</summary>
     /// <exception cref="CurvatureException">The converter is not there or cannot run.</exception>
     public void Check() => Run(["--version"], "", CancellationToken.None);
@@ -56,9 +59,10 @@ public sealed class FigureConverter(string program = "rsvg-convert")
                 throw new CurvatureException($"{program} did not end within {Patience.TotalMinutes} minutes. Leave out --figure-format: the figures are written as SVG.");
             }
 
-            if (process.ExitCode is Interrupted or Terminated)
+            if (process.ExitCode is Interrupted or Terminated && cancellation.CanBeCanceled)
             {
-                cancellation.WaitHandle.WaitOne(TimeSpan.FromSeconds(1)); // the signal went to both, and is about to be told of here
+                // Ctrl+C and mpirun's end go to the whole group of processes. A program that knows no signals is gone at once; here the signal waits for a thread of the pool, and on a busy machine its death is seen first.
+                cancellation.WaitHandle.WaitOne(Grace);
             }
 
             cancellation.ThrowIfCancellationRequested();

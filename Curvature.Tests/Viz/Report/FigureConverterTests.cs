@@ -65,10 +65,21 @@ public class FigureConverterTests
     public void A_signal_to_the_converter_and_to_us_is_our_cancellation_and_not_its_fault(string signal)
     {
         using var folder = new TemporaryFolder();
-        string dies = Script(folder, $"kill -{signal} $$; sleep 60");
-        using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(400)); // later than it
-        Assert.ThrowsAny<OperationCanceledException>(() => new FigureConverter(dies).Convert("<svg/>", 420, FigureFormat.Png, cancel.Token));
-        Assert.Contains("could not convert a figure", Assert.Throws<CurvatureException>(() => new FigureConverter(dies).Convert("<svg/>", 420, FigureFormat.Png)).Message, StringComparison.Ordinal);
+        var converter = new FigureConverter(Script(folder, $"echo $$ > \"$(dirname \"$0\")/pid\"; kill -{signal} $$; sleep 60")) { Grace = TimeSpan.FromMinutes(2) };
+        using var cancel = new CancellationTokenSource();
+        var told = new Thread(() =>
+        {
+            SpinWait.SpinUntil(() => File.Exists(folder.File("pid")) && int.TryParse(File.ReadAllText(folder.File("pid")), CultureInfo.InvariantCulture, out int id) && !Directory.Exists($"/proc/{id}"), TimeSpan.FromMinutes(1));
+            Thread.Sleep(TimeSpan.FromSeconds(0.5)); // its death is seen long before our signal is told of
+            cancel.Cancel();
+        });
+        told.Start();
+        Assert.ThrowsAny<OperationCanceledException>(() => converter.Convert("<svg/>", 420, FigureFormat.Png, cancel.Token));
+        told.Join();
+        Assert.Contains("could not convert a figure", Assert.Throws<CurvatureException>(() => converter.Convert("<svg/>", 420, FigureFormat.Png)).Message, StringComparison.Ordinal);
+        using var never = new CancellationTokenSource();
+        FigureConverter impatient = new(Script(folder, $"kill -{signal} $$; sleep 60")) { Grace = TimeSpan.FromSeconds(0.1) };
+        Assert.Contains("could not convert a figure", Assert.Throws<CurvatureException>(() => impatient.Convert("<svg/>", 420, FigureFormat.Png, never.Token)).Message, StringComparison.Ordinal);
         Assert.Throws<OperationCanceledException>(() => new FigureConverter("/nowhere/rsvg-convert").Convert("<svg/>", 420, FigureFormat.Png, new CancellationToken(canceled: true)));
     }
 
