@@ -75,12 +75,12 @@ internal static class DeviceMemoryProgram
     {
         Tensor v = ones(a.Columns, device: Here);
         List<double> held = [];
-        long before = NativeHeap.Allocated();
+        long before = TestDevice.Allocated();
         for (int generation = 0; generation < generations; generation++)
         {
             a.Apply(v).Dispose();
             a.Apply(v).Dispose();
-            held.Add(NativeHeap.Allocated() - before);
+            held.Add(TestDevice.Allocated() - before);
             using IDisposable noGrad = no_grad();
             objective.Parameters.Parameters[0].mul_(0.9);
         }
@@ -95,7 +95,7 @@ internal static class DeviceMemoryProgram
         Objective objective = Perceptron(64, inputs: 512, samples: 64);
         using HessianOperator a = new(objective, new CurvatureOptions { GraphMemory = 40 * NativeHeap.MiB });
         Tensor v = ones([a.Columns, 1], device: Here);
-        long before = NativeHeap.Allocated();
+        long before = TestDevice.Allocated();
         List<double> held = [];
         foreach (bool forms in (bool[])[true, false, true])
         {
@@ -111,7 +111,7 @@ internal static class DeviceMemoryProgram
                 }
             }
 
-            held.Add(NativeHeap.Allocated() - before);
+            held.Add(TestDevice.Allocated() - before);
         }
 
         return [.. held];

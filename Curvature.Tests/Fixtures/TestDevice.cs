@@ -45,6 +45,14 @@ public static class TestDevice
     /// <summary>Bounds the device's memory, whose allocator from then on keeps what tensors give back until there is no more, as libtorch's does; 0 ends that.</summary>
     internal static void Bound(long bytes) => Function<BoundFunction>("pretended_cuda_bound")((nuint)bytes);
 
+    /// <summary>Bytes of the pretended device that tensors have now, those that are only garbage apart, whatever its allocator keeps: to the byte, where the heap that they lie in has the runtime's memory too.</summary>
+    internal static long Allocated()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return (long)Function<AllocatedFunction>("pretended_cuda_allocated")();
+    }
+
     /// <summary>The devices, by bits, that this process has set: each of them has a context then.</summary>
     internal static int Contexts() => Function<ContextsFunction>("pretended_cuda_contexts")();
 
@@ -64,6 +72,8 @@ public static class TestDevice
     private delegate int WaitsFunction(byte[] text, int size);
 
     private delegate void BoundFunction(nuint bytes);
+
+    private delegate nuint AllocatedFunction();
 
     private delegate int ContextsFunction();
 }

@@ -78,6 +78,9 @@ EXPORT void pretended_cuda_bound(size_t bytes) {
   reserved = 0;
 }
 
+// Bytes of the device that tensors have now, whatever its allocator keeps of those that are gone.
+EXPORT size_t pretended_cuda_allocated() { return allocated; }
+
 // The devices that cudaSetDevice was called for, by bits: from CUDA 12 on each of them has a context then.
 EXPORT int pretended_cuda_contexts() {
   std::lock_guard<std::mutex> guard(lock);
