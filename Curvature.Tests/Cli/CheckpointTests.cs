@@ -62,15 +62,16 @@ public sealed class CheckpointTests : IDisposable
     [Fact]
     public void A_budget_that_binds_is_planned_once_and_the_plan_stays()
     {
-        string[] job = ["measure", "trace", .. CommandRun.Digits, "--probes", "1000", "--budget", "0.01", "--json", "--threads", "1", "--checkpoint"];
+        string[] job = ["measure", "trace", .. CommandRun.Digits, "--probes", "2000", "--budget", "0.005", "--json", "--threads", "1", "--checkpoint"];
         CommandRun first = CommandRun.Of([.. job, Checkpoint]);
         Assert.Contains("cut-budget", first.Output, StringComparison.Ordinal);
         byte[] journal = File.ReadAllBytes(Path.Combine(Checkpoint, ProductJournal.FileName));
-        foreach (double kept in (double[])[0.2, 0.7])
+        int planned = FirstProduct(journal); // on a slow machine the plan's readings are most of the file
+        foreach (double kept in (double[])[0, 0.2, 0.7])
         {
             string copy = _folder.File($"kept-{kept}");
             Directory.CreateDirectory(copy);
-            File.WriteAllBytes(Path.Combine(copy, ProductJournal.FileName), journal[..(int)(kept * journal.Length)]);
+            File.WriteAllBytes(Path.Combine(copy, ProductJournal.FileName), journal[..(planned + (int)(kept * (journal.Length - planned)))]);
             Assert.Equal(Numbers(first), Numbers(CommandRun.Of([.. job, copy])));
         }
     }
@@ -95,6 +96,18 @@ public sealed class CheckpointTests : IDisposable
         Assert.Contains("belongs to another job: --seed was 1 and is 2. ", other.Message, StringComparison.Ordinal);
         CommandRun quantity = CommandRun.Of(["measure", "norm", .. job[2..], "--seed", "1"]);
         Assert.Contains("belongs to another job: command was measure trace and is measure norm. ", quantity.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Where a journal's first record of a product begins: a mark, and a number of columns, which readings have none of.</summary>
+    private static int FirstProduct(byte[] journal)
+    {
+        int at = journal.AsSpan().IndexOf("JREC"u8);
+        while (BitConverter.ToInt32(journal, at + 4) == 0)
+        {
+            at += 4 + journal.AsSpan(at + 4).IndexOf("JREC"u8);
+        }
+
+        return at;
     }
 
     private static string Numbers(CommandRun run)

@@ -5,11 +5,12 @@ using Curvature.Cli.Work;
 using Curvature.Estimators;
 using Curvature.Tests.Distributed;
 using Xunit;
+using Xunit.Abstractions;
 
 namespace Curvature.Tests.Cli;
 
 /// <summary><c>--estimate</c>: told before it is done.</summary>
-public sealed class EstimateTests : IDisposable
+public sealed class EstimateTests(ITestOutputHelper output) : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
@@ -89,8 +90,14 @@ public sealed class EstimateTests : IDisposable
     public void The_time_told_is_about_the_time_it_takes()
     {
         string[] job = ["measure", "trace", .. CommandRun.Digits, "--samples", "600", "--probes", "300", "--threads", "1", "--json"];
-        double told = CommandRun.Of([.. job, "--estimate"]).Json().GetProperty("estimate").GetProperty("seconds").GetDouble();
-        double took = CommandRun.Of(job).Json().GetProperty("environment").GetProperty("seconds").GetDouble();
-        Assert.InRange(took / told, 0.2, 5); // other tests keep the machine busy in between
+        double told = double.PositiveInfinity, took = double.PositiveInfinity;
+        for (int turn = 0; turn < 3; turn++) // the least of each: what else the machine has to do only adds
+        {
+            told = Math.Min(told, CommandRun.Of([.. job, "--estimate"]).Json().GetProperty("estimate").GetProperty("seconds").GetDouble());
+            took = Math.Min(took, CommandRun.Of(job).Json().GetProperty("environment").GetProperty("seconds").GetDouble());
+        }
+
+        output.WriteLine($"told {told:F3} s, took {took:F3} s");
+        Assert.InRange(took / told, 0.2, 5);
     }
 }
