@@ -22,7 +22,6 @@ internal sealed class BatchGraphs : IDisposable
     private double _firstTerms;
     private double _terms;
     private int _batches;
-    private int _making;
     private int _mode;
 
     /// <param name="objective">The loss.</param>
@@ -55,17 +54,16 @@ internal sealed class BatchGraphs : IDisposable
     /// <summary>Whether any graph may be kept.</summary>
     public bool CanKeep => _kept.CanKeep;
 
-    /// <summary>Whether the next fresh graph would be kept, as far as is known before it is made.</summary>
-    public bool KeepsNext => _kept.Keeps(_making);
-
     /// <summary>Hands each batch's graph to <paramref name="use"/>, in order, at the present parameters; the data is touched only for graphs that are not kept.</summary>
-    public void ForEach(Action<BatchGraph> use)
+    /// <param name="use">Uses it.</param>
+    /// <param name="beside">Bytes that it takes at the first batch for what is no graph's, and that stay.</param>
+    public void ForEach(Action<BatchGraph> use, long beside = 0)
     {
         FollowParameters();
         AnswerKept();
         if (!_kept.Holds(_batches))
         {
-            PassOverData(use);
+            PassOverData(use, beside);
             return;
         }
 
@@ -119,7 +117,7 @@ internal sealed class BatchGraphs : IDisposable
         }
     }
 
-    private void PassOverData(Action<BatchGraph> use)
+    private void PassOverData(Action<BatchGraph> use, long beside)
     {
         (double terms, int batches) = (0, 0);
         foreach (ObjectiveBatch batch in _objective.PassOfShard(_options.Cancellation))
@@ -132,7 +130,7 @@ internal sealed class BatchGraphs : IDisposable
             }
             else
             {
-                UseFresh(batches, batch, use);
+                UseFresh(batches, batch, use, beside);
             }
 
             batches++;
@@ -141,7 +139,7 @@ internal sealed class BatchGraphs : IDisposable
         (_terms, _batches) = (terms, batches);
     }
 
-    private void UseFresh(int index, ObjectiveBatch batch, Action<BatchGraph> use)
+    private void UseFresh(int index, ObjectiveBatch batch, Action<BatchGraph> use, long beside)
     {
         if (_kept.IsEmpty && _kept.CanKeep)
         {
@@ -149,7 +147,6 @@ internal sealed class BatchGraphs : IDisposable
             _sentinel = new VersionSentinel(Parameters.Concat(_objective.Constants));
         }
 
-        _making = index;
         _kept.BeforeBatch(index);
         BatchGraph fresh;
         try
@@ -168,7 +165,7 @@ internal sealed class BatchGraphs : IDisposable
         }
         finally
         {
-            if (!fresh.CanBeKept || !_kept.TryKeep(index, batch, fresh))
+            if (!fresh.CanBeKept || !_kept.TryKeep(index, batch, fresh, beside))
             {
                 fresh.Dispose();
             }

@@ -21,7 +21,6 @@ public abstract class CurvatureOperator : LinearOperator
 {
     private readonly BatchGraphs _graphs;
     private bool _byLayers;
-    private bool _isShared;
 
     /// <param name="objective">The loss; stays the caller's.</param>
     /// <param name="options">Null for the defaults.</param>
@@ -30,7 +29,7 @@ public abstract class CurvatureOperator : LinearOperator
     {
         Objective = objective;
         Options = options ?? new CurvatureOptions();
-        _graphs = new BatchGraphs(objective, Options, batch => _byLayers && (_isShared || _graphs!.KeepsNext) ? LinearizeByLayers(batch) : Linearize(batch));
+        _graphs = new BatchGraphs(objective, Options, batch => _byLayers ? LinearizeByLayers(batch) : Linearize(batch));
     }
 
     /// <summary>The loss.</summary>
@@ -60,8 +59,8 @@ public abstract class CurvatureOperator : LinearOperator
     private protected bool KeepsGraphs => _graphs.CanKeep;
 
     /// <summary>
-    /// Whether forms, or products, are taken from graphs of another kind (<see cref="LinearizeByLayers"/>). Asked before each pass, and to be answered on every rank alike. A single product with a graph that will not be kept is taken
-    /// from <see cref="Linearize"/>'s all the same, batch by batch.
+    /// Whether forms, or products, are taken from graphs of another kind (<see cref="LinearizeByLayers"/>). Asked before each pass, and to be answered on every rank alike; for all batches, whether
+    /// their graphs are kept or not: both kinds differ by rounding, and what fits into memory is no part of a number.
     /// </summary>
     /// <param name="products">Whether products are meant.</param>
     /// <param name="vectors">How many of them share a graph.</param>
@@ -108,7 +107,7 @@ public abstract class CurvatureOperator : LinearOperator
             return base.Forms(V, blocks);
         }
 
-        Keep(byLayers: true, isShared: true);
+        Keep(byLayers: true);
         Tensor rows = V.t().contiguous();
         Tensor forms = Objective.SumOverRanks(() => FormsOfShard(rows), [Parameters.Parameters.Count, rows.shape[0]], Options.Cancellation, ScalarType.Float64);
         if (!Finite.Everywhere(forms))
@@ -136,7 +135,7 @@ public abstract class CurvatureOperator : LinearOperator
     /// <summary>The products of the rows <c>[k, P]</c>, from graphs of one kind.</summary>
     private Tensor Multiply(Tensor rows, bool byLayers)
     {
-        Keep(byLayers, isShared: rows.shape[0] > 1);
+        Keep(byLayers);
         Tensor result = Objective.SumOverRanks(() => MultiplyShard(rows), rows.shape, Options.Cancellation);
         return Lambda == 0 ? result : result.add_(rows, Lambda);
     }
@@ -148,7 +147,7 @@ public abstract class CurvatureOperator : LinearOperator
         long k = rows.shape[0];
         Tensor?[] sums = new Tensor?[k];
         IReadOnlyList<Tensor>[] v = [.. Enumerable.Range(0, (int)k).Select(j => Parameters.Split(rows.select(0, j)))];
-        _graphs.ForEach(batch => AddProducts((BatchLinearization)batch, v, sums));
+        _graphs.ForEach(batch => AddProducts((BatchLinearization)batch, v, sums), beside: rows.numel() * rows.ElementSize);
         if (sums[0] is null)
         {
             return zeros(rows.shape, DType, Device); // this rank has no data
@@ -172,9 +171,8 @@ public abstract class CurvatureOperator : LinearOperator
     }
 
     /// <summary>Graphs of one kind are kept, whichever was asked for last: both together could take twice the memory allowed.</summary>
-    private void Keep(bool byLayers, bool isShared)
+    private void Keep(bool byLayers)
     {
-        _isShared = isShared;
         if (_byLayers != byLayers)
         {
             _graphs.Forget();

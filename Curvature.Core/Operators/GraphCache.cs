@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Numerics;
 using Curvature.Objectives;
 using Curvature.Tensors;
 using TorchSharp;
@@ -19,16 +17,17 @@ namespace Curvature.Operators;
 /// <param name="processes">How many processes do likewise on this machine.</param>
 internal sealed class GraphCache(long? budget, Device device, int processes) : IDisposable
 {
-    // A batch this much larger than all that were measured is measured; asking may take this share of the time that graphs take.
-    private const double Larger = 1.05, ShareOfTime = 0.02;
+    // A batch this much larger than all that were measured is measured, and so are the first few.
+    private const double Larger = 1.05;
+    private const int FirstFew = 4;
 
     private readonly Dictionary<int, BatchGraph> _kept = [];
     private readonly long _budget = budget ?? (DeviceMemory.Free(device) ?? HostMemory.Free()) / 2 / ComputeDevice.Sharers(device, processes);
     private readonly bool _measures = DeviceMemory.Free(device) is not null;
-    private readonly Stopwatch _making = new(), _asking = new();
     private long? _before;
     private long _grown;
     private long _largest;
+    private int _next;
     private double _mostRows;
     private double _mostTerms;
     private int _offered;
@@ -59,7 +58,6 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     /// </summary>
     public void BeforeBatch(int place)
     {
-        _making.Start();
         if (_kept.Count > 0 || _again > 0 || !_measures || !Keeps(place))
         {
             return;
@@ -79,9 +77,12 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     /// <summary>
     /// Keeps the linearization of a place in the pass if it fits; returns false where the caller must dispose it. One that does not fit because it is larger than the others leaves the rest of the budget to them.
     /// </summary>
-    public bool TryKeep(int place, ObjectiveBatch batch, BatchGraph linearization)
+    /// <param name="place">Of its batch in the pass.</param>
+    /// <param name="batch">Its batch.</param>
+    /// <param name="linearization">It.</param>
+    /// <param name="beside">Bytes that the pass took for its own since the first batch; on a GPU they may have come from what libtorch keeps, and be no growth.</param>
+    public bool TryKeep(int place, ObjectiveBatch batch, BatchGraph linearization, long beside)
     {
-        _making.Stop();
         if (!Keeps(place))
         {
             return false;
@@ -97,15 +98,26 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
         if (_measures)
         {
             int count = _kept.Count + 1;
-            long grown = Grown(batch);
+            bool isLarger = batch.Rows > Larger * _mostRows || batch.Terms > Larger * _mostTerms, isAsLarge = Larger * batch.Rows >= _mostRows && Larger * batch.Terms >= _mostTerms;
+            if (Foresees(count, isLarger))
+            {
+                _grown += _largest;
+                _kept.Add(place, linearization);
+                return true;
+            }
+
+            (_mostRows, _mostTerms) = (Math.Max(_mostRows, batch.Rows), Math.Max(_mostTerms, batch.Terms));
+            long grown = Math.Max(Measure() - _before!.Value - (device.type == DeviceType.CPU ? beside : 0), 0);
             if (grown > _budget)
             {
                 _full = device.type != DeviceType.CPU || (_kept.Count > 0 && _grown + (_grown / _kept.Count) > _budget);
                 return false;
             }
 
-            _largest = Math.Max(_largest, device.type == DeviceType.CPU ? grown - _grown : grown / count); // a device gives memory in pieces larger than a graph
+            _largest = Math.Max(count == 2 && isAsLarge ? 0 : _largest, // the first one takes what is made once, too;
+                device.type == DeviceType.CPU ? grown - _grown : grown / count); // and a device gives memory in pieces larger than a graph
             _grown = grown;
+            _next = count < FirstFew ? count + 1 : count + (int)Math.Clamp((_budget - grown) / (2 * Math.Max(grown / count, 1)), 1, count);
             _full = grown + (device.type == DeviceType.CPU ? grown / count : _largest) > _budget;
         }
         else
@@ -127,7 +139,7 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
 
         if (device.type == DeviceType.CPU)
         {
-            (_full, _grown, _largest, _mostRows, _mostTerms) = (false, 0, 0, 0, 0);
+            (_full, _grown, _largest, _next, _mostRows, _mostTerms) = (false, 0, 0, 0, 0, 0);
         }
         else
         {
@@ -149,7 +161,6 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     /// <summary>Told where no linearization came of a batch: what is taken until the next one is made is none of its growth. Where graphs are kept again, those after them are measured from where the first ones were.</summary>
     public void Abandon()
     {
-        _making.Stop();
         if (IsEmpty && _again == 0)
         {
             _before = null;
@@ -159,28 +170,13 @@ internal sealed class GraphCache(long? budget, Device device, int processes) : I
     public void Dispose() => Clear();
 
     /// <summary>
-    /// What all graphs take with the one of this batch. A GPU answers at once and is asked each time. In main memory counting walks the heap's free blocks, a tenth of a second where they are many: it is asked after 1, 2, 4, 8...
-    /// graphs, as long as that takes a small share of the time that the graphs take, for a batch larger than all before, and before one is refused. A graph between is taken to be as large as the largest.
+    /// Whether a graph is taken to be as large as the largest, and not measured. A GPU answers at once and is asked each time. In main memory counting walks the heap's free blocks, a tenth of a second where they are many: it is asked after each of the first few
+    /// graphs, then when as many again were made or half of those that still fit, for a batch larger than all before, and before one is refused or the last that fits. No clock is asked: on any machine the same graphs are measured.
     /// </summary>
-    private long Grown(ObjectiveBatch batch)
-    {
-        bool larger = batch.Rows > Larger * _mostRows || batch.Terms > Larger * _mostTerms, cheap = _asking.Elapsed <= ShareOfTime * _making.Elapsed;
-        long expected = _grown + _largest;
-        if (device.type == DeviceType.CPU && !cheap && !larger && !BitOperations.IsPow2(_kept.Count + 1) && expected <= _budget)
-        {
-            return expected;
-        }
-
-        (_mostRows, _mostTerms) = (Math.Max(_mostRows, batch.Rows), Math.Max(_mostTerms, batch.Terms));
-        _asking.Start();
-        long grown = Math.Max(Measure() - _before!.Value, 0);
-        _asking.Stop();
-        return grown;
-    }
+    private bool Foresees(int count, bool isLarger) => device.type == DeviceType.CPU && !isLarger && count < _next && _grown + (2 * _largest) <= _budget;
 
     /// <summary>
-    /// Memory now: for a budget that was named, what is allocated, whatever the heap hoards; for the default one what is resident, since a graph that fits
-    /// into hoarded memory takes none that is free.
+    /// Memory now. In main memory what is allocated, whatever the heap hoards and the kernel has mapped: with freed memory kept (<see cref="FreedMemory"/>) graphs make nothing resident that was not.
     /// </summary>
-    private long Measure() => device.type != DeviceType.CPU ? DeviceMemory.Taken(device)!.Value : budget is null ? Environment.WorkingSet : HostMemory.InUse();
+    private long Measure() => DeviceMemory.Taken(device)!.Value;
 }

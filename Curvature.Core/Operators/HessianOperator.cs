@@ -16,7 +16,7 @@ namespace Curvature.Operators;
 /// <para>
 /// Where the model can be cut at its layers (<see cref="LayersObstacle"/> says where not), products of convolutional networks, and the quadratic forms of all (<see cref="LinearOperator.QuadraticForms"/>), of which traces
 /// are made, are propagated layer by layer: the R-operator of the same paper, with automatic differentiation between the layers. Each convolution is then one of the engine's fast kernels, and a form takes no product of a
-/// weight's size. They are exact too. A single product of a batch's graph that will not be kept is taken whole: it costs less.
+/// weight's size. They are exact too. Where no graph is ever kept (<see cref="CurvatureOptions.GraphMemory"/> = 0) single products are taken whole: they cost less.
 /// </para>
 /// <para>
 /// While a graph is cut, the model's own layers carry hooks: what else evaluates the same model at that time, such as another operator on another thread, is disturbed by them and disturbs them. One thread at a time for each model.
@@ -87,7 +87,7 @@ public sealed class HessianOperator : CurvatureOperator
     /// <inheritdoc/>
     private protected override bool GoesByLayers(bool products, long vectors)
     {
-        // Whole, products of dense layers and attention cost as little, and so does a single product of a graph that is not kept.
+        // Whole, products of dense layers and attention cost as little, and so do single products where no graph is ever kept.
         if (products && (_cuts is not { HasConvolutions: true } || (vectors == 1 && !IsAnyGraphKept)))
         {
             return false;
