@@ -11,7 +11,7 @@ namespace Curvature.Tests.Cli;
 public sealed class MpirunTests : IDisposable
 {
     /// <summary>In which a job ends that one rank has ended.</summary>
-    private static readonly TimeSpan Seconds = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Seconds = TimeSpan.FromSeconds(60); // less than a process is waited for, and than any --rank-timeout that must not be what ends one
 
     // Long enough to be disturbed half way.
     private static readonly string[] Long = ["report", .. CommandRun.Digits, "--steps", "2000", "--runs", "16", "--threads", "1"];
@@ -177,12 +177,12 @@ public sealed class MpirunTests : IDisposable
     [MpirunFact]
     public void A_rank_that_hangs_ends_all_when_the_time_limit_is_reached()
     {
-        using CommandProcess process = CommandProcess.Mpirun(2, [.. Long, "--out", _folder.File("out"), "--rank-timeout", "5"]);
+        using CommandProcess process = CommandProcess.Mpirun(2, [.. Long, "--out", _folder.File("out"), "--rank-timeout", "10"]);
         process.WaitFor("Planned");
         int[] ranks = process.Children();
         Signal(ranks[^1], "STOP");
         CommandRun run = AssertEnded(process, ranks);
-        Assert.Single(run.Error.Split('\n'), line => line.StartsWith("error: waited 5.0 s for the other ranks", StringComparison.Ordinal));
+        Assert.Single(run.Error.Split('\n'), line => line.StartsWith("error: waited 10 s for the other ranks", StringComparison.Ordinal));
     }
 
     [MpirunFact]
@@ -236,7 +236,7 @@ public sealed class MpirunTests : IDisposable
         foreach (string[] command in (string[][])[["plan", .. CommandRun.Digits, "--limit", "avg-bits=4"], ["report", .. CommandRun.Digits]])
         {
             var clock = Stopwatch.StartNew();
-            using CommandProcess process = CommandProcess.MpirunWith("orte_abort_on_non_zero_status", "0", 2, [.. command, "--out", taken, "--threads", "1", "--rank-timeout", "40"]);
+            using CommandProcess process = CommandProcess.MpirunWith("orte_abort_on_non_zero_status", "0", 2, [.. command, "--out", taken, "--threads", "1", "--rank-timeout", "100"]);
             CommandRun run = process.Finish();
             Assert.Contains("taken", Assert.Single(run.Error.Split('\n'), line => line.Contains("error: ", StringComparison.Ordinal)), StringComparison.Ordinal);
             Assert.NotEqual(CurvatureCommand.Success, run.ExitCode);

@@ -7,6 +7,9 @@ namespace Curvature.Tests.Distributed;
 /// <summary>The battery under mpirun, beside one process without MPI; and what becomes of the others when a rank fails.</summary>
 public sealed class MpirunTests
 {
+    /// <summary>Ranks that do not end are given two minutes (<see cref="Mpirun.Run"/>).</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(90);
+
     private static readonly Lazy<Dictionary<string, double[]>> Alone = new(() => RankBattery.Measure(OneRank.Instance));
 
     private static readonly Lazy<Dictionary<string, double[]>> Trained = new(() => OptimizerBattery.Measure(OneRank.Instance));
@@ -68,7 +71,7 @@ public sealed class MpirunTests
         (int exitCode, string output, TimeSpan time) = Mpirun.Run(3, ["fail"]);
         Assert.NotEqual(0, exitCode);
         Assert.Contains("Rank 2 of 3: The file x.npz is damaged.", output, StringComparison.Ordinal);
-        Assert.True(time < TimeSpan.FromSeconds(30), $"{time}");
+        Assert.True(time < Soon, $"{time}");
     }
 
     [MpirunFact]
@@ -78,7 +81,7 @@ public sealed class MpirunTests
         Assert.NotEqual(0, exitCode);
         Assert.Contains("The file x.npz is damaged.", output, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
-        Assert.True(time < TimeSpan.FromSeconds(30), $"{time}");
+        Assert.True(time < Soon, $"{time}");
     }
 
     [MpirunFact]
@@ -87,7 +90,7 @@ public sealed class MpirunTests
         (int exitCode, string output, TimeSpan time) = Mpirun.Run(3, ["kill"]);
         Assert.NotEqual(0, exitCode);
         Assert.Contains("signal 9", output, StringComparison.Ordinal);
-        Assert.True(time < TimeSpan.FromSeconds(30), $"{time}");
+        Assert.True(time < Soon, $"{time}");
     }
 
     [MpirunFact]

@@ -13,23 +13,23 @@ public sealed class WatchedRanksTests
         using Waiting ranks = new();
         int told = 0;
         using ManualResetEventSlim expired = new();
-        using WatchedRanks watched = new(ranks, TimeSpan.FromMilliseconds(200), () =>
+        using WatchedRanks watched = new(ranks, TimeSpan.FromSeconds(1.5), () =>
         {
             Interlocked.Increment(ref told);
             expired.Set();
         });
-        for (int i = 0; i < 5; i++)
+        for (int i = 0; i < 9; i++)
         {
             using Tensor values = ones(2);
-            watched.Sum(values); // short, and several together as long as the limit
-            Thread.Sleep(60);
+            watched.Sum(values); // short, and from the first to the last longer than the limit
+            Thread.Sleep(200);
         }
 
         Assert.Equal(0, told);
         Thread waits = new(watched.Barrier);
         waits.Start();
-        Assert.True(expired.Wait(TimeSpan.FromSeconds(20)));
-        Thread.Sleep(300);
+        Assert.True(expired.Wait(TimeSpan.FromMinutes(1)));
+        Thread.Sleep(1000); // it looks four times within the limit
         ranks.Release();
         waits.Join();
         Assert.Equal((1, 1, 3), (told, watched.Rank, watched.Count));

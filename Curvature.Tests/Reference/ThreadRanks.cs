@@ -89,7 +89,7 @@ internal sealed class ThreadRanks : IRanks
 
     private void Meet()
     {
-        if (!_room.Barrier.SignalAndWait(TimeSpan.FromSeconds(30), _room.Left.Token))
+        if (!_room.Barrier.SignalAndWait(TimeSpan.FromMinutes(2), _room.Left.Token))
         {
             throw new TimeoutException($"Rank {Rank} waits for the others.");
         }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Curvature.Quant.Planning;
 using Xunit;
@@ -85,9 +84,9 @@ public class ExactPlannerTests
         LayerTable table = Tables.Random(new Random(7), 200, [2, 3, 4, 8], groups: 40);
         var problem = new PlanningProblem(table);
         Limit[] all = [Limit.AverageBits(3.7m), Limit.Interpolate(PlanCost.Bops, 0.24m), Limit.Interpolate(PlanCost.Latency, 0.27m)];
-        var clock = Stopwatch.StartNew();
+        TimeSpan before = Environment.CpuUsage.TotalTime; // of this process: others have their own
         BitPlan plan = new ExactPlanner().Plan(problem, all[..limits]);
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 2);
+        Assert.InRange((Environment.CpuUsage.TotalTime - before).TotalSeconds, 0, 2);
         Assert.All(all[..limits], limit => Assert.True(plan.Cost(limit.Cost) <= limit.MostOf(problem) * (limit.Cost == PlanCost.Latency ? 1 + 1e-12 : 1)));
         if (limits == 1)
         {

@@ -79,9 +79,9 @@ internal sealed class BrowserPage(Func<string, object?, Task<JsonElement>> call)
         long start = Stopwatch.GetTimestamp();
         while (!await Is(condition))
         {
-            if (Stopwatch.GetElapsedTime(start) > TimeSpan.FromSeconds(30))
+            if (Stopwatch.GetElapsedTime(start) > TimeSpan.FromSeconds(60))
             {
-                throw new TimeoutException($"Not true in 30 seconds: {condition}");
+                throw new TimeoutException($"Not true in 60 seconds: {condition}");
             }
 
             await Task.Delay(10);

@@ -157,7 +157,7 @@ public sealed class PageTests(Chromium browser) : IClassFixture<Chromium>, IDisp
         {
             for (int i = 0; await Corners() != view; i++)
             {
-                Assert.True(i < 500, $"Not back: {await Corners()} in place of {view}");
+                Assert.True(i < 3000, $"Not back: {await Corners()} in place of {view}");
                 await Task.Delay(10);
             }
         }
