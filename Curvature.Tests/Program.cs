@@ -1,4 +1,5 @@
 using Curvature.Tests.Core;
+using Curvature.Tests.Core.Estimators;
 using Curvature.Tests.Core.Tensors;
 using Curvature.Tests.Distributed;
 using Curvature.Tests.Fixtures;
@@ -9,6 +10,7 @@ return args switch
     ["ranks", .. string[] rest] => RankProgram.Run(rest),
     ["device", string file] => DeviceProgram.Run(file),
     ["freed-memory", string what] => FreedMemoryTests.Run(what),
+    ["product-cost"] => ProductCostTests.Run(),
     ["write", string file] => AtomicFileTests.Write(file),
     _ => 2,
 };

@@ -93,7 +93,7 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
         this with { Form = Math.Max(Math.Min((several - one) / (columns - 1), several / columns) / samples, Product / 4) };
 
     /// <summary>
-    /// How many graphs fit, and the bytes of one sample's. From the growth of the process while it keeps one batch's graph for the first time; what else grows then makes the answer smaller. On a
+    /// How many graphs fit, and the bytes of one sample's. From the growth of the process while it keeps one batch's graph for the first time, which what else grows then makes larger, and what the process has freed before and kept (<see cref="FreedMemory"/>) smaller: at least what the graph itself takes. On a
     /// GPU that does not tell of its memory one batch is kept, see <see cref="CurvatureOptions.GraphMemory"/>; and that is all that is sure where a GPU's memory does not grow, in what libtorch had of it already.
     /// </summary>
     private static (long Kept, double BytesEach) SamplesKept(Func<CurvatureOptions, CurvatureOperator> make, long samples, CancellationToken cancellation)
@@ -116,7 +116,7 @@ public readonly record struct ProductCost(double Graph, double Product, long Kep
             return (samples, 0);
         }
 
-        double grown = Math.Max(isHost ? Environment.WorkingSet - before : graphs, 1);
+        double grown = Math.Max(isHost ? Math.Max(graphs, Environment.WorkingSet - before) : graphs, 1);
         return ((long)Math.Min(free / 2 / grown * samples, long.MaxValue / 2), graphs / samples);
     }
 
