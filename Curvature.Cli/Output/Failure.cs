@@ -11,15 +11,10 @@ internal static class Failure
     public static string Describe(Exception exception) => exception switch
     {
         OperationCanceledException => Interruption.OfOne,
-        CurvatureException when LacksSecondDerivative(exception) => exception.Message + " On the command line, of report and measure: --matrix finite-difference-hessian.",
         CurvatureException or IOException or UnauthorizedAccessException => exception.Message,
         ExternalException or DllNotFoundException => EngineError.Summary(exception), // the loader says itself how to install libtorch
         NotSupportedException when exception.Message.Contains("libtorch", StringComparison.Ordinal) => EngineError.Summary(exception),
         TypeInitializationException { InnerException: { } cause } => Describe(cause),
         _ => $"this should not have happened, please report it ({exception.GetType().Name}): {EngineError.Summary(exception)}",
     };
-
-    /// <summary>Whether it is, or was told with model and data as the story of, an operator that cannot be differentiated twice.</summary>
-    private static bool LacksSecondDerivative(Exception exception) =>
-        exception is NoSecondDerivativeException || (exception.InnerException is { } cause && LacksSecondDerivative(cause));
 }

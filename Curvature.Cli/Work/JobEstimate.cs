@@ -30,6 +30,9 @@ internal sealed record JobEstimate
     /// <summary>Bytes that are free where the checkpoint goes; null where none was asked for.</summary>
     public double? FreeDisk { get; init; }
 
+    /// <summary>What a reader must know of the work whatever it takes.</summary>
+    public IReadOnlyList<Finding> Circumstances { get; init; } = [];
+
     /// <summary>What the table says nothing about.</summary>
     public required IReadOnlyList<string> LeftOut { get; init; }
 
@@ -56,7 +59,7 @@ internal sealed record JobEstimate
     /// <summary>What does not fit, and what to change.</summary>
     public IReadOnlyList<Finding> Findings()
     {
-        List<Finding> findings = [];
+        List<Finding> findings = [.. Circumstances];
         if (Asked.LeastBytes > FreeMemory)
         {
             CostPart largest = Asked.Memory.MaxBy(part => part.Amount);

@@ -4,7 +4,9 @@ using Curvature.Estimators;
 using Curvature.Objectives;
 using Curvature.Operators;
 using Curvature.Sharpness;
+using Curvature.Tensors;
 using Curvature.Viz.Report;
+using static TorchSharp.torch;
 
 namespace Curvature.Cli.Work;
 
@@ -31,7 +33,7 @@ internal sealed class Measurement
         _isInstead = wanted != asked;
         (_request, _wanted, _work, _environment, _record, _terminal) = (request, wanted, work, environment, record, terminal);
         _environment.Before = record.Before;
-        _cost = Cost(record, () => work.Time(TakesForms, terminal.Cancellation));
+        _cost = Cost(record, () => Advised(() => work.Time(TakesForms, terminal.Cancellation)));
         _whole = wanted.Plan(Math.Min(request.Samples ?? long.MaxValue, work.Data.Count), work.Parameters.Count);
         _fitting = wanted.WithinMemory(_whole, VectorsInMemory());
         _blocks = wanted.MeasuresBlocks ? work.Parameters.Layers.Count : 0;
@@ -74,6 +76,9 @@ internal sealed class Measurement
         return new Measurement(request, wanted, work, environment, JobRecord.None, terminal).Estimate();
     }
 
+    /// <summary>The cost on one of the ranks that share a device, each of which keeps its part of the graphs that fit into its memory.</summary>
+    internal static ProductCost OfRank(ProductCost cost, IRanks ranks, Device device) => cost with { Kept = cost.Kept / ComputeDevice.Sharers(device, ranks.OnThisMachine) };
+
     /// <summary>What a product costs: measured, or as the run that is gone on from measured it.</summary>
     private static ProductCost Cost(JobRecord record, Func<ProductCost> measure)
     {
@@ -84,6 +89,19 @@ internal sealed class Measurement
             Form = record.Reading("seconds a form", () => Once().Form ?? 0) is > 0 and double form ? form : null,
             GraphBytes = record.Reading("bytes a graph", () => Once().GraphBytes),
         };
+    }
+
+    /// <summary>Adds the option that helps to the error of a model that cannot be differentiated twice, unless what is wanted is of the Hessian alone and would refuse it.</summary>
+    private T Advised<T>(Func<T> measure)
+    {
+        try
+        {
+            return measure();
+        }
+        catch (CurvatureException error) when (!_wanted.IsOfHessianAlone && error is NoSecondDerivativeException or { InnerException: NoSecondDerivativeException })
+        {
+            throw new CurvatureException($"{error.Message} On the command line: --matrix finite-difference-hessian.", error);
+        }
     }
 
     private int VectorsInMemory() => (int)_record.Reading("vectors in memory", () => ProductBudget.VectorsInMemory(_work.Parameters, _work.Ranks));
@@ -118,11 +136,12 @@ internal sealed class Measurement
             _request.Matrix, objective, _record.Of(matrix, "matrix"), _work.Model, layer => _work.Matrix(_work.Over(data, layer), options), data, batches => _work.Over(batches));
         int products = 0;
         IReadOnlyList<string> cuts = [];
+        IReadOnlyList<Finding> leftOut = [];
         SharpnessSummary summary = _terminal.Track(progress =>
         {
             using var stages = new Stages(_wanted, plan, _cost.Scaled(1.0 / Ranks), () => SecondsLeft, VectorsInMemory, _record, progress, _terminal.Cancellation) { Chunk = _request.BatchSize };
             SharpnessSummary measured = stages.Run(subject);
-            (plan, products, cuts) = (stages.Plan, stages.Products, stages.Cuts);
+            (plan, products, cuts, leftOut) = (stages.Plan, stages.Products, stages.Cuts, stages.LeftOut);
             if (_wanted.VectorFile is { } file && Team.Leads)
             {
                 VectorFile.Write(file, stages.Vectors);
@@ -140,7 +159,7 @@ internal sealed class Measurement
         _environment.Add("products", products);
         _environment.Add("seconds", Math.Round(_environment.Elapsed.TotalSeconds, 3));
         IEnumerable<Finding?> circumstances =
-            [.. _work.Remarks.Select(remark => Finding.Of("checkpoint", Severity.Info, remark)), blas.SlowFinding(), CutFinding([.. plan.CutsFrom(_whole), .. cuts]), ToleranceFinding(summary), BatchFinding(plan.Samples), InsteadFinding()];
+            [.. _work.Remarks.Select(remark => Finding.Of("checkpoint", Severity.Info, remark)), blas.SlowFinding(), CutFinding([.. plan.CutsFrom(_whole), .. cuts]), .. leftOut, .. ToleranceFindings(summary), BatchFinding(plan.Samples), InsteadFinding()];
         return new SharpnessReport
         {
             ModelName = Path.GetFileName(_request.Model),
@@ -178,13 +197,16 @@ internal sealed class Measurement
         _terminal.Say("No --damping: there is a log-determinant only where every eigenvalue is above 0. The work ends as soon as one shows that is not, and says which damping it takes.");
     }
 
+    /// <summary>Products of the whole length that are kept for each of the plan's: those of all blocks together are as long as one of the whole, and an exact answer keeps none.</summary>
+    private int RepeatsOnDisk => _outputs > 0 ? 0 : _blocks > 0 ? 2 : 1;
+
     /// <summary>About how many products of the whole length, those of blocks taken together, and how many quadratic forms a plan is, and bytes of each on the disk. An exact answer keeps none.</summary>
     private (double Count, double Bytes, string Name)[] KeptOf(WorkPlan plan)
     {
         int forms = TakesForms ? plan.Probes : 0;
         return _outputs > 0 ? [] :
         [
-            ((plan.Products - forms) * (_blocks > 0 ? 2 : 1), (double)_work.Parameters.Count * _work.Parameters.Parameters[0].ElementSize, "product"),
+            ((plan.Products - forms) * RepeatsOnDisk, (double)_work.Parameters.Count * _work.Parameters.Parameters[0].ElementSize, "product"),
             (forms * (1.0 + _blocks), JobCost.FormBytes(_work.Parameters.Parameters.Count), "quadratic form"),
         ];
     }
@@ -197,7 +219,7 @@ internal sealed class Measurement
         var asked = new JobCost
         {
             Plan = _whole,
-            Product = _outputs > 0 ? _cost.Scaled(_outputs) : _cost,
+            Product = OfRank(_outputs > 0 ? _cost.Scaled(_outputs) : _cost, _work.Ranks, _work.Parameters.Device),
             Parameters = _work.Parameters.Count,
             ElementSize = (int)_work.Parameters.Parameters[0].ElementSize,
             ModelBytes = _work.Model.state_dict().Values.Sum(tensor => (double)tensor.numel() * tensor.ElementSize),
@@ -210,6 +232,7 @@ internal sealed class Measurement
             Tensors = _work.Parameters.Parameters.Count,
             ProbeVectors = _wanted.Diagonal?.VectorsOfSquares ?? 0,
             Repeats = 1 + _blocks,
+            RepeatsOnDisk = RepeatsOnDisk,
             Speed = MachineSpeed.Measure(_work.Parameters.Device),
         };
         _environment.Add("seconds", Math.Round(_environment.Elapsed.TotalSeconds, 3));
@@ -222,6 +245,7 @@ internal sealed class Measurement
             FreeMemory = ProductBudget.FreeBytes(_work.Parameters, _work.Ranks),
             RanksOfMachine = _work.Ranks.OnThisMachine,
             FreeDisk = _request.Checkpoint is { } folder ? JobRecord.FreeDisk(folder) : null,
+            Circumstances = InsteadFinding() is { } instead ? [instead] : [],
             LeftOut =
             [
                 .. _wanted.Stability is null ? Array.Empty<string>() : ["batch gradients of the stability"],
@@ -276,21 +300,23 @@ internal sealed class Measurement
             ("estimator", TraceWork.Default))
         : null;
 
-    private Finding? ToleranceFinding(SharpnessSummary summary)
-    {
-        if (Tolerance(summary) is not { } goal || goal.Reached <= goal.Asked)
-        {
-            return null;
-        }
-
-        return Finding.Of(
+    /// <summary>One for the whole and one for each layer of its own work that missed the tolerance asked for.</summary>
+    private IEnumerable<Finding> ToleranceFindings(SharpnessSummary summary) =>
+        from part in ((string? Layer, SharpnessSummary Summary)[])[(null, summary), .. summary.Layers.Select(layer => ((string?)layer.Name, layer.Summary)), .. TracesOfBlocks(summary)]
+        let goal = Tolerance(part.Summary)
+        where goal is not null && goal.Value.Reached > goal.Value.Asked
+        select Finding.Of(
             "not-converged",
             Severity.Warning,
-            $"The {goal.What} reached a tolerance of {Format.Error(goal.Reached)} after {Format.Count(goal.Products, "product")}, not the {Format.Error(goal.Asked)} asked for.",
-            ("tolerance", goal.Asked),
-            ("reached", goal.Reached),
-            ("products", goal.Products));
-    }
+            $"{(part.Layer is null ? "The" : $"Layer {part.Layer}: the")} {goal.Value.What} reached a tolerance of {Format.Error(goal.Value.Reached)} after {Format.Count(goal.Value.Products, "product")}, not the {Format.Error(goal.Value.Asked)} asked for.",
+            ("tolerance", goal.Value.Asked),
+            ("reached", goal.Value.Reached),
+            ("products", goal.Value.Products));
+
+    /// <summary>The layers' traces where each had probes of its own; those that come with the whole's have no tolerance.</summary>
+    private IEnumerable<(string?, SharpnessSummary)> TracesOfBlocks(SharpnessSummary summary) => _wanted.MeasuresBlocks && summary.Trace is { } trace
+        ? trace.Layers.Select(layer => ((string?)layer.Name, new SharpnessSummary { Parameters = layer.Parameters, Trace = new TraceEstimate(layer.Trace, []) }))
+        : [];
 
     /// <summary>The tolerance that was asked for and what was reached of it; null where none was asked for.</summary>
     private (string What, double Asked, double Reached, int Products)? Tolerance(SharpnessSummary summary) => (_wanted, summary) switch

@@ -32,6 +32,9 @@ internal sealed record Quantities
     /// <summary>Eigenvalues by batch size.</summary>
     public BatchSizeStudy? BatchSizes { get; init; }
 
+    /// <summary>Whether the Hessian is the only matrix that all of it is asked of.</summary>
+    public bool IsOfHessianAlone => (Stability, BatchSizes, Landscape) is not (null, null, null);
+
     /// <summary>The share of the time that is planned beforehand; what is left is for the batch sizes, which are fitted into it.</summary>
     public double ShareOfTime => BatchSizes is null ? 1 : 0.5;
 

@@ -49,6 +49,9 @@ internal sealed class Stages(
     /// <summary>What was left out for want of time or memory beside what the plan says, one phrase each.</summary>
     public IReadOnlyList<string> Cuts { get; private set; } = [];
 
+    /// <summary>What was left out for want of memory, where another budget would change nothing.</summary>
+    public IReadOnlyList<Finding> LeftOut { get; private set; } = [];
+
     /// <summary>Samples computed at once.</summary>
     public int Chunk { get; init; } = 256;
 
@@ -183,9 +186,14 @@ internal sealed class Stages(
         using DiagonalEstimate estimate = diagonal.IsExact
             ? ExactWork.Diagonal(subject, stage, cancellation)
             : diagonal.With(Plan.Probes, hasRoom).Estimate(subject.Matrix, stage, cancellation);
-        if (estimate.SumOfSquares is null && diagonal.VectorsOfSquares > 0)
+        if (!hasRoom && diagonal.VectorsOfSquares > 0 && estimate.SumOfSquares is null)
         {
-            Cuts = [.. Cuts, $"the diagonal's sum of squares, which takes memory for {diagonal.VectorsOfSquares} more vectors"];
+            LeftOut = [Finding.Of(
+                "left-out",
+                Severity.Warning,
+                $"The diagonal's sum of squares is left out: there is no memory for the {diagonal.VectorsOfSquares} more vectors that it takes. Name fewer --parameters, or take a machine with more memory.",
+                ("vectors", diagonal.VectorsOfSquares),
+                ("vectors_in_memory", _vectorsInMemory))];
         }
 
         Vectors = wanted.VectorFile is null ? Vectors : VectorFile.Of(estimate, parameters);

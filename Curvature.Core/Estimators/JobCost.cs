@@ -70,6 +70,9 @@ public sealed record JobCost
     /// <value>Products for each of the plan's: more where the same is measured of every layer. Default 1.</value>
     public double Repeats { get; init; } = 1;
 
+    /// <value>The same on the disk, where a layer's product takes its own length alone: 2 for a network and all its layers, 0 where nothing is kept. Null (default): <see cref="Repeats"/>.</value>
+    public double? RepeatsOnDisk { get; init; }
+
     /// <value>Seconds of each product beside the model's, such as writing it to a disk; quadratic forms, of which next to nothing is written, have none. Default 0.</value>
     public double SecondsBeside { get; init; }
 
@@ -102,11 +105,11 @@ public sealed record JobCost
     /// <summary>Bytes on each rank.</summary>
     public double Bytes => Memory.Sum(part => part.Amount);
 
-    /// <summary>Bytes on each rank that nothing can be given up of without another plan or batch size: with the graphs of one batch alone.</summary>
-    public double LeastBytes => (this with { Product = Product with { Kept = 0 } }).Bytes;
+    /// <summary>Bytes on each rank that nothing can be given up of without another plan or batch size: with the graphs of one batch alone, and without <see cref="ProbeVectors"/>.</summary>
+    public double LeastBytes => (this with { Product = Product with { Kept = 0 }, ProbeVectors = 0 }).Bytes;
 
     /// <summary>Bytes of a checkpoint.</summary>
-    public double CheckpointBytes => (((Plan.Products - Forms) * VectorBytes) + (Forms * FormBytes(Tensors))) * Repeats;
+    public double CheckpointBytes => ((Plan.Products - Forms) * VectorBytes * (RepeatsOnDisk ?? Repeats)) + (Forms * FormBytes(Tensors) * Repeats);
 
     /// <summary>Bytes of a quadratic form in a checkpoint: a number for each tensor, and its share of what a record of several forms has besides.</summary>
     /// <param name="tensors">t.</param>

@@ -4,6 +4,7 @@ using Curvature.Cli;
 using Curvature.Cli.Work;
 using Curvature.Estimators;
 using Curvature.Tests.Distributed;
+using TorchSharp;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -28,18 +29,28 @@ public sealed class EstimateTests(ITestOutputHelper output) : IDisposable
     [MpirunFact]
     public void Under_mpirun_one_process_tells_it_once_for_ranks_that_share_the_machine()
     {
-        using CommandProcess process = CommandProcess.Mpirun(2, ["measure", "trace", .. CommandRun.Digits, "--samples", "512", "--estimate"]);
-        CommandRun run = process.Finish();
-        Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
-        Assert.Contains("2 ranks, 2 of them on a machine like this; ", Assert.Single(run.Output.Split('\n'), line => line.Contains("2,410 parameters", StringComparison.Ordinal)), StringComparison.Ordinal);
-        Assert.Contains("'curvature measure trace --estimate' is the work of one process", run.Error, StringComparison.Ordinal);
-        double alone = Free(CommandRun.Of(["measure", "trace", .. CommandRun.Digits, "--samples", "512", "--estimate", "2"])), shared = Free(run);
-        Assert.InRange(alone / shared, 1.3, 3); // half, and what others take in between
+        string[] job = ["measure", "trace", .. CommandRun.Digits, "--samples", "512", "--estimate"];
+        List<double> parts = [];
+        do
+        {
+            double alone = Free(CommandRun.Of([.. job, "2"]));
+            using CommandProcess process = CommandProcess.Mpirun(2, job);
+            CommandRun run = process.Finish();
+            Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
+            Assert.Contains("2 ranks, 2 of them on a machine like this; ", Assert.Single(run.Output.Split('\n'), line => line.Contains("2,410 parameters", StringComparison.Ordinal)), StringComparison.Ordinal);
+            Assert.Contains("'curvature measure trace --estimate' is the work of one process", run.Error, StringComparison.Ordinal);
+            parts.Add(Free(run) / alone);
+        }
+        while (parts[^1] is < 0.45 or > 0.55 && parts.Count < 5); // others take memory and give it back in between
+
+        Assert.InRange(parts[^1], 0.45, 0.55);
 
         static double Free(CommandRun run)
         {
             string[] words = run.Output.Split('\n').Single(line => line.StartsWith("memory that is free", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            return double.Parse(words[4], CultureInfo.InvariantCulture) * (words[5] == "GB" ? 1 : words[5] == "MB" ? 1e-3 : throw new InvalidOperationException(words[5]));
+            int thousands = Array.IndexOf((string[])["B", "kB", "MB", "GB", "TB"], words[5]);
+            Assert.True(thousands >= 0, words[5]);
+            return double.Parse(words[4], CultureInfo.InvariantCulture) * Math.Pow(1000, thousands);
         }
     }
 
@@ -59,6 +70,14 @@ public sealed class EstimateTests(ITestOutputHelper output) : IDisposable
         Assert.EndsWith("Most is for data: one process reads the whole file, of several ranks each its share; or store the samples that are needed in a file of their own.", one.Findings()[0].Message, StringComparison.Ordinal);
         JobEstimate four = one with { Asked = cost with { Ranks = 4 }, Fitted = cost with { Ranks = 4 } };
         Assert.EndsWith("Most is for data: of 8 ranks each would read half as many samples, or name fewer --samples.", four.Findings()[0].Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Ranks_of_a_machine_keep_each_their_part_of_the_graphs_that_fit_into_its_memory()
+    {
+        ProductCost alone = new(Graph: 1e-3, Product: 2e-3, Kept: 1000), shared = Measurement.OfRank(alone, new SoleRank(4), torch.CPU);
+        Assert.Equal(alone with { Kept = 250 }, shared);
+        Assert.Equal(alone, Measurement.OfRank(alone, new SoleRank(1), torch.CPU));
     }
 
     [Theory]

@@ -70,7 +70,9 @@ public class MatrixAgreementTests(SmallDigits digits) : IClassFixture<SmallDigit
         }
 
         Assert.DoesNotContain("not-converged", Findings(json));
-        Assert.Contains("not-converged", Findings(Measure("density", "--matrix", "ggn", "--parameters", "fc2.*", "--steps", "10", "--runs", "2", "--tolerance", "1e-6")));
+        JsonElement missed = Measure("density", "--matrix", "ggn", "--per-layer", "--steps", "10", "--runs", "2", "--tolerance", "1e-6");
+        string?[] told = [.. missed.GetProperty("findings").EnumerateArray().Where(finding => finding.GetProperty("id").GetString() == "not-converged").Select(finding => finding.GetProperty("message").GetString())];
+        Assert.Equal(["The cumulative density", "Layer fc1: the cumulative density", "Layer fc2: the cumulative density"], told.Select(message => message!.Split(" reached")[0]));
     }
 
     [Theory]
@@ -156,6 +158,12 @@ public class MatrixAgreementTests(SmallDigits digits) : IClassFixture<SmallDigit
         Assert.Equal(CurvatureCommand.Failed, refused.ExitCode);
         Assert.Contains("grid_sampler", refused.Message, StringComparison.Ordinal);
         Assert.Contains("--matrix finite-difference-hessian", refused.Message, StringComparison.Ordinal);
+        foreach ((string[] command, string[] options) in ((string[], string[])[])[(["measure", "stability"], []), (["report"], ["--batch-sizes", "2"]), (["report"], ["--landscape", "random"])]) // of the Hessian alone
+        {
+            CommandRun alone = CommandRun.Of([.. command, .. arguments[..7], .. options, .. command.Length > 1 ? Array.Empty<string>() : ["--out", folder.File("out")]]);
+            Assert.Equal(CurvatureCommand.Failed, alone.ExitCode);
+            Assert.DoesNotContain("On the command line", alone.Message, StringComparison.Ordinal);
+        }
 
         using GridNetwork network = new();
         network.to(ScalarType.Float64);
@@ -181,6 +189,10 @@ public class MatrixAgreementTests(SmallDigits digits) : IClassFixture<SmallDigit
             Assert.Equal(drawn.GetProperty(quantity).GetRawText(), exact.GetProperty(quantity).GetRawText());
             Assert.Equal(64, exact.GetProperty("environment").GetProperty("products").GetInt32());
         }
+
+        JsonElement estimate = CommandRun.Of(
+            ["measure", "trace", Fixture("mlp-scripted-f64.pt"), "--data", Fixture("mlp.npz"), "--loss", "cross-entropy", "--matrix", "ggn", "--estimator", "exact", "--estimate", "--json"]).Json();
+        Assert.Contains("stochastic-estimate", Findings(estimate));
     }
 
     [Fact]

@@ -56,6 +56,19 @@ public sealed class JobCostTests
     }
 
     [Fact]
+    public void What_can_be_left_out_is_no_part_of_the_least_and_products_of_blocks_are_as_long_as_those_of_the_whole_together()
+    {
+        JobCost probes = Job with { Plan = Job.Plan with { EigenProducts = 0, Steps = 0, Runs = 0 } }, squares = probes with { ProbeVectors = 16 };
+        Assert.Equal(16 * 4e6, squares.Bytes - probes.Bytes);
+        Assert.Equal(probes.LeastBytes, squares.LeastBytes);
+
+        JobCost blocks = Job with { Repeats = 51 };
+        Assert.Equal(2 * Job.CheckpointBytes, (blocks with { RepeatsOnDisk = 2 }).CheckpointBytes);
+        Assert.Equal(51 * Job.CheckpointBytes, blocks.CheckpointBytes);
+        Assert.Equal(0, (Job with { RepeatsOnDisk = 0 }).CheckpointBytes); // nothing is kept of an exact answer
+    }
+
+    [Fact]
     public void Parts_that_are_not_planned_take_no_time()
     {
         JobCost job = Job with { Product = Job.Product with { Kept = 1000 }, Plan = Job.Plan with { EigenProducts = 0, Steps = 0, Runs = 0 } };
