@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Curvature.Cli;
 using Curvature.Operators;
 using Curvature.Tests.Cli;
@@ -24,6 +23,6 @@ internal static class DeviceJobProgram
         TestDevice.Bound(0);
         (texts[Whole], texts[Resumed], texts[Said]) = (Masked(whole), Masked(resumed), resumed.Error);
 
-        static string Masked(CommandRun run) => run.ExitCode == CurvatureCommand.Success ? Regex.Replace(run.Output, @"(?<=""seconds"": )[-+.e\d]+", "...") : run.Error;
+        static string Masked(CommandRun run) => run.ExitCode == CurvatureCommand.Success ? OfTheClock.Masked(run.Output) : run.Error;
     }
 }

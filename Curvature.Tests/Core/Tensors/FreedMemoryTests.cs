@@ -15,9 +15,13 @@ public class FreedMemoryTests
     /// <summary>Pages of 4,096 bytes that the tensors of all rounds but the first lie on.</summary>
     private const long Pages = (Rounds - 1) * TensorsARound * Elements * sizeof(float) / 4096;
 
+    private const string Kept = "kept", GivenBack = "given-back";
+
     /// <summary>Given back, the tensors of nearly every round lie on new pages (402,477 of 479,232 in most processes; the allocator may chance to keep them).</summary>
-    [Fact]
-    public void Stays_with_the_process_for_what_it_takes_next() => Assert.InRange(FaultsOf("kept"), 0, 0.25 * Pages);
+    private static readonly Lazy<long> WhereGivenBack = new(() => FaultsOf(GivenBack));
+
+    [GivesBackFact]
+    public void Stays_with_the_process_for_what_it_takes_next() => Assert.InRange(FaultsOf(Kept), 0, 0.5 * WhereGivenBack.Value);
 
     [Theory]
     [InlineData(-1)]
@@ -28,7 +32,7 @@ public class FreedMemoryTests
     /// <summary>The program of the processes: pages that the system handed out while tensors came and went, on standard output.</summary>
     internal static int Run(string what)
     {
-        if (what == "kept" && !FreedMemory.Keep())
+        if (what == Kept && !FreedMemory.Keep())
         {
             return 1;
         }
@@ -63,5 +67,12 @@ public class FreedMemoryTests
         process.WaitForExit();
         Assert.Equal(0, process.ExitCode);
         return long.Parse(output, CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Nothing can be seen where memory that is given back is had again without new pages, or in a few large ones.</summary>
+    [AttributeUsage(AttributeTargets.Method)]
+    private sealed class GivesBackFactAttribute : FactAttribute
+    {
+        public GivesBackFactAttribute() => Skip = WhereGivenBack.Value < 0.25 * Pages ? $"{WhereGivenBack.Value} pages were handed out anew for tensors on {Pages}: the allocator kept them unasked, or they are large" : null;
     }
 }
