@@ -10,8 +10,11 @@ namespace Curvature.Tests.Cli;
 /// <summary><c>mpirun -n N curvature ...</c>, with all that can befall one rank.</summary>
 public sealed class MpirunTests : IDisposable
 {
-    /// <summary>In which a job ends that one rank has ended.</summary>
-    private static readonly TimeSpan Seconds = TimeSpan.FromSeconds(60); // less than a process is waited for, and than any --rank-timeout that must not be what ends one
+    /// <summary>In which a job ends that one rank has ended, however busy the machine; ranks that wait for it do so ten minutes, or for ever.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(100);
+
+    // Seconds that the launcher leaves ranks to end before it kills them, and waits whatever they take. By default one, in which a busy machine may not get to their words.
+    private const string Patience = "odls_base_sigkill_timeout";
 
     // Long enough to be disturbed half way.
     private static readonly string[] Long = ["report", .. CommandRun.Digits, "--steps", "2000", "--runs", "16", "--threads", "1"];
@@ -104,31 +107,24 @@ public sealed class MpirunTests : IDisposable
     }
 
     [MpirunFact]
-    public void Ranks_that_were_killed_go_on_from_their_checkpoint_to_the_same_bits()
+    public void Ranks_go_on_from_what_is_left_of_their_checkpoint_to_the_same_bits()
     {
-        const long HalfWay = 150_000;
-        string[] job = ["measure", "density", .. CommandRun.Digits, "--samples", "300", "--steps", "10", "--runs", "4", "--json", "--threads", "1"];
-        string[] kept = [.. job, "--checkpoint", _folder.File("checkpoint")];
-        string journal = Path.Combine(_folder.File("checkpoint"), ProductJournal.FileName);
-        using (CommandProcess killed = CommandProcess.Mpirun(2, kept))
+        string[] job = ["measure", "density", .. CommandRun.Digits, "--samples", "300", "--steps", "10", "--runs", "4", "--json", "--threads", "1", "--checkpoint"];
+        CommandRun whole = Finished(_folder.File("whole"));
+        byte[] journal = File.ReadAllBytes(Path.Combine(_folder.File("whole"), ProductJournal.FileName));
+        foreach (double left in (double[])[0.2, 0.7])
         {
-            killed.WaitFor("Planned");
-            while (new FileInfo(journal) is not { Exists: true } file || file.Length < HalfWay)
-            {
-                Thread.Sleep(1);
-            }
-
-            Signal(killed.Children()[0], "KILL");
-            Assert.NotEqual(CurvatureCommand.Success, killed.Finish().ExitCode);
+            string folder = _folder.File($"{left}");
+            Directory.CreateDirectory(folder);
+            File.WriteAllBytes(Path.Combine(folder, ProductJournal.FileName), journal[..(int)(left * journal.Length)]);
+            CommandRun resumed = Finished(folder);
+            Assert.Contains("of an earlier run", resumed.Error, StringComparison.Ordinal);
+            Assert.Equal(whole.Json().GetProperty("density").GetRawText(), resumed.Json().GetProperty("density").GetRawText());
         }
 
-        CommandRun resumed = Finished(kept), whole = Finished(job);
-        Assert.Contains("of an earlier run", resumed.Error, StringComparison.Ordinal);
-        Assert.Equal(whole.Json().GetProperty("density").GetRawText(), resumed.Json().GetProperty("density").GetRawText());
-
-        static CommandRun Finished(string[] command)
+        CommandRun Finished(string checkpoint)
         {
-            using CommandProcess process = CommandProcess.Mpirun(2, command);
+            using CommandProcess process = CommandProcess.Mpirun(2, [.. job, checkpoint]);
             CommandRun run = process.Finish();
             Assert.True(run.ExitCode == CurvatureCommand.Success, run.Error);
             return run;
@@ -139,12 +135,10 @@ public sealed class MpirunTests : IDisposable
     public void A_file_that_one_rank_lacks_ends_all_with_its_message()
     {
         string[] rest = ["--model-type", "digits-mlp", "--data", CommandRun.Digits[4], "--target", "-1", "--loss", "cross-entropy"];
-        var clock = Stopwatch.StartNew();
         using CommandProcess process = CommandProcess.Mpirun([["measure", "trace", CommandRun.Digits[0], .. rest], ["measure", "trace", "absent.safetensors", .. rest]]);
         CommandRun run = process.Finish();
         Assert.Equal((CurvatureCommand.Failed, ""), (run.ExitCode, run.Output));
         Assert.StartsWith("error: rank 1 of 2: ", Assert.Single(run.Error.Split('\n'), line => line.StartsWith("error: ", StringComparison.Ordinal)), StringComparison.Ordinal);
-        Assert.InRange(clock.Elapsed, TimeSpan.Zero, Seconds);
     }
 
     [MpirunFact]
@@ -165,24 +159,33 @@ public sealed class MpirunTests : IDisposable
     }
 
     [MpirunFact]
-    public void A_killed_rank_ends_all()
+    public void A_killed_rank_ends_all_and_the_job_goes_on_when_it_is_started_again()
     {
-        using CommandProcess process = CommandProcess.Mpirun(2, [.. Long, "--out", _folder.File("out")]);
-        process.WaitFor("Planned");
-        int[] ranks = process.Children();
-        Signal(ranks[^1], "KILL");
-        Assert.Single(AssertEnded(process, ranks).Error.Split('\n'), line => line.Contains("signal 9", StringComparison.Ordinal)); // the launcher's words: a process that is killed has none
+        const long Some = 200_000; // of 300 MB
+        string kept = _folder.File("kept"), journal = Path.Combine(kept, ProductJournal.FileName);
+        string[] job = [.. Long, "--probes", "2", "--out", _folder.File("out"), "--checkpoint", kept];
+        using (CommandProcess process = CommandProcess.Mpirun(2, job))
+        {
+            process.WaitFor("Planned");
+            int[] ranks = process.Children();
+            Assert.True(SpinWait.SpinUntil(() => new FileInfo(journal) is { Exists: true, Length: > Some }, Soon));
+            Signal(ranks[^1], "KILL");
+            Assert.Single(AssertEnded(process, ranks, kept, journal).Error.Split('\n'), line => line.Contains("signal 9", StringComparison.Ordinal)); // the launcher's words: a process that is killed has none
+        }
+
+        using CommandProcess again = CommandProcess.Mpirun(2, job);
+        Assert.Contains("the job goes on from there", again.WaitFor("of an earlier run"), StringComparison.Ordinal);
     }
 
     [MpirunFact]
     public void A_rank_that_hangs_ends_all_when_the_time_limit_is_reached()
     {
-        using CommandProcess process = CommandProcess.Mpirun(2, [.. Long, "--out", _folder.File("out"), "--rank-timeout", "10"]);
+        using CommandProcess process = CommandProcess.Mpirun(2, [.. Long, "--out", _folder.File("out"), "--rank-timeout", "20"]); // which starting up stays within, too
         process.WaitFor("Planned");
         int[] ranks = process.Children();
         Signal(ranks[^1], "STOP");
         CommandRun run = AssertEnded(process, ranks);
-        Assert.Single(run.Error.Split('\n'), line => line.StartsWith("error: waited 10 s for the other ranks", StringComparison.Ordinal));
+        Assert.Single(run.Error.Split('\n'), line => line.StartsWith("error: waited 20 s for the other ranks", StringComparison.Ordinal));
     }
 
     [MpirunFact]
@@ -199,7 +202,7 @@ public sealed class MpirunTests : IDisposable
     public void An_interrupt_is_answered_in_one_line_with_what_is_stopped_and_what_is_kept()
     {
         string kept = _folder.File("kept");
-        using CommandProcess process = CommandProcess.Mpirun(2, ["measure", "density", .. CommandRun.Digits, "--steps", "2000", "--runs", "16", "--threads", "1", "--checkpoint", kept]);
+        using CommandProcess process = CommandProcess.MpirunWith(Patience, "4", 2, ["measure", "density", .. CommandRun.Digits, "--steps", "2000", "--runs", "16", "--threads", "1", "--checkpoint", kept]);
         process.WaitFor("Planned");
         int[] ranks = process.Children();
         process.Signal("INT");
@@ -212,13 +215,13 @@ public sealed class MpirunTests : IDisposable
     [MpirunFact]
     public void An_interrupt_is_answered_once_by_ranks_that_are_given_time_to_end_and_for_none_but_those_at_work()
     {
-        using CommandProcess two = CommandProcess.MpirunWith("odls_base_sigkill_timeout", "4", 2, [.. Long, "--out", _folder.File("out")]);
+        using CommandProcess two = CommandProcess.MpirunWith(Patience, "4", 2, [.. Long, "--out", _folder.File("out")]);
         two.WaitFor("Planned");
         int[] ranks = two.Children();
         two.Signal("INT");
         Assert.Equal("cancelled: curvature report is stopped on all 2 ranks. Nothing half-written is left.", Answer(AssertEnded(two, ranks)));
 
-        using CommandProcess one = CommandProcess.MpirunWith("odls_base_sigkill_timeout", "2", 2, "demo", "--out", _folder.File("demo"));
+        using CommandProcess one = CommandProcess.MpirunWith(Patience, "4", 2, "demo", "--out", _folder.File("demo"));
         one.WaitFor("Planned");
         one.Signal("INT");
         CommandRun run = one.Finish();
@@ -235,12 +238,11 @@ public sealed class MpirunTests : IDisposable
         string taken = _folder.Write("taken", []);
         foreach (string[] command in (string[][])[["plan", .. CommandRun.Digits, "--limit", "avg-bits=4"], ["report", .. CommandRun.Digits]])
         {
-            var clock = Stopwatch.StartNew();
             using CommandProcess process = CommandProcess.MpirunWith("orte_abort_on_non_zero_status", "0", 2, [.. command, "--out", taken, "--threads", "1", "--rank-timeout", "100"]);
             CommandRun run = process.Finish();
             Assert.Contains("taken", Assert.Single(run.Error.Split('\n'), line => line.Contains("error: ", StringComparison.Ordinal)), StringComparison.Ordinal);
             Assert.NotEqual(CurvatureCommand.Success, run.ExitCode);
-            Assert.InRange(clock.Elapsed, TimeSpan.Zero, Seconds);
+            Assert.DoesNotContain("waited", run.Error, StringComparison.Ordinal); // the others were told, and did not find out
         }
     }
 
@@ -267,9 +269,9 @@ public sealed class MpirunTests : IDisposable
         var clock = Stopwatch.StartNew();
         CommandRun run = process.Finish();
         Assert.NotEqual(CurvatureCommand.Success, run.ExitCode);
-        Assert.InRange(clock.Elapsed, TimeSpan.Zero, Seconds);
+        Assert.InRange(clock.Elapsed, TimeSpan.Zero, Soon);
         Assert.Equal(2, ranks.Length);
-        Assert.All(ranks, rank => Assert.True(SpinWait.SpinUntil(() => HasEnded(rank), Seconds), $"rank with process id {rank} is still there: {run.Error}"));
+        Assert.All(ranks, rank => Assert.True(SpinWait.SpinUntil(() => HasEnded(rank), Soon), $"rank with process id {rank} is still there: {run.Error}"));
         Assert.Equal(kept, _folder.Entries());
         return run;
     }

@@ -9,11 +9,11 @@ internal static class Mpirun
     public static string? Executable { get; } =
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, "mpirun")).FirstOrDefault(File.Exists);
 
-    /// <summary>Runs to the end, or fails after two minutes with what was printed till then.</summary>
+    /// <summary>Runs to the end, or fails after two minutes with what was printed till then: ranks that wait for one that has failed would wait for ever.</summary>
     /// <param name="ranks">How many.</param>
     /// <param name="arguments">Of <see cref="RankProgram"/>.</param>
     /// <param name="library">What CURVATURE_MPI names; null: nothing.</param>
-    public static (int ExitCode, string Output, TimeSpan Time) Run(int ranks, string[] arguments, string? library = null)
+    public static (int ExitCode, string Output) Run(int ranks, string[] arguments, string? library = null)
     {
         ProcessStartInfo start = new(Executable!)
         {
@@ -29,7 +29,6 @@ internal static class Mpirun
         start.Environment["OMPI_ALLOW_RUN_AS_ROOT"] = start.Environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
         start.Environment["OMP_NUM_THREADS"] = "1";
         start.Environment["CURVATURE_MPI"] = library ?? "";
-        var clock = Stopwatch.StartNew();
         using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
         if (!process.WaitForExit(TimeSpan.FromMinutes(2)))
@@ -38,6 +37,6 @@ internal static class Mpirun
             throw new TimeoutException($"mpirun did not end. It said: {output.Result}{error.Result}");
         }
 
-        return (process.ExitCode, output.Result + error.Result, clock.Elapsed);
+        return (process.ExitCode, output.Result + error.Result);
     }
 }

@@ -7,9 +7,6 @@ namespace Curvature.Tests.Distributed;
 /// <summary>The battery under mpirun, beside one process without MPI; and what becomes of the others when a rank fails.</summary>
 public sealed class MpirunTests
 {
-    /// <summary>Ranks that do not end are given two minutes (<see cref="Mpirun.Run"/>).</summary>
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(90);
-
     private static readonly Lazy<Dictionary<string, double[]>> Alone = new(() => RankBattery.Measure(OneRank.Instance));
 
     private static readonly Lazy<Dictionary<string, double[]>> Trained = new(() => OptimizerBattery.Measure(OneRank.Instance));
@@ -60,7 +57,7 @@ public sealed class MpirunTests
 
         static void Train(int ranks, params string[] arguments)
         {
-            (int exitCode, string output, _) = Mpirun.Run(ranks, arguments);
+            (int exitCode, string output) = Mpirun.Run(ranks, arguments);
             Assert.True(exitCode == 0, output);
         }
     }
@@ -68,35 +65,32 @@ public sealed class MpirunTests
     [MpirunFact]
     public void A_rank_that_fails_ends_all_with_its_message()
     {
-        (int exitCode, string output, TimeSpan time) = Mpirun.Run(3, ["fail"]);
+        (int exitCode, string output) = Mpirun.Run(3, ["fail"]);
         Assert.NotEqual(0, exitCode);
         Assert.Contains("Rank 2 of 3: The file x.npz is damaged.", output, StringComparison.Ordinal);
-        Assert.True(time < Soon, $"{time}");
     }
 
     [MpirunFact]
     public void A_rank_that_fails_in_a_training_step_ends_all_with_its_message()
     {
-        (int exitCode, string output, TimeSpan time) = Mpirun.Run(2, ["fail-training"]);
+        (int exitCode, string output) = Mpirun.Run(2, ["fail-training"]);
         Assert.NotEqual(0, exitCode);
         Assert.Contains("The file x.npz is damaged.", output, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
-        Assert.True(time < Soon, $"{time}");
     }
 
     [MpirunFact]
     public void A_rank_that_is_killed_ends_all()
     {
-        (int exitCode, string output, TimeSpan time) = Mpirun.Run(3, ["kill"]);
+        (int exitCode, string output) = Mpirun.Run(3, ["kill"]);
         Assert.NotEqual(0, exitCode);
         Assert.Contains("signal 9", output, StringComparison.Ordinal);
-        Assert.True(time < Soon, $"{time}");
     }
 
     [MpirunFact]
     public void A_library_that_is_none_is_named_with_the_remedy_and_once()
     {
-        (int exitCode, string output, _) = Mpirun.Run(2, ["fail"], library: "libm.so.6");
+        (int exitCode, string output) = Mpirun.Run(2, ["fail"], library: "libm.so.6");
         Assert.NotEqual(0, exitCode);
         Assert.Equal(2, output.Split("The library loaded for MPI has no MPI_Init_thread. Install it (Debian: apt-get install openmpi-bin libopenmpi3, or mpich)").Length);
         Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
@@ -131,7 +125,7 @@ public sealed class MpirunTests
     private static Dictionary<string, double[]> Measure(int ranks, string what)
     {
         using TemporaryFolder folder = new();
-        (int exitCode, string output, _) = Mpirun.Run(ranks, [what, folder.File("numbers.json")]);
+        (int exitCode, string output) = Mpirun.Run(ranks, [what, folder.File("numbers.json")]);
         Assert.True(exitCode == 0, output);
         return JsonSerializer.Deserialize<Dictionary<string, double[]>>(File.ReadAllText(folder.File("numbers.json")))!;
     }
