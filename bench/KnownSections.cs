@@ -17,6 +17,7 @@ internal static class KnownSections
         new("kronecker", "Keeping the inverse of a Kronecker factor: a rank-1 update beside a Cholesky inverse", KroneckerSection.Run),
         new("optimizers", "Steps of optimizers that see curvature, in AdamW steps on the same network", OptimizersSection.Run),
         new("scaling", "Time and memory of a measurement, as told beforehand and as it took", ScalingSection.Run),
+        new("intervals", "How often 95 % intervals of Lanczos quadrature hold the truth", IntervalsSection.Run),
         new("monitor", "A training watched at the default interval, in the time of the same training unwatched", MonitorSection.Run),
         new("gpu", "On a GPU: products, the M-FAC window and optimizers", GpuSection.Run),
     ];
