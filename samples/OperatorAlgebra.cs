@@ -41,10 +41,14 @@ internal static class OperatorAlgebra
         #endregion
 
         #region sums
-        LinearOperator damped = ggn.Shift(0.01);                   // G + 0.01 I: ShiftedOperator
-        LinearOperator mixed = (0.9 * ggn) + (0.1 * hessian);      // SumOperator of a ScaledOperator and another
-        LinearOperator squared = damped * mixed;                   // ProductOperator; its TransposedOperator is mixed * damped
+        LinearOperator damped = ggn.Shift(0.01), mixed = (0.9 * ggn) + (0.1 * hessian), squared = damped * mixed;
         Console.WriteLine($"(AB)^T = BA: off by {Off(squared.Transpose().Apply(v), mixed.Apply(damped.Apply(v))):E0}");
+        using ShiftedOperator shifted = new(ggn, 0.01); // the same by their names
+        using ScaledOperator most = new(0.9, ggn), rest = new(0.1, hessian);
+        using SumOperator sum = new(most, rest);
+        using ProductOperator product = new(shifted, sum);
+        using TransposedOperator transposed = new(product);
+        Console.WriteLine($"by their names: off by {Off(transposed.Apply(v), squared.Transpose().Apply(v)):E0}");
         #endregion
 
         #region blocks
@@ -77,8 +81,8 @@ internal static class OperatorAlgebra
 
         #region kronecker
         using MatrixOperator a = new(eye(10).mul(0.5)), b = new(ones(32, 32));
-        using KroneckerOperator product = new(a, b); // for a weight [10, 32]
-        Console.WriteLine($"A (x) B [{product.Rows}, {product.Columns}] of trace {product.ExactTrace} = {a.ExactTrace} * {b.ExactTrace}: no entry of it is made");
+        using KroneckerOperator kronecker = new(a, b); // for a weight [10, 32]
+        Console.WriteLine($"A (x) B [{kronecker.Rows}, {kronecker.Columns}] of trace {kronecker.ExactTrace} = {a.ExactTrace} * {b.ExactTrace}: no entry of it is made");
         #endregion
 
         string folder = Directory.CreateTempSubdirectory("curvature-journal").FullName;
