@@ -6,7 +6,7 @@ namespace Curvature.Estimators;
 /// What a planned measurement takes, before it starts: seconds and bytes from its <see cref="Plan"/>, the size of model and data, the number of ranks, and a short measurement of a product (<see cref="Product"/>) and of the
 /// machine (<see cref="Speed"/>). With P parameters of s bytes, N samples, R ranks of which the busiest has <c>n = B ceil(N / (B R))</c> samples in batches of B, and M and W bytes a second of vectors and between ranks:
 /// <para>
-/// A pass with k vectors: <c>graphs of the samples not kept + k products of n samples + 2 (R - 1) / R k P s / W</c>, the last a sum over ranks in rings (Patarasuk and Yuan 2009, Bandwidth Optimal All-reduce Algorithms).
+/// A pass with k vectors: <c>graphs of the samples not kept + k products of n samples + 2 (R - 1) / R k P s / W</c>, the last a sum over ranks in rings (Patarasuk and Yuan 2009, Bandwidth Optimal All-reduce Algorithms for Clusters of Workstations).
 /// A trace of m probes: <c>m / 8</c> passes with 8 vectors; where quadratic forms are not made of products (<see cref="ProductCost.Form"/>), at what they cost, and without that sum. A density of r runs and j steps: j passes with r vectors, and <c>2 j^2 r P s / M</c> to orthogonalise twice. Eigenvalues of q products: q passes with one vector, and
 /// <c>6 b P s q / M</c> for a basis of b vectors.
 /// </para>

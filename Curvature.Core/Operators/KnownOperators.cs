@@ -19,7 +19,7 @@ public static class KnownOperators
             "1.5 gradients (dense layers) to 2.5; a quadratic form 1.1 to 2.2", "a second derivative, or finite differences in its place"),
             (objective, options, _, _) => new HessianOperator(objective, options)),
         (new("ggn", typeof(GgnOperator), "`Σ w_b J_bᵀ (d²l_b/dz²) J_b / Σ w_b + λI`", "Schraudolph 2002",
-            "1.2 gradients (dense layers) to 1.7 (convolutions)", Split),
+            "1.2 gradients (dense layers) to 1.9 (convolutions)", Split),
             (objective, options, _, _) => new GgnOperator(objective, options)),
         (new("fisher", typeof(FisherOperator), "the same with `E[g gᵀ]` drawn in place of `d²l_b/dz²`", "Martens 2020", "as `ggn`", Split),
             (objective, options, seed, samples) => new FisherOperator(objective, samples, seed, options)),
