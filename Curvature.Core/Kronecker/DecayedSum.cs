@@ -25,12 +25,12 @@ internal sealed class DecayedSum(long[] shape, ScalarType dtype, Device device) 
 
     private Tensor Settled => _sum ??= zeros(shape, dtype, device).DetachFromDisposeScope();
 
-    /// <summary>Adds to the present update; x may be of another floating dtype and lives in the caller's scope.</summary>
+    /// <summary>Adds to the present update; x may be of another floating dtype. It is new memory, which becomes this object's: what the caller makes of it later shows here.</summary>
     public void Add(Tensor x)
     {
         if (_present is null)
         {
-            _present = x.to(dtype, copy: true).DetachFromDisposeScope();
+            _present = x.to(dtype).DetachFromDisposeScope();
         }
         else
         {

@@ -46,13 +46,14 @@ internal sealed class EigenBlock(string name, MatrixLayout layout, Tensor? left,
         return With(_eigenvalues.add(lambda).reciprocal());
     }
 
-    /// <summary>A vector <c>[n, k]</c> in the basis of the eigenvectors, <c>[K, rows, columns, k]</c>.</summary>
-    public Tensor ToBasis(Tensor V) => layout.Sandwich(Into(_left), Into(_right), layout.Pack(V));
+    /// <summary>The parts of a vector in the basis of the eigenvectors, <c>[K, rows, columns, 1]</c>.</summary>
+    public Tensor ToBasis(IReadOnlyList<Tensor> parts) => layout.Sandwich(Into(_left), Into(_right), layout.Pack(parts));
 
-    /// <summary>The inverse of <see cref="ToBasis"/>.</summary>
-    public Tensor FromBasis(Tensor X) => layout.Unpack(layout.Sandwich(OutOf(_left), OutOf(_right), X));
+    /// <summary>The inverse of that.</summary>
+    public IReadOnlyList<Tensor> FromBasis(Tensor X) => layout.Parts(layout.Sandwich(OutOf(_left), OutOf(_right), X));
 
-    protected override Tensor Multiply(Tensor V) => FromBasis(ToBasis(V).mul(_eigenvalues.unsqueeze(3)));
+    protected override Tensor Multiply(Tensor V) =>
+        layout.Unpack(layout.Sandwich(OutOf(_left), OutOf(_right), layout.Sandwich(Into(_left), Into(_right), layout.Pack(V)).mul(_eigenvalues.unsqueeze(3))));
 
     protected override void Dispose(bool disposing)
     {

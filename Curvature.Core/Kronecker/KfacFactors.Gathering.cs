@@ -79,6 +79,11 @@ public sealed partial class KfacFactors
         long samples = z.dim() == 0 ? 1 : z.shape[0];
         (int Call, ParameterUse Use)[][] uses = _layers.UsesOf(tape, samples);
         Register(z, tape, uses);
+        foreach (KroneckerUse use in visit is null ? [] : uses.SelectMany(u => u).Select(u => u.Use).OfType<KroneckerUse>())
+        {
+            use.Inputs.Keep(); // for each column once; second moments need them once
+        }
+
         using OutputCurvature curvature = loss.CurvatureAt(z, targets, weight);
         _gradients.Visit(z, curvature, tape, uses, WholeBatch, noise, column =>
         {

@@ -20,7 +20,7 @@ namespace Curvature.Kronecker;
 /// <para>
 /// Two uses. <see cref="Of"/> gathers over a data set in one pass. In training, <see cref="Update(Func{Tensor}, Tensor, ICurvatureLoss)"/> takes a mini-batch, and older ones fade
 /// (<see cref="KfacOptions.Decay"/>). Cost of a batch: a forward pass, the backward passes that <see cref="KfacOptions.Gradients"/> names, and <c>N T (d_in^2 + d_out^2)</c> a layer; the first
-/// batch two backward passes more, for checks. Memory: the factors, <c>d_in^2 + d_out^2</c> a layer, twice while a batch is taken in; and what the layers see, for convolutions times the kernel's size.
+/// batch two backward passes more, for checks. Memory: the factors, <c>d_in^2 + d_out^2</c> a layer, twice while a batch is taken in; and what the layers see (a convolution's patches are made some samples at a time).
 /// </para>
 /// <para>
 /// Factors have the parameters' dtype. A batch that makes one of them NaN or infinite is refused by the layer's name and leaves all of them as they were. Randomness is a function of

@@ -1,5 +1,4 @@
 using Curvature.Objectives;
-using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -76,13 +75,9 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
             }
 
             using DisposeScope scope = NewDisposeScope();
-            Tensor d = Direction(block, indices, gradient, ofLoss, parameters, damping, samples);
-            long first = 0;
-            foreach (int i in indices)
+            foreach ((int i, Tensor d) in indices.Zip(Direction(block, indices, gradient, ofLoss, parameters, damping, samples)))
             {
-                long count = parameters[i].numel();
-                directions[i] = gradient[i] is null ? null : d.narrow(0, first, count).reshape(parameters[i].shape).MoveToOuterDisposeScope();
-                first += count;
+                directions[i] = gradient[i] is null ? null : d.reshape(parameters[i].shape).MoveToOuterDisposeScope();
             }
         }
 
@@ -135,19 +130,19 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
         return directions;
     }
 
-    /// <summary>The direction of one layer from its inverse, its parameters end to end; in the caller's scope.</summary>
-    private Tensor Direction(
+    /// <summary>The direction of one layer from its inverse, a part for each of its parameters; in the caller's scope.</summary>
+    private IReadOnlyList<Tensor> Direction(
         LayerBlock block, IReadOnlyList<int> indices, IReadOnlyList<Tensor?> gradient, IReadOnlyList<Tensor?> ofLoss, IReadOnlyList<Tensor> parameters, double damping, double samples)
     {
-        Tensor Joined(IReadOnlyList<Tensor?> parts) => ParameterSpace.Join([.. indices.Select(i => (parts[i] ?? zeros_like(parameters[i])).reshape(-1))]);
-        Tensor g = Joined(gradient);
+        IReadOnlyList<Tensor> Own(IReadOnlyList<Tensor?> parts) => [.. indices.Select(i => parts[i] ?? zeros_like(parameters[i]))];
+        IReadOnlyList<Tensor> g = Own(gradient);
         if (momentDecay is not { } alpha || block is not EigenBlock eigen)
         {
             return block.Times(g);
         }
 
         bool isLoss = indices.All(i => ReferenceEquals(gradient[i], ofLoss[i]));
-        return Follow(eigen, g, isLoss ? g : Joined(ofLoss), alpha, damping, samples);
+        return Follow(eigen, g, isLoss ? g : Own(ofLoss), alpha, damping, samples);
     }
 
     /// <summary>Forgets the inverses.</summary>
@@ -160,10 +155,10 @@ internal sealed partial class KfacPreconditioner(double? momentDecay, long? larg
 
     public void Dispose() => Clear();
 
-    private static Tensor Follow(EigenBlock block, Tensor g, Tensor ofLoss, double alpha, double damping, double samples)
+    private static IReadOnlyList<Tensor> Follow(EigenBlock block, IReadOnlyList<Tensor> g, IReadOnlyList<Tensor> ofLoss, double alpha, double damping, double samples)
     {
-        Tensor inBasis = block.ToBasis(g.unsqueeze(1)), seen = ReferenceEquals(g, ofLoss) ? inBasis : block.ToBasis(ofLoss.unsqueeze(1)), s = block.Eigenvalues;
+        Tensor inBasis = block.ToBasis(g), seen = ReferenceEquals(g, ofLoss) ? inBasis : block.ToBasis(ofLoss), s = block.Eigenvalues;
         s.mul_(alpha).add_(seen.squeeze(3).square(), (1 - alpha) * samples);
-        return block.FromBasis(inBasis.div(s.add(damping).unsqueeze(3))).squeeze(1);
+        return block.FromBasis(inBasis.div(s.add(damping).unsqueeze(3)));
     }
 }

@@ -84,6 +84,8 @@ internal sealed class KroneckerBlock(string name, MatrixLayout layout, Kronecker
     /// <summary>The factors with these matrices in their places.</summary>
     public KroneckerBlock With(Tensor newLeft, Tensor newRight) => new(Name, layout, new KroneckerFactor(newLeft, layout.Rows), new KroneckerFactor(newRight, layout.Columns));
 
+    public override IReadOnlyList<Tensor> Times(IReadOnlyList<Tensor> parts) => layout.Parts(layout.Sandwich(left.Multiply, right.Multiply, layout.Pack(parts)));
+
     protected override Tensor Multiply(Tensor V) => layout.Unpack(layout.Sandwich(left.Multiply, right.Multiply, layout.Pack(V)));
 
     protected override void Dispose(bool disposing)

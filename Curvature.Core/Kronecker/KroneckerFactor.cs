@@ -48,8 +48,15 @@ internal sealed class KroneckerFactor(Tensor values, long? size = null) : IDispo
         }
 
         (long n, long b, long m) = (_values.shape[0], _values.shape[1], X.shape[2]);
-        Tensor rows = n * b == Size ? X : cat([X, zeros([1, (n * b) - Size, m], X.dtype, X.device)], 1);
-        return _values.bmm(rows.reshape(n, b, m)).reshape(1, n * b, m).narrow(1, 0, Size);
+        Tensor Products(Tensor blocks, Tensor rows) => blocks.bmm(rows.reshape(blocks.shape[0], -1, m)).reshape(1, -1, m);
+        if (n * b == Size)
+        {
+            return Products(_values, X);
+        }
+
+        // The last block without what it was filled up with: X stays as it lies.
+        long before = (n - 1) * b, rest = Size - before;
+        return cat([Products(_values.narrow(0, 0, n - 1), X.narrow(1, 0, before)), Products(_values.narrow(0, n - 1, 1).narrow(1, 0, rest).narrow(2, 0, rest), X.narrow(1, before, rest))], 1);
     }
 
     /// <summary><c>tr S</c>, <c>[K]</c>.</summary>

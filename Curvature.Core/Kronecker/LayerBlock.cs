@@ -1,4 +1,5 @@
 using Curvature.Operators;
+using Curvature.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -30,6 +31,21 @@ internal abstract class LayerBlock(string name, long count, Tensor like) : Linea
     {
         using DisposeScope scope = NewDisposeScope();
         return Multiply(v.unsqueeze(1)).squeeze(1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary><c>B v</c> for a vector in the parts that the block's parameters are: its parts, in shapes that reshape to theirs, in the caller's scope. Unchecked.</summary>
+    public virtual IReadOnlyList<Tensor> Times(IReadOnlyList<Tensor> parts)
+    {
+        Tensor product = Times(ParameterSpace.Join([.. parts.Select(part => part.reshape(-1))]));
+        List<Tensor> pieces = [];
+        long first = 0;
+        foreach (Tensor part in parts)
+        {
+            pieces.Add(product.narrow(0, first, part.numel()));
+            first += part.numel();
+        }
+
+        return pieces;
     }
 
     /// <summary>A sum over a tensor in float64, on the host.</summary>

@@ -32,7 +32,7 @@ internal sealed record MatrixLayout(MatrixShape Shape, bool HasBias)
         return HasBias ? cat([weights, V.narrow(0, Weights, Groups * Rows).reshape(Groups, Rows, 1, k)], 2) : weights;
     }
 
-    /// <summary>The inverse of <see cref="Pack"/>.</summary>
+    /// <summary>The inverse of <see cref="Pack(Tensor)"/>.</summary>
     public Tensor Unpack(Tensor X)
     {
         long k = X.shape[3];
@@ -41,14 +41,25 @@ internal sealed record MatrixLayout(MatrixShape Shape, bool HasBias)
             : X.reshape(Count, k);
     }
 
+    /// <summary>The parameters' own tensors as matrices <c>[K, rows, columns, 1]</c>, one copy at most.</summary>
+    /// <param name="parts">The weight, and the bias where that is part of the matrix.</param>
+    public Tensor Pack(IReadOnlyList<Tensor> parts)
+    {
+        Tensor weights = parts[0].reshape(Groups, Rows, Shape.Columns, 1);
+        return HasBias ? cat([weights, parts[1].reshape(Groups, Rows, 1, 1)], 2) : weights;
+    }
+
+    /// <summary>The inverse of that: views of the matrices, <c>[K, rows, inputs, 1]</c> and for the bias <c>[K, rows, 1, 1]</c>.</summary>
+    public IReadOnlyList<Tensor> Parts(Tensor X) => HasBias ? [X.narrow(2, 0, Shape.Columns), X.narrow(2, Shape.Columns, 1)] : [X];
+
     /// <summary><c>L X R</c> for symmetric L and R that multiply from the left: <c>[K, rows, columns, k]</c>.</summary>
     public Tensor Sandwich(Func<Tensor, Tensor> left, Func<Tensor, Tensor> right, Tensor X)
     {
         long k = X.shape[3];
         if (k == 1)
         {
-            Tensor one = left(X.squeeze(3));
-            return right(one.transpose(1, 2)).transpose(1, 2).unsqueeze(3); // transposed views, which products take as they are
+            // L (R X^T)^T: products take transposed views as they are, and what the last one writes lies in the order of X.
+            return left(right(X.squeeze(3).transpose(1, 2)).transpose(1, 2)).unsqueeze(3);
         }
 
         Tensor LX = left(X.reshape(Groups, Rows, Columns * k)).reshape(Groups, Rows, Columns, k);

@@ -212,7 +212,7 @@ public sealed class MkorFactors : IDisposable
             return D.mul(ScaleOf(layer)).MoveToOuterDisposeScope();
         }
 
-        Tensor length = D.square().sum().sqrt(), factor = G.square().sum().sqrt().div(length);
+        Tensor length = Length(D), factor = Length(G).div(length);
         return D.mul_(where(length.gt(0), factor, ones_like(factor))).MoveToOuterDisposeScope();
     }
 
@@ -239,6 +239,13 @@ public sealed class MkorFactors : IDisposable
 
     private IEnumerable<(string Key, MomentumInverse Side)> Sides() =>
         _layers.Values.SelectMany(entry => new[] { ($"{entry.Layer.Name}/inputs", entry.Inputs), ($"{entry.Layer.Name}/outputs", entry.Outputs) });
+
+    /// <summary><c>|X|_F</c>, in one reading.</summary>
+    private static Tensor Length(Tensor X)
+    {
+        Tensor x = X.reshape(-1);
+        return x.dot(x).sqrt();
+    }
 
     private (MkorLayer Layer, MomentumInverse Inputs, MomentumInverse Outputs) Entry(string layer) => _layers.TryGetValue(layer, out var entry)
         ? entry

@@ -18,6 +18,11 @@ internal abstract class LayerInputs
     /// <summary>Positions of a sample, T.</summary>
     public abstract long Positions { get; }
 
+    /// <summary>Keeps, in the caller's scope, what is otherwise made anew each time: where many g are to come.</summary>
+    public virtual void Keep()
+    {
+    }
+
     /// <summary><c>sum_nt w_nt a_nt a_nt^T</c> for weights w of 0 and 1, <c>[N, K, T]</c>: <c>[K, in, in]</c>, or its diagonal <c>[K, in]</c> where it is diagonal.</summary>
     public abstract Tensor Moment(Tensor w);
 

@@ -14,21 +14,21 @@ namespace Curvature.Layers;
 /// </summary>
 internal sealed class WeightUse : KroneckerUse
 {
-    private readonly Tensor _a;
+    private readonly DenseInputs _a;
     private Tensor? _gram;
 
     /// <param name="a">Inputs <c>[N, groups, in, T]</c>.</param>
     /// <param name="arrange">Brings g into the shape <c>[N, groups, out, T]</c>.</param>
     /// <param name="entries">Entries of the weight.</param>
-    private WeightUse(Tensor a, Func<Tensor, Tensor> arrange, long entries) : base(new DenseInputs(a), arrange, entries) => _a = a;
+    private WeightUse(DenseInputs a, Func<Tensor, Tensor> arrange, long entries) : base(a, arrange, entries) => _a = a;
 
-    private bool IsShort => _a.shape[3] < _a.shape[2];
+    private bool IsShort => _a.Positions < _a.Size;
 
     /// <summary>A linear layer's weight <c>[out, in]</c>; inputs <c>[N, ..., in]</c>, or with samples and positions in one dimension, samples first.</summary>
     public static WeightUse Of(Linear layer, Tensor input, long samples)
     {
         Tensor Arrange(Tensor x) => x.reshape(samples, 1, -1, x.shape[^1]).transpose(2, 3);
-        return new WeightUse(Arrange(input), Arrange, layer.weight.numel());
+        return new WeightUse(new DenseInputs(Arrange(input)), Arrange, layer.weight.numel());
     }
 
     /// <summary>A convolution's weight <c>[out, in / groups, kernel...]</c>; inputs <c>[N, in, ...]</c>.</summary>
@@ -43,11 +43,17 @@ internal sealed class WeightUse : KroneckerUse
             positions *= length;
         }
 
-        Tensor a = Patches(layer, input, size.ToArray()).reshape(n, groups, -1, positions);
+        long[] output = size.ToArray();
+        long width = layer.weight.numel() / layer.weight.shape[0];
+        DenseInputs a = new((first, count) => Patches(layer, input.narrow(0, first, count), output).reshape(count, groups, width, positions), [n, groups, width, positions]);
         return new WeightUse(a, g => g.reshape(n, groups, -1, positions), layer.weight.numel());
     }
 
-    public override void ExpectNorms() => _gram = IsShort ? Gram() : null;
+    public override void ExpectNorms()
+    {
+        _a.Keep();
+        _gram = IsShort ? Gram() : null;
+    }
 
     public override Tensor? SquaredNormOf(Tensor g)
     {
@@ -63,30 +69,34 @@ internal sealed class WeightUse : KroneckerUse
 
     public override Tensor? SquaresOf(Tensor g)
     {
-        if (_a.shape[1] != 1 || _a.shape[3] != 1)
+        if (_a.Groups != 1 || _a.Positions != 1)
         {
             return null;
         }
 
         // One position: (g_i a_j)^2 summed over the samples is a product of the squares.
         using DisposeScope scope = NewDisposeScope();
-        Tensor G = Arrange(g).reshape(_a.shape[0], -1), A = _a.reshape(_a.shape[0], -1);
+        Tensor G = Arrange(g).reshape(Samples, -1), A = _a.Features.reshape(Samples, -1);
         return G.square().t().mm(A.square()).reshape(-1).MoveToOuterDisposeScope();
     }
 
-    private Tensor Gram() => Flat(_a).transpose(1, 2).bmm(Flat(_a));
+    private Tensor Gram()
+    {
+        Tensor A = Flat(_a.Features);
+        return A.transpose(1, 2).bmm(A);
+    }
 
     /// <summary>Samples and groups in one dimension, <c>[N groups, d, T]</c>.</summary>
     private static Tensor Flat(Tensor x) => x.reshape(-1, x.shape[2], x.shape[3]);
 
-    /// <summary>What each output position sees: <c>[N, in, K, T]</c>, K the kernel's entries in row-major order, T the output's positions.</summary>
+    /// <summary>What each output position sees: <c>[N, in, K, T]</c>, K the kernel's entries in row-major order, T the output's positions. They lie in the order <c>[in, K, N, T]</c>, in which second moments multiply them.</summary>
     private static Tensor Patches(Convolution layer, Tensor input, long[] size)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor padded = Padded(layer, input);
         long[] kernel = layer.kernel_size, at = new long[kernel.Length];
         long entries = kernel.Aggregate(1L, (product, length) => product * length);
-        Tensor patches = empty([input.shape[0], input.shape[1], entries, .. size], input.dtype, input.device);
+        Tensor patches = empty([input.shape[1], entries, input.shape[0], .. size], input.dtype, input.device);
         for (long k = 0; k < entries; k++)
         {
             using DisposeScope inner = NewDisposeScope();
@@ -95,14 +105,14 @@ internal sealed class WeightUse : KroneckerUse
                 long start = at[i] * layer.dilation[i];
                 return TensorIndex.Slice(start, start + ((size[i] - 1) * layer.stride[i]) + 1, layer.stride[i]);
             })];
-            patches.select(2, k).copy_(padded.index(window));
+            patches.select(1, k).copy_(padded.index(window).transpose(0, 1));
             for (int i = at.Length - 1; i >= 0 && ++at[i] == kernel[i]; i--)
             {
                 at[i] = 0;
             }
         }
 
-        return patches.flatten(3).MoveToOuterDisposeScope();
+        return patches.flatten(3).permute(2, 0, 1, 3).MoveToOuterDisposeScope();
     }
 
     private static Tensor Padded(Convolution layer, Tensor input)

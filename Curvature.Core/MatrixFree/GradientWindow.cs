@@ -32,8 +32,8 @@ internal sealed class GradientWindow : IDisposable
 
     private bool InMainMemory => Rows.device.type == DeviceType.CPU;
 
-    /// <summary>Row j in float64, as it is stored, in the caller's scope.</summary>
-    public Tensor Row(int j) => _rows[j].to(ScalarType.Float64, copy: true);
+    /// <summary>Row j as it is stored; it stays this object's.</summary>
+    public Tensor Row(int j) => _rows[j];
 
     /// <summary>Stores a row, rounded to the storage type.</summary>
     public void Set(int j, Tensor gradient)
@@ -42,7 +42,7 @@ internal sealed class GradientWindow : IDisposable
         Filled = Math.Max(Filled, j + 1);
     }
 
-    /// <summary><c>G x</c> for float64 <c>x [d]</c>: <c>[m]</c>, float64 on the CPU, in the caller's scope.</summary>
+    /// <summary><c>G x</c> for <c>x [d]</c> of float64 or of the storage type: <c>[m]</c>, float64 on the CPU, in the caller's scope.</summary>
     public Tensor Products(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -56,7 +56,7 @@ internal sealed class GradientWindow : IDisposable
         return products.MoveToOuterDisposeScope();
     }
 
-    /// <summary><c>y + G^T w</c> into float64 <c>y [d]</c> on the window's device, for float64 <c>w [m]</c> on the CPU; y.</summary>
+    /// <summary><c>y + G^T w</c> into <c>y [d]</c> of float64 or float32 on the window's device, for float64 <c>w [m]</c> on the CPU: sums in float64, rounded once; y.</summary>
     public Tensor AddCombination(Tensor w, Tensor y)
     {
         if (InMainMemory)
@@ -114,11 +114,11 @@ internal sealed class GradientWindow : IDisposable
 
     private Tensor ConvertedProducts(Tensor x)
     {
-        Tensor sum = zeros(Filled, ScalarType.Float64, Rows.device);
+        Tensor wide = x.to(ScalarType.Float64), sum = zeros(Filled, ScalarType.Float64, Rows.device);
         foreach ((long first, long count) in ColumnStretches.Of(Filled, Rows.shape[1]))
         {
             using DisposeScope scope = NewDisposeScope();
-            sum.add_(Converted(first, count).mv(x.narrow(0, first, count)));
+            sum.add_(Converted(first, count).mv(wide.narrow(0, first, count)));
         }
 
         return sum;

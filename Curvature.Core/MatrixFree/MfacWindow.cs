@@ -143,7 +143,7 @@ public sealed partial class MfacWindow : LinearOperator
         using IDisposable noGrad = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Tensor w = Solved(coefficients.detach().to(ScalarType.Float64, CPU)).mul(Divisor);
-        return Expand(_window.AddCombination(w, zeros(OwnParameters, ScalarType.Float64, Device))).MoveToOuterDisposeScope();
+        return Expand(_window.AddCombination(w, zeros(OwnParameters, DType, Device))).MoveToOuterDisposeScope();
     }
 
     /// <summary>One product with its error.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -23,39 +24,51 @@ internal sealed class WideningPasses<T, TLoad>(Tensor[] rows, int columns)
     /// <summary>Rows worked on at once: streams enough to keep the memory busy, and few trips of the vector through the second-level cache.</summary>
     private const int Together = 8;
 
-    /// <summary><c>G x</c> for contiguous float64 x on the CPU.</summary>
+    /// <summary><c>G x</c> for contiguous x on the CPU, of float64 or of the storage type.</summary>
     public double[] Products(Tensor x)
     {
         double[] products = new double[rows.Length];
         int threads = get_num_threads(), together = Math.Clamp((rows.Length + threads - 1) / threads, 1, Together); // no thread without rows
-        int groups = (rows.Length + together - 1) / together, share = (groups + (4 * threads) - 1) / (4 * threads);
+        int groups = (rows.Length + together - 1) / together, share = threads == 1 ? groups : (groups + (4 * threads) - 1) / (4 * threads);
         ForEach((groups + share - 1) / share, threads, part =>
         {
+            double[] room = ArrayPool<double>.Shared.Rent(Stretch);
             for (int first = 0; first < columns; first += Stretch)
             {
-                ReadOnlySpan<double> piece = Numbers(x).Slice(first, Math.Min(Stretch, columns - first));
+                int length = Math.Min(Stretch, columns - first);
+                ReadOnlySpan<double> piece = x.dtype == ScalarType.Float64 ? Numbers<double>(x).Slice(first, length) : Widened(Numbers<T>(x).Slice(first, length), room);
                 for (int group = part * share; group < Math.Min(groups, (part + 1) * share); group++)
                 {
                     AddDots(group * together, Math.Min((group + 1) * together, rows.Length) - 1, first, piece, products);
                 }
             }
+
+            ArrayPool<double>.Shared.Return(room);
         });
         return products;
     }
 
-    /// <summary><c>y + G^T w</c> into contiguous float64 y on the CPU.</summary>
+    /// <summary><c>y + G^T w</c> into contiguous y on the CPU, of float64 or float32: it is rounded once.</summary>
     public void AddCombination(double[] w, Tensor y)
     {
         int[] used = [.. Enumerable.Range(0, rows.Length).Where(j => w[j] != 0)];
         int threads = get_num_threads(), stretch = Math.Clamp((columns + (2 * threads) - 1) / (2 * threads), 1024, Stretch);
         ForEach((columns + stretch - 1) / stretch, threads, part =>
         {
-            int first = part * stretch;
-            Span<double> piece = Numbers(y).Slice(first, Math.Min(stretch, columns - first));
+            int first = part * stretch, length = Math.Min(stretch, columns - first);
+            double[] room = ArrayPool<double>.Shared.Rent(stretch);
+            Span<double> piece = y.dtype == ScalarType.Float64 ? Numbers<double>(y).Slice(first, length) : WideningPasses<float, FromFloat32>.Widened(Numbers<float>(y).Slice(first, length), room);
             for (int k = 0; k < used.Length; k += Together)
             {
                 AddRows(used.AsSpan(k, Math.Min(Together, used.Length - k)), w, first, piece);
             }
+
+            if (y.dtype != ScalarType.Float64)
+            {
+                Round(piece, Numbers<float>(y).Slice(first, length));
+            }
+
+            ArrayPool<double>.Shared.Return(room);
         });
     }
 
@@ -164,7 +177,44 @@ internal sealed class WideningPasses<T, TLoad>(Tensor[] rows, int columns)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static double Sum((Vector256<double> Lower, Vector256<double> Upper) sum) => Vector256.Sum(sum.Lower + sum.Upper);
 
-    private static Span<double> Numbers(Tensor vector) => MemoryMarshal.Cast<byte, double>(vector.bytes);
+    private static Span<TNumber> Numbers<TNumber>(Tensor vector) where TNumber : unmanaged => MemoryMarshal.Cast<byte, TNumber>(vector.bytes);
+
+    /// <summary>Stored numbers in float64, in a room that is large enough.</summary>
+    private static Span<double> Widened(ReadOnlySpan<T> stored, double[] room)
+    {
+        ref T from = ref MemoryMarshal.GetReference(stored);
+        ref double to = ref MemoryMarshal.GetArrayDataReference(room);
+        nuint i = 0, length = (nuint)stored.Length;
+        for (; i + 8 <= length; i += 8)
+        {
+            (Vector256<double> lower, Vector256<double> upper) = TLoad.Eight(ref from, i);
+            lower.StoreUnsafe(ref to, i);
+            upper.StoreUnsafe(ref to, i + 4);
+        }
+
+        for (; i < length; i++)
+        {
+            Unsafe.Add(ref to, i) = TLoad.One(Unsafe.Add(ref from, i));
+        }
+
+        return room.AsSpan(0, stored.Length);
+    }
+
+    private static void Round(ReadOnlySpan<double> sums, Span<float> y)
+    {
+        ref double from = ref MemoryMarshal.GetReference(sums);
+        ref float to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, length = (nuint)y.Length;
+        for (; i + 8 <= length; i += 8)
+        {
+            Vector256.Narrow(Vector256.LoadUnsafe(ref from, i), Vector256.LoadUnsafe(ref from, i + 4)).StoreUnsafe(ref to, i);
+        }
+
+        for (; i < length; i++)
+        {
+            Unsafe.Add(ref to, i) = (float)Unsafe.Add(ref from, i);
+        }
+    }
 
     private ref T First(int row, int column) => ref MemoryMarshal.Cast<byte, T>(rows[row].bytes)[column];
 }

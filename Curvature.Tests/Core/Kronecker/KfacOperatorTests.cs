@@ -127,6 +127,23 @@ public sealed class KfacOperatorTests
     }
 
     [Fact]
+    public void Second_moments_of_many_large_images_are_those_of_few_at_a_time()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(9);
+        nn.Module<Tensor, Tensor> model = nn.Sequential(("conv", nn.Conv2d(1, 2, 3, padding: 1, dtype: ScalarType.Float64)), ("act", nn.ReLU())).to(Here);
+
+        // More patches than are gone through at once; a tenth of the positions see dead units alone, and count for neither.
+        Problem problem = new(model, randn([30, 1, 64, 64], ScalarType.Float64).to(Here), randn([30, 2, 64, 64], ScalarType.Float64).to(Here), "mse");
+        foreach (FactorGradients gradients in (FactorGradients[])[FactorGradients.Empirical, FactorGradients.Identity])
+        {
+            KfacOptions options = new() { Gradients = gradients };
+            using KfacOperator whole = KfacOperator.Of(problem.Objective(), model, options), parts = KfacOperator.Of(problem.Objective(7, 3, 10, 10), model, options);
+            Assert.True(Matrices.RelativeDifference(whole.ToDense(), parts.ToDense()) < 1e-12);
+        }
+    }
+
+    [Fact]
     public void Ignored_positions_count_for_neither_factor()
     {
         using DisposeScope scope = NewDisposeScope();

@@ -47,6 +47,27 @@ public sealed class MkorOptimizerTests
             (before ?? eye(v.shape[0], v.shape[0], ScalarType.Float64, device: Here).mul(v.dot(v).ToDouble() / v.shape[0])).mul(0.95).add(v.outer(v), 0.05);
     }
 
+    [Fact]
+    public void Mean_patches_of_many_large_images_are_those_of_few_at_a_time()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = randn(30, 1, 64, 64, ScalarType.Float64).to(Here), y = randn(30, 2, 64, 64, ScalarType.Float64).to(Here);
+        Tensor Stepped(int part)
+        {
+            random.manual_seed(4);
+            nn.Module<Tensor, Tensor> model = nn.Sequential(("conv", nn.Conv2d(1, 2, 3, padding: 1, dtype: ScalarType.Float64))).to(Here);
+            using MkorOptimizer optimizer = new(model, new MkorOptimizerOptions { LearningRate = 0.1 }, Plain);
+            for (int step = 0; step < 3; step++)
+            {
+                optimizer.Step(Enumerable.Range(0, 30 / part).Select(i => ((Func<Tensor>)(() => model.call(x.narrow(0, i * part, part))), y.narrow(0, i * part, part))), new MeanSquaredError());
+            }
+
+            return cat([.. model.parameters().Select(p => p.detach().reshape(-1))]).clone();
+        }
+
+        Assert.True(Matrices.RelativeDifference(Stepped(30), Stepped(5)) < 1e-10); // more patches than are gone through at once, and fewer
+    }
+
     [Theory]
     [InlineData(MkorMode.Package)]
     [InlineData(MkorMode.Printed)]
